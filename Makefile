@@ -1,0 +1,59 @@
+# Everything here sets up what it needs, in .venv; a machine needs only Python >= 3.11 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := outgrow/src outgrow/tests benchmarks checks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench bench-setup lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+$(BIN)/uv: requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "outgrow needs Python 3.11 or newer; say which with: make PYTHON=python3.12 setup"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "this Python cannot make a private environment; on Debian: apt-get install python3-venv"; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-uv.lock
+	@touch $@
+
+.venv/.ready: $(BIN)/uv requirements.lock outgrow/pyproject.toml
+	@echo "setting up .venv ..."
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable outgrow
+	@touch $@
+
+setup: .venv/.ready ## private environment in .venv, with .venv/bin/outgrow in it
+
+demo: setup ## the whole story on this machine, in under three minutes
+	@$(BIN)/outgrow demo
+
+test: setup ## the whole suite, in parallel
+	$(BIN)/pytest -n auto --dist worksteal
+
+check: setup ## format, lint, types, import contracts, our own lints
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m checks
+
+format: setup ## let ruff rewrite what it can
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+.venv/.bench: .venv/.ready requirements-bench.lock
+	@echo "adding the peers (statsforecast, prophet) to .venv ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench-setup: .venv/.bench
+
+bench: bench-setup ## every figure in benchmarks/results, with the peers in the same run
+	$(BIN)/python -m benchmarks
+
+lock: setup ## renew the locked versions
+	cd $(CURDIR) && for name in uv "" bench; do \
+	  in=requirements$${name:+-$$name}; \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $$in.in -o $$in.lock; done
+
+clean: ## remove what make made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
