@@ -20,7 +20,17 @@ WEEKS_PER_MONTH = MONTH / WEEK
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, "y": YEAR}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
-_BYTES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30, "ti": 2.0**40}
+_BYTES = {
+    "": 1.0,
+    "k": 1e3,
+    "m": 1e6,
+    "g": 1e9,
+    "t": 1e12,
+    "ki": 2.0**10,
+    "mi": 2.0**20,
+    "gi": 2.0**30,
+    "ti": 2.0**40,
+}
 _QUANTITY = re.compile(r"([-+]?\d[\d_]*(?:\.\d+)?(?:e[-+]?\d+)?)\s*([a-zA-Zµ%]*)")
 
 
@@ -37,7 +47,10 @@ class Interval:
     confidence: float = 0.8
 
     def __post_init__(self) -> None:
-        if any(math.isnan(v) for v in (self.low, self.mid, self.high)) or not self.low <= self.mid <= self.high:
+        if (
+            any(math.isnan(v) for v in (self.low, self.mid, self.high))
+            or not self.low <= self.mid <= self.high
+        ):
             raise ValueError(f"an interval needs low ≤ mid ≤ high, got {self.low}, {self.mid}, {self.high}")
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence lies between 0 and 1, got {self.confidence}")
@@ -105,7 +118,9 @@ def parse_quantity(value: float | str, unit: str) -> float:
         return number * _BYTES[suffix[:-1].lower()]
     if match and unit == "ratio" and suffix == "%":
         return number / 100
-    examples = {"seconds": "5s or 500ms", "bytes": "8GB or 8GiB", "ratio": "95% or 0.95"}.get(unit, "a plain number")
+    examples = {"seconds": "5s or 500ms", "bytes": "8GB or 8GiB", "ratio": "95% or 0.95"}.get(
+        unit, "a plain number"
+    )
     raise ValueError(f"{value!r} is not a quantity in {unit}; write {examples}")
 
 
@@ -167,7 +182,9 @@ def parse_time(text: str) -> float:
         try:
             moment = datetime.fromisoformat(stripped)
         except ValueError:
-            raise ValueError(f"{text!r} is not a time; write 2026-03-01, 2026-03-01T12:00:00Z or Unix seconds") from None
+            raise ValueError(
+                f"{text!r} is not a time; write 2026-03-01, 2026-03-01T12:00:00Z or Unix seconds"
+            ) from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     if not math.isfinite(number):
         raise ValueError(f"{text!r} is not a time")
