@@ -47,10 +47,7 @@ class Interval:
     confidence: float = 0.8
 
     def __post_init__(self) -> None:
-        if (
-            any(math.isnan(v) for v in (self.low, self.mid, self.high))
-            or not self.low <= self.mid <= self.high
-        ):
+        if any(math.isnan(v) for v in (self.low, self.mid, self.high)) or not self.low <= self.mid <= self.high:
             raise ValueError(f"an interval needs low ≤ mid ≤ high, got {self.low}, {self.mid}, {self.high}")
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence lies between 0 and 1, got {self.confidence}")
@@ -118,9 +115,7 @@ def parse_quantity(value: float | str, unit: str) -> float:
         return number * _BYTES[suffix[:-1].lower()]
     if match and unit == "ratio" and suffix == "%":
         return number / 100
-    examples = {"seconds": "5s or 500ms", "bytes": "8GB or 8GiB", "ratio": "95% or 0.95"}.get(
-        unit, "a plain number"
-    )
+    examples = {"seconds": "5s or 500ms", "bytes": "8GB or 8GiB", "ratio": "95% or 0.95"}.get(unit, "a plain number")
     raise ValueError(f"{value!r} is not a quantity in {unit}; write {examples}")
 
 

@@ -33,9 +33,7 @@ class Series:
 
     def __post_init__(self) -> None:
         if self.times.shape != self.values.shape or self.times.ndim != 1:
-            raise ValueError(
-                f"{self.name}: times {self.times.shape} and values {self.values.shape} differ in shape"
-            )
+            raise ValueError(f"{self.name}: times {self.times.shape} and values {self.values.shape} differ in shape")
         if self.times.size and not (np.all(np.diff(self.times) > 0) and np.all(np.isfinite(self.values))):
             raise ValueError(f"{self.name}: times must strictly increase and values be finite")
 
@@ -96,6 +94,4 @@ class Ramp:
         if self.levels.shape != self.values.shape or self.levels.ndim != 1 or self.levels.size < 2:
             raise ValueError(f"ramp {self.name}: needs at least two levels with a value each")
         if not (np.all(np.diff(self.levels) > 0) and self.levels[0] > 0 and np.all(np.isfinite(self.values))):
-            raise ValueError(
-                f"ramp {self.name}: levels must be positive and strictly increase, values be finite"
-            )
+            raise ValueError(f"ramp {self.name}: levels must be positive and strictly increase, values be finite")
