@@ -59,7 +59,7 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fan:
-    """Users over time as the picture shows them. All shapes (n,); times in seconds since the epoch, the rest in users."""
+    """Users over time as the picture shows them; all shapes (n,), times in seconds since the epoch."""
 
     times: FloatArray
     p10: FloatArray

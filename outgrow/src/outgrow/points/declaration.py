@@ -1,0 +1,295 @@
+"""The models of ``outgrow.yaml``. Unknown keys are refused; every field says what it means for the published schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from outgrow.quantities import parse_duration
+
+API_VERSION = "outgrow/v1"
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+
+_SUFFIXED = re.compile(r"^\s*[-+]?\d[\d_]*(\.\d+)?\s*([a-zA-Z%]*)\s*$")
+_FACTORS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "%": 0.01, "B": 1.0}
+_FACTORS |= {f"{prefix}B": 1000.0**power for power, prefix in enumerate(("k", "M", "G", "T"), start=1)}
+_FACTORS |= {f"{prefix}iB": 1024.0**power for power, prefix in enumerate(("K", "M", "G", "T"), start=1)}
+
+
+def _duration(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _quantity(value: Any) -> Any:
+    """``8GB`` → 8e9. Whether the suffix suits the signal's unit is checked once the signal is known."""
+    if not isinstance(value, str):
+        return value
+    match = _SUFFIXED.match(value)
+    if match is None or match[2] not in _FACTORS:
+        raise ValueError(f"{value!r} is not a quantity; write a number, or one with a unit such as 5s, 8GB or 95%")
+    return float(value.strip().removesuffix(match[2]).strip().replace("_", "")) * _FACTORS[match[2]]
+
+
+def _pair(value: Any) -> Any:
+    return [value, value] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema({"anyOf": [{"type": "string", "examples": ["10m", "28d"]}, {"type": "number", "minimum": 0}]}),
+]
+"""Seconds; written as ``10m``, ``1h30m``, ``28d``."""
+
+Quantity = Annotated[
+    float,
+    BeforeValidator(_quantity),
+    Field(allow_inf_nan=False),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "examples": ["5s", "8GB", "95%"]}]}),
+]
+"""A value in the signal's base unit; may be written with a unit."""
+
+Users = Annotated[int, Field(gt=0)]
+Weeks = Annotated[float, Field(gt=0, le=520, allow_inf_nan=False)]
+WeeksRange = Annotated[tuple[Weeks, Weeks], BeforeValidator(_pair)]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["unknown"]
+Score = Annotated[int, Field(ge=1, le=5)]
+Aggregate = Literal["sum", "avg", "max", "min", "count"]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Selection(_Declared):
+    """Which time series of a metric: by name and exact labels; a label value starting with ``~`` is a regex."""
+
+    metric: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
+    labels: dict[str, str] = {}
+
+
+class Signal(_Declared):
+    """A named measured quantity, neutral of where it comes from. Give a metric and one reading of it, or ``promql``."""
+
+    unit: str = Field("", description="Base unit: seconds, bytes, ratio, users, per_second, or any word.")
+    title: str = ""
+    metric: str | None = Field(None, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
+    labels: dict[str, str] = Field({}, description="Exact label values; one that starts with ~ is a regex.")
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="Of a histogram, over the window.")
+    rate: Literal[True] | None = Field(None, description="Increase a second of a counter, over the window.")
+    ratio: Selection | None = Field(
+        None, description="The denominator: summed increase of metric / summed increase of this, over the window."
+    )
+    value: Literal[True] | None = Field(None, description="The latest value of a gauge.")
+    max: Literal[True] | None = Field(None, description="The highest value of a gauge over the window.")
+    across: Aggregate = Field("sum", description="How several matching series become one (rate, value, max).")
+    by: str | None = Field(None, description="Also keep one series for each value of this label (value, rate).")
+    scale: float = Field(1.0, gt=0, description="Multiply the reading, e.g. 0.001 for a metric in milliseconds.")
+    window: Duration = 300.0
+    promql: str | None = Field(None, description="The way out: any PromQL that gives one number. Prometheus only.")
+    driven_by: Literal["load", "users"] | None = Field(
+        None, description="What it follows as the service grows; default: load for seconds and ratios, else users."
+    )
+    source: str | None = Field(
+        None, description="The name of the source to read it from; default: the first that has it."
+    )
+
+    @property
+    def driver(self) -> Literal["load", "users"]:
+        """What the signal follows as the service grows."""
+        return self.driven_by or ("load" if self.unit in ("seconds", "ratio") else "users")
+
+
+class SignalUse(_Declared):
+    """A reference to a declared signal."""
+
+    signal: str
+
+
+TriggerKind = Literal["threshold", "fact", "grows-faster-than-users", "worse-though-scaled-out", "spread"]
+
+
+class Trigger(_Declared):
+    """Signal + threshold + how long. ``threshold`` warns early, ``breaks_at`` is where users feel it."""
+
+    id: Identifier
+    kind: TriggerKind = "threshold"
+    title: str = ""
+    signal: str | None = None
+    threshold: Quantity | None = Field(None, description="Warn here. For probabilities (special kinds) 0–1.")
+    breaks_at: Quantity | None = Field(None, description="Here the architecture has run out.")
+    direction: Literal["above", "below"] = "above"
+    for_: Duration = Field(0.0, alias="for", description="How long the condition must hold before it fires.")
+    when: Literal["any", "normal-load"] = Field("any", description="normal-load keeps peaks from firing it.")
+    clears_at: Quantity | None = Field(
+        None, description="Quiet again only beyond this; default 10 % inside the threshold."
+    )
+    replicas: str | None = Field(None, description="worse-though-scaled-out: the signal that counts replicas.")
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="spread: a region counts from this share of users."
+    )
+    within: Duration = Field(90 * 86400.0, description="fact: how long a note counts.")
+    confirms: bool = Field(False, description="May confirm another trigger of the point; never fires alone.")
+    runbook: str = Field("", description="What to do first when it fires.")
+
+
+class Cost(_Declared):
+    """A monthly infrastructure bill: a fixed part and one that grows with users; each may be ``unknown``."""
+
+    fixed: Money = "unknown"
+    per_user: Money = "unknown"
+
+
+class Scores(_Declared):
+    """1 (bad for a small team) to 5 (good), one for each selection criterion."""
+
+    operational_simplicity: Score
+    learning_curve: Score
+    community_support: Score
+    rollback_safety: Score
+    future_flexibility: Score
+
+
+class Option(_Declared):
+    """A way through a rewrite point."""
+
+    id: Identifier
+    title: str = ""
+    what: str = ""
+    effort_weeks: WeeksRange = Field(description="Calendar weeks of one person: [low, high].")
+    new_to_team: bool = Field(False, description="Adds the team's learning buffer.")
+    opens: tuple[str, ...] = Field((), description="Options this makes possible or cheaper later: B, or point/B.")
+    closes: tuple[str, ...] = Field((), description="Options this rules out later.")
+    monthly_cost: Cost | Literal["unknown"] = "unknown"
+    scores: Scores | None = None
+
+
+class RatioRule(_Declared):
+    """Stay when an option is measured at least ``stay`` times better; migrate when at most ``migrate`` times."""
+
+    kind: Literal["ratio"]
+    option: str | None = Field(None, description="The option whose ratio over the tuned baseline is judged.")
+    stay: Annotated[float, Field(gt=1)]
+    migrate: Annotated[float, Field(gt=1)]
+    otherwise: str | None = Field(None, description="The option chosen when the rule says migrate.")
+
+
+class Case(_Declared):
+    """One answerable question and the option a *yes* chooses."""
+
+    fact: Identifier
+    ask: str
+    choose: str
+
+
+class AnswersRule(_Declared):
+    """The first case answered with yes chooses its option; else ``otherwise``."""
+
+    kind: Literal["answers"]
+    cases: tuple[Case, ...] = Field(min_length=1)
+    otherwise: str | None = None
+
+
+Rule = Annotated[RatioRule | AnswersRule, Field(discriminator="kind")]
+
+
+class Point(_Declared):
+    """An architectural limit that growth will reach."""
+
+    id: Identifier
+    title: str = ""
+    headline: str = ""
+    root_cause: str = ""
+    symptoms: tuple[str, ...] = ()
+    users_range: tuple[Users, Users | None] | None = Field(
+        None, description="It breaks between these; null: open-ended."
+    )
+    monitor_from: Users
+    decide_by: Users | None = None
+    complete_before: Users
+    likelihood: Literal["inevitable", "likely", "possible", "only-if"] = "likely"
+    likelihood_note: str = ""
+    risk: Literal["low", "medium", "high", "very-high", "extreme"] = "medium"
+    rollback: Literal["low", "medium", "high", "very-high", "nearly-impossible"] = Field(
+        "medium", description="How hard going back is."
+    )
+    felt_by_users: str = ""
+    triggers: tuple[Trigger, ...] = Field(min_length=1)
+    options: tuple[Option, ...] = ()
+    rule: Rule | None = None
+
+
+class Team(_Declared):
+    """What the team can carry."""
+
+    people: Annotated[int, Field(ge=1, le=100)] = 2
+    simultaneous: Annotated[int, Field(ge=1)] = 1
+    learning_buffer: Annotated[float, Field(ge=0, le=5)] = 0.25
+    months_between: Annotated[float, Field(ge=0, le=120)] = 6
+    always_operational: Annotated[int, Field(ge=0)] = 1
+
+
+class Criteria(_Declared):
+    """How the team weighs the five selection criteria; only proportions matter."""
+
+    operational_simplicity: Annotated[float, Field(ge=0)] = 1
+    learning_curve: Annotated[float, Field(ge=0)] = 1
+    community_support: Annotated[float, Field(ge=0)] = 1
+    rollback_safety: Annotated[float, Field(ge=0)] = 1
+    future_flexibility: Annotated[float, Field(ge=0)] = 1
+
+
+class Costs(_Declared):
+    """Today's bill, the start of the cost path."""
+
+    currency: str = "USD"
+    monthly_now: Money = "unknown"
+    at_users: Users | None = None
+
+
+class Plugin(_Declared):
+    """A source or a notifier: ``kind`` names the plugin; its other keys are checked by the plugin itself."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: Identifier
+    name: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The plugin's own keys."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Declaration(_Declared):
+    """The whole of ``outgrow.yaml``."""
+
+    api_version: Literal["outgrow/v1"] = Field(alias="apiVersion")
+    name: str = "this service"
+    users: SignalUse
+    load: SignalUse | None = None
+    utilisation: SignalUse | None = Field(
+        None, description="Busy share (0–1) of what saturates first; sharpens forecasts."
+    )
+    milestones: tuple[Users, ...] = Field((), description="The ladder behind “two milestones before”.")
+    signals: dict[Identifier, Signal] = Field(min_length=1)
+    points: tuple[Point, ...] = Field(min_length=1)
+    team: Team = Team()
+    criteria: Criteria = Criteria()
+    costs: Costs = Costs()
+    sources: tuple[Plugin, ...] = ()
+    notify: tuple[Plugin, ...] = ()
+    ledger: str | None = Field(
+        None, description="Path, or postgresql:// URL without password; default .outgrow/ledger.sqlite."
+    )
+    time_scale: str = Field(
+        "", pattern=r"^(1s ?= ?\d+[smhdw])?$", description="For rehearsals only: 1s = 1d. Stamped on all made."
+    )
+
+    def point(self, point_id: str) -> Point | None:
+        """The point of that id, or None."""
+        return next((point for point in self.points if point.id == point_id), None)
