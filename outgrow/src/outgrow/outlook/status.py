@@ -1,0 +1,75 @@
+"""What ``status`` says: a state for every trigger, a sentence for every point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from outgrow.outlook.records import Forecast
+from outgrow.quantities import Interval
+
+State = Literal["quiet", "approaching", "firing", "unknown"]
+
+WORST_FIRST: tuple[State, ...] = ("firing", "unknown", "approaching", "quiet")
+"""A point takes its worst trigger; not knowing is worse than seeing it come."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerMemory:
+    """What must be remembered of a trigger between two looks: ``for`` and hysteresis need it.
+
+    Attributes:
+        since: when the state was entered. condition_since: since when the condition holds without a break, or None.
+        broken: the value is past ``breaks_at``.
+    """
+
+    point: str
+    trigger: str
+    state: State
+    since: float
+    condition_since: float | None
+    value: float | None
+    reason: str
+    at: float
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TriggerStatus:
+    """One trigger now. ``value``, ``threshold`` and ``breaks_at`` are in ``unit``; ``since`` in seconds since the epoch."""
+
+    point: str
+    trigger: str
+    title: str
+    state: State
+    value: float | None
+    unit: str
+    threshold: float | None
+    breaks_at: float | None
+    reason: str
+    since: float
+    broken: bool = False
+    confirms: bool = False
+    forecast: Forecast | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointStatus:
+    """One rewrite point now: the declared limit beside the measured one, and which governs.
+
+    ``declared_users`` is ``complete_before``. ``crossing`` and ``start_by`` (seconds since the epoch) come from the
+    soonest forecast of the point's triggers.
+    """
+
+    id: str
+    title: str
+    state: State
+    sentence: str
+    triggers: tuple[TriggerStatus, ...]
+    declared_users: int
+    measured_users: Interval | None
+    governs: Literal["declared", "measured"]
+    users_now: float | None
+    soonest: str | None = None
+    crossing: Interval | None = None
+    start_by: float | None = None
