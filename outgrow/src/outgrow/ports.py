@@ -1,0 +1,321 @@
+"""What the inner rooms ask of the outside world: protocols and the records that cross them. No I/O happens here.
+
+Adapters (``sources``, ``ledger``, ``notifiers``, ``clock``) implement these; ``wiring`` chooses them. Times are seconds
+since the Unix epoch; values are in the base unit of their signal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from outgrow.signals.series import FloatArray, Origin, Ramp, Series
+
+if TYPE_CHECKING:  # pydantic is not needed to speak of a signal
+    from outgrow.points.declaration import Signal
+
+State = Literal["quiet", "approaching", "firing", "unknown"]
+Severity = Literal["warning", "critical", "resolved"]
+HourlyValue = Literal["mean", "median", "max"]
+
+
+class Clock(Protocol):
+    """Where the present comes from.
+
+    ``scale`` is ``""`` for real time, or how time is stretched (``1s=1d``); it is stamped on all that is made with it.
+    """
+
+    @property
+    def scale(self) -> str: ...
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one signal at one time; ``member`` is e.g. the region of ``by: region``, ``""`` for the whole."""
+
+    signal: str
+    time: float
+    value: float
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a source knows now. Every asked signal has a sample or a reason in ``unknown``; a gap is never a zero."""
+
+    samples: tuple[Sample, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """What a source knows of the past.
+
+    Attributes:
+        series: by (signal, member); ``member`` is ``""`` for the whole.
+        unknown: signal → why there is no past of it here.
+    """
+
+    series: Mapping[tuple[str, str], Series] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Where measurements come from."""
+
+    @property
+    def name(self) -> str: ...
+
+    def observe(self, signals: Mapping[str, Signal], at: float) -> Observation:
+        """The values now. Never raises because a signal, or the whole source, fails: the reason goes to ``unknown``."""
+        ...
+
+    def history(self, signals: Mapping[str, Signal], start: float, end: float, step_seconds: float) -> History:
+        """The values between ``start`` and ``end``, one each ``step_seconds``, where the source keeps a past.
+
+        A source without a past returns every signal in ``unknown`` with that reason.
+        """
+        ...
+
+    def reachable(self) -> str | None:
+        """None when the source answers, else the reason in words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell people. The same ``key`` is told once; ``url`` leads to more, ``""`` where there is no more."""
+
+    key: str
+    title: str
+    body: str
+    severity: Severity
+    url: str = ""
+
+
+class Notifier(Protocol):
+    """Where messages go."""
+
+    @property
+    def name(self) -> str: ...
+
+    def deliver(self, message: Message) -> str | None:
+        """None when delivered, else the reason in words; never raises for that. Trying again is up to the caller."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSummary:
+    """What the ledger holds of one signal, over all its members.
+
+    Attributes:
+        count: samples. first, last: times of the earliest and the latest.
+        origins: the kinds of data among them, sorted.
+        members: the members that have samples, sorted; ``""`` is the whole.
+    """
+
+    signal: str
+    count: int
+    first: float
+    last: float
+    origins: tuple[Origin, ...]
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A fact no metric knows. ``at`` is when it became true, ``made_at`` when it was written down."""
+
+    id: int
+    point: str
+    trigger: str
+    text: str
+    source: str
+    at: float
+    made_at: float
+    withdrawn_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForecast:
+    """A forecast as it was made; ``body`` is its JSON form, ``digest`` stands for the inputs it rests on."""
+
+    point: str
+    trigger: str
+    made_at: float
+    digest: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerMemory:
+    """What is remembered of a trigger from one evaluation to the next.
+
+    Attributes:
+        since: when it entered ``state``.
+        condition_since: since when its condition has held without a break (for ``for:``), None while it does not hold.
+        value: the last value judged, None where there was none.
+        at: when it was judged last.
+    """
+
+    point: str
+    trigger: str
+    state: State
+    since: float
+    condition_since: float | None
+    value: float | None
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message waiting in the outbox. ``due`` is when it may be tried next; ``reason`` why the last attempt failed."""
+
+    key: str
+    message: Message
+    created_at: float
+    due: float
+    attempts: int = 0
+    reason: str = ""
+
+
+class Ledger(Protocol):
+    """The record of all that was seen, said and sent. One contract (``outgrow.testing.LedgerContract``) holds for all.
+
+    Every write is durable, and visible to other processes, when the call returns; inside ``transaction`` when that
+    block ends. An unusable ledger raises ``LedgerError`` and changes nothing. Usable from several threads.
+    """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All writes inside become visible together, or not at all when the block raises. Blocks may nest."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held; no call is allowed afterwards."""
+        ...
+
+    def add_samples(
+        self,
+        signal: str,
+        times: Sequence[float] | FloatArray,
+        values: Sequence[float] | FloatArray,
+        *,
+        origin: Origin,
+        source: str,
+        member: str = "",
+    ) -> int:
+        """Keep samples; returns how many. For an equal (signal, member, time) the last written wins.
+
+        Times and values, shape (n,) each, in any order. Samples that are not finite are left out: a gap is no sample.
+        """
+        ...
+
+    def series(
+        self, signal: str, unit: str, start: float = -math.inf, end: float = math.inf, member: str = ""
+    ) -> Series:
+        """The samples with ``start ≤ time ≤ end``; an empty series where there are none.
+
+        Its origin is ``simulated`` if any sample in it is, else ``imported`` if any is, else ``measured``.
+        """
+        ...
+
+    def hourly(
+        self,
+        signal: str,
+        unit: str,
+        value: HourlyValue = "mean",
+        start: float = -math.inf,
+        end: float = math.inf,
+        member: str = "",
+    ) -> Series:
+        """One value for each clock hour (UTC) that has samples, stamped with the hour's start; ``start ≤ hour ≤ end``.
+
+        Kept up to date with the samples, so that a year of minutes is read as 8,766 rows. The hours of different
+        signals fall on the same times and can be joined. Quantiles over it are quantiles of hours: the 95th percentile
+        of a week of hourly means is the load that 8 hours of the week exceed.
+        """
+        ...
+
+    def members(self, signal: str) -> tuple[str, ...]:
+        """The members of a signal that have samples, sorted."""
+        ...
+
+    def signals(self) -> tuple[SignalSummary, ...]:
+        """A summary of each signal that has samples, by name."""
+        ...
+
+    def add_ramp(self, ramp: Ramp) -> None:
+        """Keep a ramp. One of the same (signal, name, made_at) is replaced."""
+        ...
+
+    def ramps(self, signal: str | None = None) -> tuple[Ramp, ...]:
+        """The ramps of a signal, or of all, by the time they were made."""
+        ...
+
+    def add_note(self, point: str, trigger: str, text: str, *, source: str, at: float, made_at: float) -> Note:
+        """Keep a note; returns it with its id."""
+        ...
+
+    def notes(self, point: str | None = None, trigger: str | None = None) -> tuple[Note, ...]:
+        """Notes by id, withdrawn ones included."""
+        ...
+
+    def withdraw_note(self, note_id: int, at: float) -> Note | None:
+        """Mark a note as withdrawn and return it; None when there is none of that id. A second time changes nothing."""
+        ...
+
+    def add_forecast(self, point: str, trigger: str, made_at: float, digest: str, body: Mapping[str, Any]) -> None:
+        """Append a forecast, to be scored once the truth is known; ``body`` is JSON (no infinite or NaN numbers)."""
+        ...
+
+    def latest_forecast(self, point: str, trigger: str) -> StoredForecast | None:
+        """The forecast made last."""
+        ...
+
+    def forecast_by_digest(self, point: str, trigger: str, digest: str) -> StoredForecast | None:
+        """The forecast made last from inputs of that digest."""
+        ...
+
+    def forecasts(self, point: str | None = None, trigger: str | None = None) -> tuple[StoredForecast, ...]:
+        """All forecasts, in the order they were made."""
+        ...
+
+    def put_state(self, memory: TriggerMemory) -> None:
+        """Remember a trigger; the last of a (point, trigger) wins."""
+        ...
+
+    def states(self) -> tuple[TriggerMemory, ...]:
+        """What is remembered, by point and trigger."""
+        ...
+
+    def add_delivery(self, key: str, message: Message, at: float) -> bool:
+        """Put a message into the outbox, due at once; False when that key was ever put there before."""
+        ...
+
+    def pending_deliveries(self, at: float) -> tuple[Delivery, ...]:
+        """What is undelivered and due at ``at``, oldest first."""
+        ...
+
+    def mark_delivered(self, key: str, at: float) -> None:
+        """It was delivered and will not be pending again."""
+        ...
+
+    def mark_failed(self, key: str, reason: str, retry_at: float, attempts: int) -> None:
+        """It failed for the ``attempts``-th time; due again at ``retry_at`` (infinite: given up)."""
+        ...
+
+    def put_memory(self, source: str, key: str, content: bytes) -> None:
+        """Remember what a source needs next time (its last scrape, say); the last of a (source, key) wins."""
+        ...
+
+    def memory(self, source: str, key: str) -> bytes | None:
+        """What was remembered, or None."""
+        ...
