@@ -1,0 +1,174 @@
+"""What a single field cannot show: contradictions between the parts of a declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from outgrow.points.declaration import AnswersRule, Declaration, Point, RatioRule, Signal, Trigger
+from outgrow.quantities import parse_quantity
+
+Contradiction = tuple[tuple[str | int, ...], str]
+
+READINGS = ("quantile", "rate", "ratio", "value", "max")
+
+
+def contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[Contradiction]:
+    """Every contradiction as (path, message).
+
+    Args:
+        declaration: the validated file.
+        data: the same file as plain data, for what validation has already turned into numbers (``8GB``).
+    """
+    known = declaration.signals
+    for key in ("users", "load", "utilisation"):
+        use = getattr(declaration, key)
+        if use is not None:
+            yield from _unknown_signal((key, "signal"), use.signal, known)
+    if list(declaration.milestones) != sorted(set(declaration.milestones)):
+        yield ("milestones",), "must rise from one milestone to the next"
+    for name, signal in known.items():
+        yield from _signal(name, signal)
+    yield from _twice(("points",), [point.id for point in declaration.points])
+    options = {f"{point.id}/{option.id}" for point in declaration.points for option in point.options}
+    for index, point in enumerate(declaration.points):
+        path = ("points", index)
+        yield from _ladder(path, point)
+        yield from _twice((*path, "triggers"), [trigger.id for trigger in point.triggers])
+        yield from _twice((*path, "options"), [option.id for option in point.options])
+        for place, trigger in enumerate(point.triggers):
+            raw = data["points"][index]["triggers"][place]
+            yield from _trigger((*path, "triggers", place), trigger, declaration, raw)
+        yield from _options(path, point, options)
+        yield from _rule(path, point)
+    if declaration.team.always_operational > declaration.team.people:
+        yield ("team", "always_operational"), "asks for more people than the team has"
+    if not any(declaration.criteria.model_dump().values()):
+        yield ("criteria",), "at least one weight must be above zero"
+
+
+def _signal(name: str, signal: Signal) -> Iterator[Contradiction]:
+    path = ("signals", name)
+    given = [reading for reading in READINGS if getattr(signal, reading) is not None]
+    if signal.promql is not None:
+        if signal.metric or given:
+            yield (*path, "promql"), "stands alone: leave out metric and its reading, or promql"
+        return
+    if signal.metric is None:
+        yield path, "needs a metric and one of quantile, rate, ratio, value, max; or promql"
+    elif len(given) != 1:
+        said = f"has {' and '.join(given)}" if given else "has none"
+        yield path, f"needs exactly one of quantile, rate, ratio, value, max; {said}"
+    if signal.by and (signal.quantile is not None or signal.ratio is not None):
+        yield (*path, "by"), "works with value, rate and max only"
+    if signal.window <= 0 and signal.value is None:
+        yield (*path, "window"), "must be longer than zero"
+
+
+def _trigger(
+    path: tuple[str | int, ...], trigger: Trigger, declaration: Declaration, raw: Any
+) -> Iterator[Contradiction]:
+    known = declaration.signals
+    if trigger.kind == "fact":
+        for key in ("signal", "replicas", "clears_at"):
+            if getattr(trigger, key) is not None:
+                yield (*path, key), "a fact is set by outgrow note and watches no signal"
+        return
+    if trigger.signal is None:
+        yield path, "needs a signal"
+    else:
+        yield from _unknown_signal((*path, "signal"), trigger.signal, known)
+    if trigger.kind == "worse-though-scaled-out":
+        if trigger.replicas is None:
+            yield path, "needs replicas: the signal that counts them"
+        else:
+            yield from _unknown_signal((*path, "replicas"), trigger.replicas, known)
+    elif trigger.replicas is not None:
+        yield (*path, "replicas"), "belongs to kind worse-though-scaled-out"
+    if trigger.kind == "spread" and trigger.signal in known and known[trigger.signal].by is None:
+        yield (*path, "signal"), "spread needs a signal with by: (the label that holds the region)"
+    if trigger.kind in ("grows-faster-than-users", "worse-though-scaled-out"):
+        for key in ("threshold", "breaks_at"):
+            value = getattr(trigger, key)
+            if value is not None and not 0 < value < 1:
+                yield (*path, key), "is a probability here: between 0 and 1"
+    elif trigger.threshold is None:
+        yield path, "needs a threshold"
+    yield from _thresholds(path, trigger)
+    signal = known.get(trigger.signal or "")
+    if signal is not None and trigger.kind == "threshold":
+        yield from _units(path, raw, signal.unit)
+
+
+def _thresholds(path: tuple[str | int, ...], trigger: Trigger) -> Iterator[Contradiction]:
+    sign = 1 if trigger.direction == "above" else -1
+    if trigger.threshold is None:
+        return
+    if trigger.breaks_at is not None and sign * trigger.breaks_at < sign * trigger.threshold:
+        yield (*path, "breaks_at"), f"must lie {trigger.direction} the threshold: the warning comes first"
+    if trigger.clears_at is not None and sign * trigger.clears_at > sign * trigger.threshold:
+        yield (*path, "clears_at"), "must lie on the quiet side of the threshold"
+
+
+def _units(path: tuple[str | int, ...], raw: Any, unit: str) -> Iterator[Contradiction]:
+    for key in ("threshold", "breaks_at", "clears_at"):
+        if isinstance(raw, dict) and isinstance(raw.get(key), str):
+            try:
+                parse_quantity(raw[key], unit)
+            except ValueError as error:
+                yield (*path, key), str(error)
+
+
+def _ladder(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction]:
+    if point.complete_before <= point.monitor_from:
+        yield (*path, "complete_before"), f"must lie above monitor_from ({point.monitor_from:,})"
+    if point.decide_by is not None and not point.monitor_from <= point.decide_by <= point.complete_before:
+        yield (*path, "decide_by"), "must lie between monitor_from and complete_before"
+    if point.users_range and point.users_range[1] is not None and point.users_range[1] < point.users_range[0]:
+        yield (*path, "users_range"), "must rise"
+
+
+def _options(path: tuple[str | int, ...], point: Point, all_options: set[str]) -> Iterator[Contradiction]:
+    for index, option in enumerate(point.options):
+        if option.effort_weeks[0] > option.effort_weeks[1]:
+            yield (*path, "options", index, "effort_weeks"), "low is above high"
+        for key in ("opens", "closes"):
+            for place, other in enumerate(getattr(option, key)):
+                full = other if "/" in other else f"{point.id}/{other}"
+                if full not in all_options:
+                    yield (
+                        (*path, "options", index, key, place),
+                        f"there is no option {other!r}{_near(full, all_options)}",
+                    )
+
+
+def _rule(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction]:
+    ids = {option.id for option in point.options}
+    named: list[tuple[tuple[str | int, ...], str | None]] = []
+    if isinstance(point.rule, RatioRule):
+        if point.rule.migrate > point.rule.stay:
+            yield (*path, "rule", "migrate"), "must not lie above stay"
+        named = [(("option",), point.rule.option), (("otherwise",), point.rule.otherwise)]
+    elif isinstance(point.rule, AnswersRule):
+        named = [(("cases", place, "choose"), case.choose) for place, case in enumerate(point.rule.cases)]
+        named.append((("otherwise",), point.rule.otherwise))
+    for where, option in named:
+        if option is not None and option not in ids:
+            yield (*path, "rule", *where), f"there is no option {option!r} in this point{_near(option, ids)}"
+
+
+def _unknown_signal(path: tuple[str | int, ...], name: str, known: dict[str, Signal]) -> Iterator[Contradiction]:
+    if name not in known:
+        yield path, f"there is no signal {name!r}{_near(name, set(known))}"
+
+
+def _near(name: str, known: set[str]) -> str:
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _twice(path: tuple[str | int, ...], ids: list[str]) -> Iterator[Contradiction]:
+    for index, name in enumerate(ids):
+        if name in ids[:index]:
+            yield (*path, index, "id"), f"{name!r} stands twice"
