@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from outgrow.outlook.status import TriggerMemory
 from outgrow.signals.series import FloatArray, Origin, Ramp, Series
 
 if TYPE_CHECKING:  # pydantic is not needed to speak of a signal
     from outgrow.points.declaration import Signal
 
-State = Literal["quiet", "approaching", "firing", "unknown"]
 Severity = Literal["warning", "critical", "resolved"]
 HourlyValue = Literal["mean", "median", "max"]
 
@@ -152,27 +152,6 @@ class StoredForecast:
     made_at: float
     digest: str
     body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerMemory:
-    """What is remembered of a trigger from one evaluation to the next.
-
-    Attributes:
-        since: when it entered ``state``.
-        condition_since: since when its condition has held without a break (for ``for:``), None while it does not hold.
-        value: the last value judged, None where there was none.
-        at: when it was judged last.
-    """
-
-    point: str
-    trigger: str
-    state: State
-    since: float
-    condition_since: float | None
-    value: float | None
-    reason: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ class TriggerMemory:
     """What must be remembered of a trigger between two looks: ``for`` and hysteresis need it.
 
     Attributes:
-        since: when the state was entered. condition_since: since when the condition holds without a break, or None.
-        broken: the value is past ``breaks_at``.
+        since: when ``state`` was entered.
+        condition_since: since when the condition has held without a break (for ``for:``), None while it does not hold.
+        value: the last value judged, None where there was none.
+        at: when it was judged last.
     """
 
     point: str
@@ -31,7 +33,6 @@ class TriggerMemory:
     value: float | None
     reason: str
     at: float
-    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
