@@ -42,7 +42,7 @@ def assess(point: Point, judged: Sequence[JudgedTrigger], users_now: float | Non
     measured = soonest.forecast.breaks.users_at_limit if soonest and soonest.forecast else None
     governs = "measured" if measured is not None and _is_knowable(soonest) else "declared"
     limit = measured.low if measured is not None and governs == "measured" else float(point.complete_before)
-    watch_from = watched_from(point, limit, milestones) if governs == "measured" else float(point.monitor_from)
+    watch_from = watched_from(limit, milestones) if governs == "measured" else float(point.monitor_from)
     triggers = tuple(_trigger_status(point, item, users_now, watch_from, now) for item in judged)
     state = point_state(triggers)
     forecast = soonest.forecast if soonest else None
@@ -56,11 +56,12 @@ def assess(point: Point, judged: Sequence[JudgedTrigger], users_now: float | Non
         measured_users=measured,
         governs="measured" if governs == "measured" else "declared",
         users_now=users_now,
+        watched_from=watch_from,
         soonest=soonest.trigger.id if soonest else None,
         crossing=forecast.breaks.crossing if forecast else None,
         start_by=forecast.start_by if forecast else None,
     )
-    return point_sentence(status, point, watch_from, now)
+    return point_sentence(status, now)
 
 
 def point_state(triggers: Sequence[TriggerStatus]) -> State:
@@ -69,7 +70,7 @@ def point_state(triggers: Sequence[TriggerStatus]) -> State:
     return min(own, key=WORST_FIRST.index) if own else "unknown"
 
 
-def watched_from(point: Point, limit_users: float, milestones: Sequence[int]) -> float:
+def watched_from(limit_users: float, milestones: Sequence[int]) -> float:
     """From how many users a measured limit is watched: two rungs of the ladder below it, at most the limit itself.
 
     Without enough rungs, two thirds of the limit.

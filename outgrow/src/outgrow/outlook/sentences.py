@@ -7,18 +7,19 @@ from dataclasses import replace
 
 from outgrow.outlook.records import Crossing, Forecast
 from outgrow.outlook.status import PointStatus, TriggerStatus
-from outgrow.points.declaration import Point
 from outgrow.quantities import DAY, Interval, at_date, format_quantity, significant
 
 
-def point_sentence(status: PointStatus, point: Point, watch_from: float, now: float) -> PointStatus:
-    """The status with its sentence filled in. ``watch_from`` in users, ``now`` in seconds since the epoch."""
-    lead = {
-        "firing": _firing,
-        "unknown": _unknown,
-        "approaching": _approaching,
-        "quiet": _quiet,
-    }[status.state](status, watch_from, now)
+def point_sentence(status: PointStatus, now: float) -> PointStatus:
+    """The status with its sentence filled in; ``now`` in seconds since the epoch."""
+    if status.state == "firing":
+        lead = _firing(status, now)
+    elif status.state == "unknown":
+        lead = _unknown(status)
+    elif status.state == "approaching":
+        lead = _approaching(status, now)
+    else:
+        lead = _quiet(status, now)
     parts = [f"{status.title}: {lead}", limits_clause(status)]
     simulated = any("simulated" in t.forecast.origins for t in status.triggers if t.forecast)
     if simulated:
@@ -97,22 +98,23 @@ def _governing(status: PointStatus, state: str) -> TriggerStatus:
     return (soonest or of_state)[0]
 
 
-def _firing(status: PointStatus, watch_from: float, now: float) -> str:
+def _firing(status: PointStatus, now: float) -> str:
     trigger = next((t for t in status.triggers if t.state == "firing" and t.broken), _governing(status, "firing"))
     others = sum(t.state == "firing" for t in status.triggers) - 1
     also = f" {others} more of its triggers fire{'s' if others == 1 else ''}." if others else ""
     broken = " This is where users feel it." if trigger.broken else ""
-    return f"{trigger.title} ({trigger.reason}).{broken}{also} {_outlook(trigger, now)}{_start(trigger.forecast, now)}".strip()
+    ahead = f"{_outlook(trigger, now)}{_start(trigger.forecast, now)}"
+    return f"{trigger.title} ({trigger.reason}).{broken}{also} {ahead}".strip()
 
 
-def _approaching(status: PointStatus, watch_from: float, now: float) -> str:
+def _approaching(status: PointStatus, now: float) -> str:
     trigger = _governing(status, "approaching")
     return (
         f"coming: {trigger.title} ({trigger.reason}). {_outlook(trigger, now)}{_start(trigger.forecast, now)}".strip()
     )
 
 
-def _unknown(status: PointStatus, watch_from: float, now: float) -> str:
+def _unknown(status: PointStatus) -> str:
     unknown = [trigger for trigger in status.triggers if trigger.state == "unknown"]
     first = unknown[0]
     count = f"{len(unknown)} of {len(status.triggers)} triggers have" if len(unknown) > 1 else "one trigger has"
@@ -121,8 +123,8 @@ def _unknown(status: PointStatus, watch_from: float, now: float) -> str:
     return f"cannot be judged, {count} no answer; {first.title}: {first.reason}.{next_step}"
 
 
-def _quiet(status: PointStatus, watch_from: float, now: float) -> str:
+def _quiet(status: PointStatus, now: float) -> str:
     soonest = next((trigger for trigger in status.triggers if trigger.trigger == status.soonest), None)
     users = f"{significant(status.users_now)} users" if status.users_now is not None else "users unknown"
     outlook = f" {_outlook(soonest, now)}" if soonest else ""
-    return f"quiet. {users}, watched closely from {significant(watch_from)}.{outlook}"
+    return f"quiet. {users}, watched closely from {significant(status.watched_from)}.{outlook}"

@@ -58,7 +58,7 @@ class TriggerStatus:
 class PointStatus:
     """One rewrite point now: the declared limit beside the measured one, and which governs.
 
-    ``declared_users`` is ``complete_before``. ``crossing`` and ``start_by`` (seconds since the epoch) come from the
+    ``declared_users`` is ``complete_before``; from ``watched_from`` users on, a quiet value alone is not enough. ``crossing`` and ``start_by`` (seconds since the epoch) come from the
     soonest forecast of the point's triggers.
     """
 
@@ -71,6 +71,7 @@ class PointStatus:
     measured_users: Interval | None
     governs: Literal["declared", "measured"]
     users_now: float | None
+    watched_from: float
     soonest: str | None = None
     crossing: Interval | None = None
     start_by: float | None = None
