@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # pydantic is not needed to speak of a signal
     from outgrow.points.declaration import Signal
 
 Severity = Literal["warning", "critical", "resolved"]
-HourlyValue = Literal["mean", "median", "max"]
+HourlyValue = Literal["mean", "median", "min", "max"]
 
 
 class Clock(Protocol):
@@ -202,7 +202,8 @@ class Ledger(Protocol):
     ) -> Series:
         """The samples with ``start ≤ time ≤ end``; an empty series where there are none.
 
-        Its origin is ``simulated`` if any sample in it is, else ``imported`` if any is, else ``measured``.
+        Its origin is ``simulated`` if any sample of the hours it touches is, else ``imported`` if any is, else
+        ``measured``.
         """
         ...
 
