@@ -12,13 +12,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from outgrow.outlook.status import TriggerMemory
-from outgrow.signals.series import FloatArray, Origin, Ramp, Series
+from outgrow.signals.series import Origin, Ramp, Series
 
 if TYPE_CHECKING:  # pydantic is not needed to speak of a signal
     from outgrow.points.declaration import Signal
 
 Severity = Literal["warning", "critical", "resolved"]
+Numbers = Sequence[float] | NDArray[np.floating[Any]]
 HourlyValue = Literal["mean", "median", "min", "max"]
 
 
@@ -184,8 +188,8 @@ class Ledger(Protocol):
     def add_samples(
         self,
         signal: str,
-        times: Sequence[float] | FloatArray,
-        values: Sequence[float] | FloatArray,
+        times: Numbers,
+        values: Numbers,
         *,
         origin: Origin,
         source: str,

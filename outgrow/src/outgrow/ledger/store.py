@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +21,7 @@ from outgrow.ports import (
     HourlyValue,
     Message,
     Note,
+    Numbers,
     SignalSummary,
     StoredForecast,
 )
@@ -56,8 +57,8 @@ class SqlLedger:
     def add_samples(
         self,
         signal: str,
-        times: Sequence[float] | FloatArray,
-        values: Sequence[float] | FloatArray,
+        times: Numbers,
+        values: Numbers,
         *,
         origin: Origin,
         source: str,
