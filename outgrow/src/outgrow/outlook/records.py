@@ -46,6 +46,8 @@ class Crossing:
         crossing: seconds since the epoch, 10/50/90 %; infinite = not within the horizon.
         probability: that the limit is crossed within the horizon.
         refusal: set unless ``dated``.
+        estimate: the crossing before the rules of refusal, where one could be computed at all; seconds since the epoch.
+            Kept so that every forecast can be scored later; never shown to a person as an answer.
     """
 
     limit: float
@@ -55,6 +57,7 @@ class Crossing:
     probability: float | None = None
     doubt: Doubt | None = None
     refusal: Refusal | None = None
+    estimate: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,10 +127,10 @@ class ForecastInputs:
 class Forecast:
     """What we know about when, for one trigger.
 
-    ``warn`` is the crossing of the early threshold, ``breaks`` of the symptom (equal to ``warn`` where none is declared);
-    plans are made against ``breaks``. ``start_by`` = early bound of ``breaks`` minus the lead time, seconds since the
-    epoch, None without a date. ``steps`` is the arithmetic in sentences, for ``--explain``. ``origins`` names the
-    kinds of data used, so that simulated data is labelled wherever this shows.
+    ``warn`` is the crossing of the early threshold, ``breaks`` of the symptom (equal to ``warn`` where none is
+    declared); plans are made against ``breaks``. ``start_by`` = early bound of ``breaks`` minus the lead time, seconds
+    since the epoch, None without a date. ``steps`` is the arithmetic in sentences, for ``--explain``. ``origins`` names
+    the kinds of data used, so that simulated data is labelled wherever this shows.
     """
 
     made_at: float
