@@ -37,7 +37,7 @@ class TriggerMemory:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TriggerStatus:
-    """One trigger now. ``value``, ``threshold`` and ``breaks_at`` are in ``unit``; ``since`` in seconds since the epoch."""
+    """One trigger now; ``value``, ``threshold``, ``breaks_at`` in ``unit``, ``since`` in seconds since the epoch."""
 
     point: str
     trigger: str
@@ -58,8 +58,8 @@ class TriggerStatus:
 class PointStatus:
     """One rewrite point now: the declared limit beside the measured one, and which governs.
 
-    ``declared_users`` is ``complete_before``; from ``watched_from`` users on, a quiet value alone is not enough. ``crossing`` and ``start_by`` (seconds since the epoch) come from the
-    soonest forecast of the point's triggers.
+    ``declared_users`` is ``complete_before``; from ``watched_from`` users on, a quiet value alone is not enough.
+    ``crossing`` and ``start_by`` (seconds since the epoch) come from the soonest forecast of the point's triggers.
     """
 
     id: str

@@ -1,0 +1,16 @@
+"""Run every lint; exit 1 where there is a finding."""
+
+import sys
+from pathlib import Path
+
+from checks.core_purity import impurities
+from checks.documented import undocumented
+from checks.rooms import rooms_without_a_door
+
+ROOT = Path(__file__).resolve().parent.parent
+
+findings = [finding for lint in (impurities, rooms_without_a_door, undocumented) for finding in lint(ROOT)]
+for finding in findings:
+    sys.stdout.write(finding + "\n")
+sys.stdout.write(f"{len(findings)} findings of our own lints\n")
+sys.exit(1 if findings else 0)

@@ -1,0 +1,94 @@
+"""Data to stdout, messages to stderr, one look for all commands."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from outgrow.errors import DeclarationError, OutgrowError
+from outgrow.outlook.status import State
+
+SCHEMA = "outgrow/v1"
+
+STATE_STYLES: dict[State, str] = {
+    "firing": "bold red",
+    "unknown": "bold magenta",
+    "approaching": "yellow",
+    "quiet": "green",
+}
+"""Not knowing never looks like being fine."""
+
+
+def out(plain: bool = False) -> Console:
+    """Where data goes. Honours NO_COLOR; ``plain`` has no colour and never folds a line."""
+    if plain:
+        return Console(file=sys.stdout, color_system=None, width=10_000, highlight=False, soft_wrap=True)
+    return Console(
+        file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty(), width=_width(sys.stdout.isatty())
+    )
+
+
+def err() -> Console:
+    """Where messages go."""
+    return Console(
+        file=sys.stderr, highlight=False, width=_width(sys.stderr.isatty()), soft_wrap=not sys.stderr.isatty()
+    )
+
+
+def _width(is_terminal: bool) -> int | None:
+    if is_terminal or "COLUMNS" in os.environ:
+        return None
+    return 100
+
+
+def emit_json(fields: Mapping[str, Any]) -> None:
+    """One JSON document on stdout, with its schema; infinite and NaN numbers become null."""
+    sys.stdout.write(json.dumps({"schema": SCHEMA, **_finite(fields)}, ensure_ascii=False, indent=2) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def state_text(state: State) -> Text:
+    """The state as a coloured word."""
+    return Text(state, style=STATE_STYLES[state])
+
+
+def hint(text: str) -> None:
+    """The next sensible command, on stderr so that it never mixes with data."""
+    if text:
+        err().print(Text("next: ", style="dim") + Text(text, style="bold"))
+
+
+def report_error(error: OutgrowError, *, as_json: bool) -> int:
+    """Show an expected failure; returns the exit code."""
+    if as_json:
+        findings = error.findings if isinstance(error, DeclarationError) else ()
+        errors = [
+            {"file": f.file, "line": f.line, "column": f.column, "path": f.path, "message": f.message} for f in findings
+        ] or [{"file": None, "line": None, "column": None, "path": None, "message": error.message}]
+        emit_json({"ok": False, "errors": errors, "next": error.next_step or None})
+    console = err()
+    if isinstance(error, DeclarationError):
+        for finding in error.findings:
+            console.print(str(finding), style="red", markup=False, soft_wrap=True)
+        count = len(error.findings)
+        console.print(f"{count} finding{'s' if count != 1 else ''}; nothing was done", markup=False)
+    else:
+        console.print(Text("error: ", style="bold red") + Text(error.message), soft_wrap=True)
+    hint(error.next_step)
+    return error.exit_code

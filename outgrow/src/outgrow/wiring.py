@@ -1,0 +1,179 @@
+"""The composition root: the only place where a declaration meets its adapters.
+
+In: where the declared file is. Out: a ``Workspace`` with ledger, sources and notifiers opened. Built-in and third-party
+plugins come through the same door: the entry points ``outgrow.sources`` and ``outgrow.notifiers``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from outgrow.clock import ScaledClock, SystemClock
+from outgrow.errors import DeclarationError, Finding, UsageError
+from outgrow.ledger import default_location, open_ledger
+from outgrow.lookout import Lookout
+from outgrow.points.declaration import Declaration, Plugin
+from outgrow.points.reading import locate, read_declaration
+from outgrow.ports import Clock, Ledger, Notifier, Source
+
+RECORDER = "recorder"
+FRESH_SECONDS = 120.0
+"""A recorder that wrote within two minutes is trusted; otherwise the sources are asked again."""
+
+
+@dataclass(slots=True)
+class Workspace:
+    """A declared file with everything it needs, opened."""
+
+    path: Path
+    declaration: Declaration
+    clock: Clock
+    ledger: Ledger
+    location: str
+    _sources: tuple[Source, ...] | None = field(default=None)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The declared sources, opened on first use. Raises ``DeclarationError`` where their settings are wrong."""
+        if self._sources is None:
+            self._sources = open_sources(self.path, self.declaration, self.clock, self.ledger)
+        return self._sources
+
+    def lookout(self, *, unknown: Mapping[str, str] | None = None, now: float | None = None,
+                pictures: bool = False) -> Lookout:  # fmt: skip
+        """What is known at ``now`` (the present unless told)."""
+        return Lookout(
+            declaration=self.declaration,
+            ledger=self.ledger,
+            now=self.clock.now() if now is None else now,
+            unknown=unknown or {},
+            keep=now is None,
+            pictures=pictures,
+            time_scale=self.clock.scale,
+        )
+
+    def notifiers(self) -> tuple[Notifier, ...]:
+        """The declared notifiers. Raises ``DeclarationError`` where their settings are wrong."""
+        return tuple(
+            _open("outgrow.notifiers", self.path, ("notify", index), plugin, self.clock)
+            for index, plugin in enumerate(self.declaration.notify)
+        )
+
+    def recorded(self) -> tuple[float, dict[str, str]] | None:
+        """When the recorder last wrote, and which signals had no value then and why; None before its first time."""
+        content = self.ledger.memory(RECORDER, "last")
+        if content is None:
+            return None
+        last = json.loads(content)
+        return float(last["at"]), dict(last["unknown"])
+
+    def remember_recording(self, at: float, unknown: Mapping[str, str]) -> None:
+        """Keep what ``recorded`` returns."""
+        self.ledger.put_memory(RECORDER, "last", json.dumps({"at": at, "unknown": dict(unknown)}).encode())
+
+
+@contextmanager
+def open_workspace(config: Path) -> Iterator[Workspace]:
+    """The workspace of a declared file; the ledger is closed afterwards.
+
+    Raises:
+        UsageError: no such file.
+        DeclarationError: the file is wrong.
+        LedgerError: the ledger cannot be used.
+    """
+    declaration = read_declaration(config)
+    location = default_location(config, os.environ, declaration.ledger)
+    ledger = open_ledger(location)
+    try:
+        yield Workspace(config, declaration, open_clock(declaration, ledger), ledger, location)
+    finally:
+        ledger.close()
+
+
+def open_clock(declaration: Declaration, ledger: Ledger) -> Clock:
+    """The real clock, or the declared faster one; all processes of one ledger share where it began."""
+    if not declaration.time_scale:
+        return SystemClock()
+    key = f"began {declaration.time_scale}"
+    content = ledger.memory("clock", key)
+    began = float(content) if content else SystemClock().now()
+    if content is None:
+        ledger.put_memory("clock", key, repr(began).encode())
+    return ScaledClock(began, declaration.time_scale, since=began)
+
+
+def open_sources(path: Path, declaration: Declaration, clock: Clock, ledger: Ledger | None) -> tuple[Source, ...]:
+    """The declared sources in declared order; all wrong settings are found at once.
+
+    A setting whose name ends in ``_file`` is a path relative to the declared file.
+    """
+    findings: list[Finding] = []
+    opened: list[Source] = []
+    for index, plugin in enumerate(declaration.sources):
+        try:
+            opened.append(_open("outgrow.sources", path, ("sources", index), plugin, clock, ledger))
+        except DeclarationError as error:
+            findings += error.findings
+    if findings:
+        raise DeclarationError(tuple(findings))
+    return tuple(opened)
+
+
+def _open(group: str, path: Path, place: tuple[str | int, ...], plugin: Plugin, clock: Clock, *more: Any) -> Any:
+    found = {entry.name: entry for entry in entry_points(group=group)}
+    if plugin.kind not in found:
+        known = ", ".join(sorted(found)) or "none installed"
+        raise _finding(path, (*place, "kind"), f"there is no plugin {plugin.kind!r}; there is {known}")
+    folder = path.resolve().parent
+    settings = {
+        key: str(folder / value) if key.endswith("_file") and isinstance(value, str) else value
+        for key, value in plugin.settings.items()
+    }
+    if plugin.name:
+        settings["name"] = plugin.name
+    factory = found[plugin.kind].load()
+    try:
+        return factory(settings, clock, *more)
+    except ValidationError as error:
+        raise DeclarationError(
+            tuple(
+                _located(path, (*place, *item["loc"]), str(item["msg"]).removeprefix("Value error, "))
+                for item in error.errors()
+            )
+        ) from None
+    except (ValueError, OSError, UsageError) as error:
+        raise _finding(path, place, str(error)) from None
+
+
+def _finding(path: Path, place: tuple[str | int, ...], message: str) -> DeclarationError:
+    return DeclarationError((_located(path, place, message),))
+
+
+def _located(path: Path, place: tuple[str | int, ...], message: str) -> Finding:
+    return locate(path.read_text(encoding="utf-8-sig"), str(path), place, message)
+
+
+def chosen_point(declaration: Declaration, name: str) -> Any:
+    """The point of that id, or by its number counted from 1; raises ``UsageError`` with those there are."""
+    found = declaration.point(name)
+    if found is None and name.isdigit() and 1 <= int(name) <= len(declaration.points):
+        found = declaration.points[int(name) - 1]
+    if found is None:
+        raise UsageError(f"there is no point {name!r}; there are {', '.join(p.id for p in declaration.points)}")
+    return found
+
+
+def all_unknown(sources: Sequence[Source], declaration: Declaration) -> dict[str, str]:
+    """Every signal with the reason that no source is declared; empty where there is one."""
+    if sources:
+        return {}
+    return {name: "no source is declared" for name in declaration.signals}
