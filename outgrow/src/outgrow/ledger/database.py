@@ -9,11 +9,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
+from outgrow.errors import LedgerError
 from outgrow.ledger.hours import Hours
 from outgrow.signals.series import FloatArray
 
-REVISION = "0001"
-"""The schema this version reads and writes; the newest file in ``migrations/versions``."""
+REVISIONS = ("0001",)
+"""The schemas this version knows, oldest first, a file each in ``migrations/versions``; the last is in use."""
+
+REVISION = REVISIONS[-1]
 
 _NAME = re.compile(r"^-- name: (\S+)\n", re.MULTILINE)
 
@@ -26,6 +29,15 @@ def queries(dialect: str) -> Mapping[str, str]:
     statements = {name: sql.strip().rstrip(";") for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
     own = {name.partition("@")[0]: sql for name, sql in statements.items() if name.endswith(f"@{dialect}")}
     return {name: sql for name, sql in statements.items() if "@" not in name} | own
+
+
+def refuse_newer(stored: str | None, name: str) -> None:
+    """Raise ``LedgerError`` for a revision unknown here; None and "" stand for a ledger yet to be made."""
+    if stored and stored not in REVISIONS:
+        raise LedgerError(
+            f"the ledger {name} was written by a newer outgrow (schema {stored}); it was left as it is",
+            next_step="upgrade outgrow, or choose another ledger with OUTGROW_LEDGER",
+        )
 
 
 class Database(Protocol):

@@ -64,7 +64,7 @@ def sum_up(times: FloatArray, values: FloatArray, origins: NDArray[np.int64]) ->
         starts,
         counts.astype(np.int64),
         np.clip(means, mins, maxes),
-        ranked[low] / 2 + ranked[high] / 2,
+        np.clip(ranked[low] / 2 + ranked[high] / 2, ranked[low], ranked[high]),
         mins,
         maxes,
         np.bitwise_or.reduceat(origins, first),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from outgrow.errors import LedgerError
-from outgrow.ledger.database import REVISION, queries
+from outgrow.ledger.database import REVISION, queries, refuse_newer
 from outgrow.ledger.hours import Hours
 from outgrow.signals.series import FloatArray
 
@@ -105,7 +105,9 @@ def open_postgresql(url: str) -> PostgresqlDatabase:
             url, autocommit=True, connect_timeout=10, application_name="outgrow", options=f"-c search_path={SCHEMA}"
         )
         try:
-            if _stored_revision(connection) != REVISION:
+            stored = _stored_revision(connection)
+            refuse_newer(stored, name)
+            if stored != REVISION:
                 from outgrow.ledger.schema import upgrade_postgresql  # SQLAlchemy and Alembic, only when needed
 
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")

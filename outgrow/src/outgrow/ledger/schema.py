@@ -10,10 +10,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 
-from outgrow.errors import LedgerError
+from outgrow.ledger.database import refuse_newer
 
 if TYPE_CHECKING:
     import psycopg
@@ -42,13 +40,6 @@ def _upgrade(connection: sa.Connection, name: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    stored = MigrationContext.configure(connection).get_current_revision()
-    if stored is not None:
-        try:
-            ScriptDirectory.from_config(config).get_revision(stored)
-        except CommandError:
-            raise LedgerError(
-                f"the ledger {name} was written by a newer outgrow (schema {stored}); it was left as it is",
-                next_step="upgrade outgrow, or choose another ledger with OUTGROW_LEDGER",
-            ) from None
+    # Another process may have upgraded it between the look and the lock.
+    refuse_newer(MigrationContext.configure(connection).get_current_revision(), name)
     command.upgrade(config, "head")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from outgrow.errors import LedgerError
-from outgrow.ledger.database import REVISION, queries
+from outgrow.ledger.database import REVISION, queries, refuse_newer
 from outgrow.ledger.hours import Hours
 from outgrow.signals.series import FloatArray
 
@@ -111,6 +111,7 @@ def open_sqlite(path: Path) -> SqliteDatabase:
     """
     with explained(path):
         stored = _stored_revision(path)
+        refuse_newer(stored, str(path))
         if stored is None:
             _create_empty(path)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
