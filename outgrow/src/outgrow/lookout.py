@@ -16,6 +16,7 @@ from outgrow.outlook.assessment import JudgedTrigger, assess, soonest_first
 from outgrow.outlook.forecast import digest_of, forecast_many
 from outgrow.outlook.ratios import count_regions, forecast_spread, probability_outpaces
 from outgrow.outlook.records import Family, Forecast, ForecastInputs, Refusal
+from outgrow.outlook.scalability import probability_worse_though_scaled_out
 from outgrow.outlook.status import PointStatus
 from outgrow.outlook.triggers import LOOK_BACK, Judgement, judge, judge_fact, judge_probability, stale_after
 from outgrow.points.declaration import Declaration, Option, Point, Team, Trigger
@@ -109,8 +110,8 @@ class Lookout:
             return judge_fact(trigger, [note.at for note in notes if note.withdrawn_at is None], self.now)
         name = trigger.signal or ""
         if trigger.kind == "grows-faster-than-users":
-            found = probability_outpaces(self._read(name, "median"), self._read(self.declaration.users.signal, "median"),
-                                         self.now)  # fmt: skip
+            users = self._read(self.declaration.users.signal, "median")
+            found = probability_outpaces(self._read(name, "median"), users, self.now)
             return self._judge_probability(trigger, found, f"{name} grows faster than users")
         if trigger.kind == "worse-though-scaled-out":
             return self._judge_scaling(trigger)
@@ -154,21 +155,21 @@ class Lookout:
         return self._hourly[key]
 
     def _judge_probability(self, trigger: Trigger, found: float | Refusal, meaning: str) -> Judgement:
-        if isinstance(found, Refusal):
-            reason = self.unknown.get(trigger.signal or "", "") or found.reason
+        watched = filter(None, (trigger.signal, trigger.replicas, self.declaration.users.signal))
+        down = next((self.unknown[name] for name in watched if name in self.unknown), "")
+        if down or isinstance(found, Refusal):
+            reason = down or (found.reason if isinstance(found, Refusal) else "")
             return Judgement("unknown", None, self.now, None, reason)
         return judge_probability(trigger, found, self.now, meaning)
 
     def _judge_scaling(self, trigger: Trigger) -> Judgement:
-        from outgrow.outlook.scaling import replicas_past_the_peak  # scipy: half a second, only where it is declared
-
         load = self.declaration.load
         if load is None:
             return Judgement("unknown", None, self.now, None, "no load is declared")
+        replicas, served = self._read(trigger.replicas or "", "median"), self._read(load.signal, "mean")
         latency = self._read(trigger.signal or "", "median")
-        found = replicas_past_the_peak(
-            self._read(trigger.replicas or "", "median"), self._read(load.signal, "mean"), latency, self.now
-        )
+        seed = np.random.default_rng([len(replicas), len(served), len(latency)])
+        found = probability_worse_though_scaled_out(replicas, served, latency, seed)
         return self._judge_probability(trigger, found, "more replicas now serve less")
 
     def _judge_spread(self, trigger: Trigger) -> Judgement:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -170,10 +170,3 @@ def chosen_point(declaration: Declaration, name: str) -> Any:
     if found is None:
         raise UsageError(f"there is no point {name!r}; there are {', '.join(p.id for p in declaration.points)}")
     return found
-
-
-def all_unknown(sources: Sequence[Source], declaration: Declaration) -> dict[str, str]:
-    """Every signal with the reason that no source is declared; empty where there is one."""
-    if sources:
-        return {}
-    return {name: "no source is declared" for name in declaration.signals}

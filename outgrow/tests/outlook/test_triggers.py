@@ -81,7 +81,7 @@ def test_a_fact_fires_on_enough_notes_within_its_window() -> None:
     assert judge_fact(fact, [NOW - DAY], NOW).state == "pending"
     assert judge_fact(fact, [NOW - DAY, NOW - 100 * DAY], NOW).state == "pending"
     fired = judge_fact(fact, [NOW - DAY, NOW - 2 * DAY], NOW)
-    assert (fired.state, fired.broken, fired.reason) == ("firing", False, "2 notes in 12w6d")
+    assert (fired.state, fired.broken, fired.reason) == ("firing", False, "2 notes in 90 days")
     assert judge_fact(fact, [NOW - DAY] * 3, NOW).broken
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
 from outgrow.cli.looking import as_of_option, look_from
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import STATE_STYLES, emit_json, hint, out
 from outgrow.outlook.status import PointStatus, TriggerStatus
-from outgrow.quantities import format_quantity, iso_date
+from outgrow.quantities import iso_date
 from outgrow.wiring import open_workspace
 
 
@@ -98,11 +98,20 @@ def _show(statuses: tuple[PointStatus, ...], triggers: bool, plain: bool, scale:
             console.print(f"{each.state}\t{each.id}\t{each.sentence}", markup=False)
         else:
             console.print(Text(f"● {each.state}", style=STATE_STYLES[each.state]))
-            console.print(Padding(Text(each.sentence), (0, 0, 0, 2)))
+            for line in Text(each.sentence).wrap(console, console.width - 2):
+                console.print(Text("  ") + line)
         for trigger in each.triggers if triggers else ():
-            value = "–" if trigger.value is None else format_quantity(trigger.value, trigger.unit)
-            line = Text(f"    {trigger.state:<11} ", style=STATE_STYLES[trigger.state])
-            console.print(line + Text(f"{trigger.trigger}: {value}; {trigger.reason}", style="default"))
+            _show_trigger(trigger, each.id, console, plain)
+
+
+def _show_trigger(trigger: TriggerStatus, point: str, console: Console, plain: bool) -> None:
+    if plain:
+        console.print(f"{trigger.state}\t{point}/{trigger.trigger}\t{trigger.reason}", markup=False)
+        return
+    lines = Text(f"{trigger.title}: {trigger.reason}").wrap(console, console.width - 16)
+    for index, line in enumerate(lines):
+        word = trigger.state if index == 0 else ""
+        console.print(Text(f"    {word:<12}", style=STATE_STYLES[trigger.state]) + line)
 
 
 def _next(statuses: tuple[PointStatus, ...]) -> str:

@@ -15,7 +15,7 @@ def point_sentence(status: PointStatus, now: float) -> PointStatus:
     if status.state == "firing":
         lead = _firing(status, now)
     elif status.state == "unknown":
-        lead = _unknown(status)
+        lead = _unknown(status, now)
     elif status.state == "approaching":
         lead = _approaching(status, now)
     else:
@@ -80,7 +80,7 @@ def _outlook(trigger: TriggerStatus, now: float) -> str:
 
 def _no_date(forecast: Forecast) -> str:
     refusal = forecast.breaks.refusal
-    return f"; no date, because {refusal.reason}" if refusal else ""
+    return f"; no date: {refusal.reason.rstrip('.')}" if refusal else ""
 
 
 def _start(forecast: Forecast | None, now: float) -> str:
@@ -114,13 +114,15 @@ def _approaching(status: PointStatus, now: float) -> str:
     )
 
 
-def _unknown(status: PointStatus) -> str:
+def _unknown(status: PointStatus, now: float) -> str:
     unknown = [trigger for trigger in status.triggers if trigger.state == "unknown"]
     first = unknown[0]
     count = f"{len(unknown)} of {len(status.triggers)} triggers have" if len(unknown) > 1 else "one trigger has"
     refusal = first.forecast.breaks.refusal if first.forecast else None
-    next_step = f" Next: {refusal.next_step}." if refusal and refusal.next_step else ""
-    return f"cannot be judged, {count} no answer; {first.title}: {first.reason}.{next_step}"
+    next_step = f" Next: {refusal.next_step.rstrip('.')}." if refusal and refusal.next_step else ""
+    soonest = next((trigger for trigger in status.triggers if trigger.trigger == status.soonest), None)
+    known = f" What is known: {soonest.title}. {_outlook(soonest, now)}" if soonest and _outlook(soonest, now) else ""
+    return f"cannot be judged, {count} no answer; {first.title}: {first.reason.rstrip('.')}.{next_step}{known}"
 
 
 def _quiet(status: PointStatus, now: float) -> str:

@@ -124,7 +124,7 @@ def judge_fact(trigger: Trigger, noted_at: Sequence[float], now: float) -> Judge
     needed = trigger.threshold if trigger.threshold is not None else 1.0
     counted = sorted(time for time in noted_at if now - trigger.within < time <= now)
     broken = trigger.breaks_at is not None and len(counted) >= trigger.breaks_at
-    window = format_duration(trigger.within)
+    window = ago(trigger.within)
     if counted and len(counted) >= needed:
         since = counted[max(0, int(np.ceil(needed)) - 1)]
         return Judgement(
