@@ -39,6 +39,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
 from outgrow.outlook.records import Driver, Family, ForecastInputs
 from outgrow.quantities import DAY, WEEK
 from outgrow.signals.series import FloatArray, Ramp, Series, series_of
@@ -177,6 +178,7 @@ class History:
         ramp_to_limit: stopped at the first level whose measured value passed the limit.
         ramp_two_thirds: stopped at two thirds of the limit's load. Both ran open-loop on a rig whose capacity is off by
             LogN(0, .1); a resource is ramped on users.
+        rig_ratio: how much more the rig of ``ramp_to_limit`` bears than production (truth, for the floor of any ramp).
         deploy_weeks_ago: when the level shifted last before the origin, or None.
     """
 
@@ -201,6 +203,7 @@ class History:
     busy_driver_per_user: float
     ramp_to_limit: Ramp
     ramp_two_thirds: Ramp
+    rig_ratio: float
     deploy_weeks_ago: float | None
 
     @property
@@ -335,9 +338,13 @@ def _missing(rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[n
 
 def _ramp(
     rng: np.random.Generator, curve: TrueCurve, limit: float, axis: Literal["load", "users"], made_at: float, top: float
-) -> Ramp:
-    """An open-loop ramp up to ``top`` of the rig's own limit; at 1 it goes on to the first measured value above it."""
-    rig = curve.raised(float(np.exp(rng.normal(0.0, 0.1))))
+) -> tuple[Ramp, float]:
+    """An open-loop ramp up to ``top`` of the rig's own limit; at 1 it goes on to the first measured value above it.
+
+    With it comes how much more the rig bears than production.
+    """
+    rig_ratio = float(np.exp(rng.normal(0.0, 0.1)))
+    rig = curve.raised(rig_ratio)
     step = rng.uniform(0.05, 0.12)
     shares = np.arange(step, top if top < 1 else 2.0, step)
     levels = shares * rig.driver_at(limit)
@@ -346,7 +353,7 @@ def _ramp(
         over = np.flatnonzero(values > limit)
         last = int(over[0]) + 1 if over.size else levels.size
         levels, values = levels[:last], values[:last]
-    return Ramp("rig", "signal", axis, levels, values, "open", made_at, origin="simulated")
+    return Ramp("rig", "signal", axis, levels, values, "open", made_at, origin="simulated"), rig_ratio
 
 
 def _attempt(
@@ -425,6 +432,8 @@ def _attempt(
 
     ramp_at = now - rng.uniform(0, 4) * WEEK
     axis: Literal["load", "users"] = "users" if resource else "load"
+    to_limit, rig_ratio = _ramp(rng, now_curve, limit, axis, ramp_at, 1.0)
+    two_thirds, _ = _ramp(rng, now_curve, limit, axis, ramp_at, 2 / 3)
     return History(
         seed=seed,
         world=world,
@@ -445,7 +454,8 @@ def _attempt(
         users_now=float(users[last_day]),
         curve=now_curve,
         busy_driver_per_user=busy_per_user,
-        ramp_to_limit=_ramp(rng, now_curve, limit, axis, ramp_at, 1.0),
-        ramp_two_thirds=_ramp(rng, now_curve, limit, axis, ramp_at, 2 / 3),
+        ramp_to_limit=to_limit,
+        ramp_two_thirds=two_thirds,
+        rig_ratio=rig_ratio,
         deploy_weeks_ago=(end - deploy_day) / 7 if deploy_day else None,
     )

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outgrow.quantities import DAY, WEEK
 
 from benchmarks.simulator import (
     FIRST_FRESH_SEED,
@@ -19,6 +18,7 @@ from benchmarks.simulator import (
     mmc_quantile,
     simulate,
 )
+from outgrow.quantities import DAY, WEEK
 
 WORLDS: tuple[World, ...] = ("in-model", "saturating", "step-capacity")
 seeds = st.integers(0, FIRST_FRESH_SEED * 2)
