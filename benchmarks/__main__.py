@@ -19,7 +19,7 @@ BENCHMARKS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run what was asked for: 0 when all ran (a missed target is no failure), 1 when one failed, 2 for an unknown name."""
+    """0 when all that was asked for ran (a missed target is no failure), 1 when one failed, 2 for an unknown name."""
     for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if arguments and arguments[0] not in BENCHMARKS:

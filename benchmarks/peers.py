@@ -1,7 +1,7 @@
 """What people use today, and what could at best be known, behind one shape: ``History → Prediction``.
 
-None of the peers was made to name the day of a crossing with an interval. Each is given the textbook way to do so, which
-its function states.
+None of the peers was made to name the day of a crossing with an interval. Each is given the textbook way to do so,
+which its function states.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.simulator import HORIZON_WEEKS, History, RampKind
 from outgrow.quantities import DAY, WEEK, Interval
 from outgrow.signals.series import FloatArray, Series
 
+Floats = NDArray[np.floating]
 _NEVER = math.inf
 _AHEAD = np.arange(1, HORIZON_WEEKS * 7 + 1) * DAY
 
@@ -46,7 +48,7 @@ def weekly(series: Series, now: float, quantile: float) -> tuple[FloatArray, Flo
     return now - (np.array(kept) + 0.5) * WEEK, np.array(values)
 
 
-def _reached(times: FloatArray, bounds: Sequence[FloatArray], limit: float) -> Prediction:
+def _reached(times: Floats, bounds: Sequence[Floats], limit: float) -> Prediction:
     """When the upper bound, the estimate and the lower bound (in this order) first reach the limit."""
     places = [np.flatnonzero(np.asarray(bound) >= limit) for bound in bounds]
     low, mid, high = (float(times[where[0]]) if where.size else _NEVER for where in places)
@@ -67,7 +69,7 @@ def _line_crossing(series: Series, now: float, window_days: int, limit: float, *
     slope = float(np.sum((x - x.mean()) * (y - y.mean()))) / spread
     intercept = float(y.mean() - slope * x.mean())
     sigma = math.sqrt(float(np.sum((y - intercept - slope * x) ** 2)) / (x.size - 2))
-    ahead = np.asarray(now + _AHEAD)
+    ahead = now + _AHEAD
     line = intercept + slope * _AHEAD
     band = 1.2816 * sigma * np.sqrt(1 / x.size + (_AHEAD - x.mean()) ** 2 / spread)
     return _reached(ahead, (line + band, line, line - band), level)
