@@ -15,6 +15,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pytest
+
 from outgrow.charts.forecast import as_png, as_svg, forecast_picture, save, subtitle
 from outgrow.charts.style import DARK, LIGHT
 from outgrow.errors import UsageError

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from outgrow.quantities import DAY
 from outgrow.signals.prediction import predict_linear_date
 from outgrow.signals.series import Series, series_of

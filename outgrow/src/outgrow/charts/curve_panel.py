@@ -42,7 +42,7 @@ def curve_panel(forecast: Forecast, palette: Palette, *, signal: str, unit: str,
     limits = _limits(forecast)
     axis = axis_unit(unit, max(value for value, _ in limits))
     frame = _frame(curve, [value for value, _ in limits], axis)
-    layers = [*_fit(curve, axis, palette), *_measurements(curve, frame, axis, palette, forecast.closed_loop_ramp)]
+    layers = [*_fit(curve, axis, palette), *_measurements(curve, frame, axis, palette, forecast)]
     labels = []
     for value, name in limits:
         color = palette.warn if name == "warns" else palette.breaks
@@ -83,19 +83,20 @@ def _fit(curve: FittedCurve, axis: AxisUnit, palette: Palette) -> list[alt.Chart
 
 
 def _measurements(
-    curve: FittedCurve, frame: Frame, axis: AxisUnit, palette: Palette, closed_loop: bool
+    curve: FittedCurve, frame: Frame, axis: AxisUnit, palette: Palette, forecast: Forecast
 ) -> list[alt.Chart]:
     """Bins of production as discs, ramp steps as diamonds, and those above the frame as arrowheads at its top."""
-    ramp = "ramp (closed loop)" if closed_loop else "ramp"
+    ramp = "ramp (closed loop)" if forecast.closed_loop_ramp else "ramp"
+    observed = "simulated history" if "simulated" in forecast.origins else "observed"
     rows: list[Row] = []
     over: list[Row] = []
     for kind, drivers, values in (
-        ("observed", curve.observed_driver, curve.observed_value),
+        (observed, curve.observed_driver, curve.observed_value),
         (ramp, curve.ramp_driver, curve.ramp_value),
     ):
         for driver, value in zip(drivers.tolist(), (values / axis.size).tolist(), strict=True):
             (rows if value <= frame.top else over).append({"driver": driver, "value": value, "kind": kind})
-    shapes = {"observed": ("circle", palette.users), ramp: ("diamond", palette.ramp)}
+    shapes = {observed: ("circle", palette.users), ramp: ("diamond", palette.ramp)}
     layers: list[alt.Chart] = []
     for kind, (shape, color) in shapes.items():
         own = [row for row in rows if row["kind"] == kind]
@@ -104,7 +105,7 @@ def _measurements(
     if over:
         heads = chart(over).mark_point(filled=True, size=60, shape="triangle-up", color=palette.ramp, opacity=1)
         layers.append(heads.encode(x="driver:Q", y=alt.value(4)))
-    return [*layers, *_legend(shapes if curve.ramp_driver.size else {"observed": shapes["observed"]}, palette)]
+    return [*layers, *_legend(shapes if curve.ramp_driver.size else {observed: shapes[observed]}, palette)]
 
 
 def _legend(shapes: dict[str, tuple[str, str]], palette: Palette) -> list[alt.Chart]:
@@ -114,7 +115,7 @@ def _legend(shapes: dict[str, tuple[str, str]], palette: Palette) -> list[alt.Ch
         sign = chart([{}]).mark_point(filled=True, shape=shape, color=color, size=60, opacity=1)
         layers.append(sign.encode(x=alt.value(x), y=alt.value(HEADING_AT + 24)))
         layers += words(kind, x + 11, HEADING_AT + 24, palette.quiet_ink, palette)
-        x += 90
+        x += 40 + 6 * len(kind)
     return layers
 
 

@@ -87,8 +87,8 @@ def axis_unit(unit: str, top: float) -> AxisUnit:
 
 
 def round_users(value: float) -> str:
-    """Users to two significant digits (three from 10,000), as somebody would say them: 5,380 → ``5,400``."""
-    return significant(value, 3 if abs(value) >= 10_000 else 2)
+    """Users to two significant digits, as somebody would say them: 5,380 → ``5,400``."""
+    return significant(value, 2)
 
 
 def users_text(users: Interval) -> str:

@@ -264,4 +264,4 @@ def history_span_text(forecast: Forecast) -> str:
     history = forecast.history
     if history is None or len(history) < 2:
         return ""
-    return f"{int(np.ptp(history.times) // WEEK)} weeks of users"
+    return f"{round(float(np.ptp(history.times)) / WEEK)} weeks of users"
