@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from outgrow.outlook.level import level_at_limit as level_at_limit
 from outgrow.outlook.records import Family
 from outgrow.signals.series import FloatArray
 from outgrow.signals.weekly import Bins
