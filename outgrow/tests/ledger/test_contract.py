@@ -7,11 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from outgrow.ledger import open_ledger
 from outgrow.ports import Ledger
 from outgrow.testing import LedgerContract, MemoryLedger
 
 SERVER = os.environ.get("OUTGROW_TEST_POSTGRES", "")
+
+
+@pytest.fixture(scope="module")
+def server() -> str:
+    if not SERVER:
+        warnings.warn("the ledger was NOT tested on PostgreSQL: set OUTGROW_TEST_POSTGRES to its URL", stacklevel=1)
+        pytest.skip("OUTGROW_TEST_POSTGRES is not set: nothing is known about the ledger on PostgreSQL")
+    return SERVER
 
 
 class TestSqlite(LedgerContract):
@@ -29,13 +38,6 @@ class TestMemory(LedgerContract):
 
 
 class TestPostgresql(LedgerContract):
-    @pytest.fixture(scope="class")
-    def server(self) -> str:
-        if not SERVER:
-            warnings.warn("the ledger was NOT tested on PostgreSQL: set OUTGROW_TEST_POSTGRES to its URL", stacklevel=1)
-            pytest.skip("OUTGROW_TEST_POSTGRES is not set: nothing is known about the ledger on PostgreSQL")
-        return SERVER
-
     @pytest.fixture
     def ledger(self, server: str) -> Iterator[Ledger]:
         import psycopg

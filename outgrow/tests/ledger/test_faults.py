@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from outgrow.errors import LedgerError
 from outgrow.ledger import open_ledger
 from outgrow.ledger.database import REVISIONS
@@ -154,9 +155,10 @@ def test_a_newer_ledger_is_refused_and_left_byte_for_byte(tmp_path: Path, killed
 
 
 def test_the_code_knows_every_migration() -> None:
-    import outgrow.ledger
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+
+    import outgrow.ledger
 
     config = Config()
     config.set_main_option("script_location", str(Path(outgrow.ledger.__file__).parent / "migrations"))

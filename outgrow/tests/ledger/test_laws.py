@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from outgrow.ledger import default_location, open_ledger
 from outgrow.ledger.hours import origin_bit, sum_up
 from outgrow.ports import HourlyValue, Ledger
