@@ -155,12 +155,16 @@ class Lookout:
         return self._hourly[key]
 
     def _judge_probability(self, trigger: Trigger, found: float | Refusal, meaning: str) -> Judgement:
-        watched = filter(None, (trigger.signal, trigger.replicas, self.declaration.users.signal))
-        down = next((self.unknown[name] for name in watched if name in self.unknown), "")
+        watched = [name for name in (trigger.signal, trigger.replicas, self.declaration.users.signal) if name]
+        down = next((self._gap(name) for name in watched if self._gap(name)), "")
         if down or isinstance(found, Refusal):
             reason = down or (found.reason if isinstance(found, Refusal) else "")
             return Judgement("unknown", None, self.now, None, reason)
         return judge_probability(trigger, found, self.now, meaning)
+
+    def _gap(self, name: str) -> str:
+        """Why a signal has no value now, ``""`` where it has one."""
+        return self.unknown.get(name) or ("" if len(self._read(name, "median")) else f"{name} has never had a value")
 
     def _judge_scaling(self, trigger: Trigger) -> Judgement:
         load = self.declaration.load

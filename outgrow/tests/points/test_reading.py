@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,10 +27,8 @@ def findings(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_templates_are_right_and_follow_the_published_schema(name: str) -> None:
-    from ruamel.yaml import YAML
-
     parse_declaration(template_text(name))
-    jsonschema.validate(YAML(typ="safe").load(template_text(name)), json.loads(schema_text()))
+    jsonschema.validate(yaml.safe_load(template_text(name)), json.loads(schema_text()))
 
 
 def test_the_platform_template_is_complete() -> None:
@@ -114,9 +113,9 @@ def test_contradictions_are_found(old: str, new: str, said: str) -> None:
     [
         ("", "is empty or not a mapping"),
         ("- 1", "is empty or not a mapping"),
-        ("a: [", "expected the node content"),
+        ("a: [", "expected node content"),
         ("apiVersion: outgrow/v2", "should be 'outgrow/v1'"),
-        ("a: &x [1]\nb: *x", "uses an alias"),
+        ("a: &x [1]\nb: *x", "is used by an alias"),
         ("name: a\nname: b", "stands twice"),
         ("a: !!python/object:os.system {}", "is not a known key"),
     ],

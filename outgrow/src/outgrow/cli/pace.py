@@ -32,7 +32,7 @@ def pace(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="Your own outgrow.yaml; without it, the template's four points."),
+        typer.Option("--config", "-c", help="Your own outgrow.yaml; without it, a template of four points."),
     ] = None,
     option: Annotated[
         list[str] | None,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from outgrow.errors import DeclarationError, Finding, UsageError
 from outgrow.points.consistency import contradictions
@@ -113,29 +111,53 @@ def locate(text: str, file: str, path: PathParts, message: str) -> Finding:
     return _finding(file, _compose(text, file), path, message)
 
 
-def _compose(text: str, file: str) -> Node:
+class _CoreSchemaLoader(yaml.CSafeLoader):
+    """The C loader with the scalars of YAML 1.2's core schema: ``on`` and ``1:30`` are texts."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - the loader's own way to begin with none
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", list("-+.0123456789")),
+):
+    _CoreSchemaLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+
+
+def _compose(text: str, file: str) -> yaml.Node:
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
+        root = yaml.compose(text, Loader=_CoreSchemaLoader)
+    except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise DeclarationError((Finding(file, line, column, "(yaml)", error.problem or "is not YAML"),)) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DeclarationError((Finding(file, 1, 1, "(yaml)", f"is not YAML: {error}"),)) from None
-    if "*" in text and _has_alias(text):
-        raise DeclarationError((Finding(file, 1, 1, "(yaml)", "uses an alias (*name); write the value out"),))
-    if not isinstance(root, MappingNode):
+    if not isinstance(root, yaml.MappingNode):
         raise DeclarationError((Finding(file, 1, 1, "(file)", "is empty or not a mapping; outgrow init writes one"),))
+    _refuse_aliases(root, file, set())
     return root
 
 
-def _has_alias(text: str) -> bool:
-    return any(isinstance(event, AliasEvent) for event in YAML(typ="safe", pure=True).parse(text))
+def _refuse_aliases(node: yaml.Node, file: str, seen: set[int]) -> None:
+    """An alias is the same node twice; a file of a few lines could stand for gigabytes."""
+    if id(node) in seen:
+        mark = node.start_mark
+        finding = Finding(
+            file, mark.line + 1, mark.column + 1, "(yaml)", "is used by an alias (*name); write the value out"
+        )
+        raise DeclarationError((finding,))
+    seen.add(id(node))
+    for child in node.value if isinstance(node, (yaml.MappingNode, yaml.SequenceNode)) else ():
+        for each in child if isinstance(child, tuple) else (child,):
+            _refuse_aliases(each, file, seen)
 
 
-def _plain(node: Node, path: PathParts, duplicates: list[PathParts]) -> Any:
+def _plain(node: yaml.Node, path: PathParts, duplicates: list[PathParts]) -> Any:
     """Plain data from composed nodes; keys that stand twice are added to ``duplicates``."""
-    if isinstance(node, MappingNode):
+    if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
@@ -143,7 +165,7 @@ def _plain(node: Node, path: PathParts, duplicates: list[PathParts]) -> Any:
                 duplicates.append((*path, key))
             mapping[key] = _plain(value_node, (*path, key), duplicates)
         return mapping
-    if isinstance(node, SequenceNode):
+    if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), duplicates) for index, item in enumerate(node.value)]
     convert = _SCALARS.get(node.tag or "")
     try:
@@ -173,16 +195,16 @@ def _message(item: Any) -> str:
     return message.removeprefix("Value error, ").replace("Input should be", "should be")
 
 
-def _finding(file: str, root: Node, path: PathParts, message: str) -> Finding:
+def _finding(file: str, root: yaml.Node, path: PathParts, message: str) -> Finding:
     node, mark, walked = root, root.start_mark, 0
     for part in path:
-        if isinstance(node, MappingNode):
+        if isinstance(node, yaml.MappingNode):
             entry = next(((k, v) for k, v in node.value if str(k.value) == str(part)), None)
             if entry is None:
                 walked += 1
                 continue
             node, mark = entry[1], entry[0].start_mark
-        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             mark = node.start_mark
         walked += 1
