@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -56,7 +57,10 @@ def pace(
     result = judge(points, rules, _users(users), _growth(growth), _pins(option or [], points))
     today = _date(start)
     if html is not None:
-        _write_page(html, result, today)
+        from outgrow.reports.pace_page import pace_page
+
+        again = _again(result, config, option or [], today)
+        _write_page(html, pace_page(result, today, again))
     if as_json:
         emit_json(pace_record(result, today))
     elif plain:
@@ -120,10 +124,17 @@ def _pins(options: Sequence[str], points: Sequence[PacePoint]) -> dict[str, str]
     return pins
 
 
-def _write_page(path: Path, result: Pace, today: date) -> None:
-    from outgrow.reports.pace_page import pace_page
+def _again(result: Pace, config: Path | None, options: Sequence[str], today: date) -> str:
+    """The command that makes the same page again."""
+    words = ["outgrow", "pace", "--users", f"{result.users:.0f}"]
+    words += ["--growth", f"{result.growth_per_month * 100:.6g}%", "--people", str(result.rules.people)]
+    words += [] if config is None else ["--config", str(config)]
+    words += [word for option in options for word in ("--option", option)]
+    return shlex.join([*words, "--from", today.isoformat()])
 
+
+def _write_page(path: Path, page: str) -> None:
     try:
-        path.write_text(pace_page(result, today), encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None

@@ -46,6 +46,7 @@ from outgrow.schedule.limit import (
 from outgrow.schedule.sequence import Hold, Placed
 
 DONE = "done"
+_NO_TIME = 1e-9  # doublings: what rounding may add to a finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ def _rewrite(step: Step, lay: Placed, chosen: Sequence[Step], rules: TeamRules, 
         finish_months=_finish_months(step.option, lay.start / rate, rules),
         finish_users=users_after(lay.finish, users),
         due_months=due / rate,
-        late_months=max(0.0, lay.finish - due) / rate,
+        late_months=(lay.finish - due) / rate if lay.finish > due + _NO_TIME else 0.0,
         held_by=lay.held_by,
         after=None if lay.after is None else chosen[lay.after].point.id,
     )
