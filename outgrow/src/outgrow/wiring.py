@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,14 @@ from outgrow.lookout import Lookout
 from outgrow.points.declaration import Declaration, Plugin
 from outgrow.points.reading import locate, read_declaration
 from outgrow.ports import Clock, Ledger, Notifier, Source
+from outgrow.quantities import DAY, HOUR
+from outgrow.recording import RecordReport, observe_all, record_once
+from outgrow.signals.series import Origin
 
 RECORDER = "recorder"
+BACKFILL = "backfill"
+BACKFILL_SECONDS = 400 * DAY
+"""A year and a bit, so that a yearly season shows; one value an hour."""
 FRESH_SECONDS = 120.0
 """A recorder that wrote within two minutes is trusted; otherwise the sources are asked again."""
 
@@ -67,6 +74,49 @@ class Workspace:
             _open("outgrow.notifiers", self.path, ("notify", index), plugin, self.clock)
             for index, plugin in enumerate(self.declaration.notify)
         )
+
+    def observe(self, *, keep: bool = True) -> RecordReport:
+        """Ask every source now; what they said is kept in the ledger unless told otherwise."""
+        at = self.clock.now()
+        if not keep:
+            return observe_all(self.sources, self.declaration.signals, at)
+        report = record_once(self.sources, self.ledger, self.declaration.signals, at, origin=self.origin)
+        self.remember_recording(at, report.unknown)
+        return report
+
+    @property
+    def origin(self) -> Origin:
+        """Samples taken on a faster clock are rehearsals: simulated."""
+        return "simulated" if self.clock.scale else "measured"
+
+    def backfill(self, say: Callable[[str], None]) -> dict[str, int]:
+        """Read the past of signals that have less than a day of it, from sources that keep one; once a source.
+
+        Returns the number of samples by signal. What cannot be read is said and tried again in a day.
+        """
+        now = self.clock.now()
+        past = {each.signal for each in self.ledger.signals() if each.first < now - DAY}
+        missing = {name: one for name, one in self.declaration.signals.items() if name not in past}
+        read: dict[str, int] = {}
+        for source in self.sources:
+            asked = {name: one for name, one in missing.items() if one.source in (None, source.name)}
+            tried = self.ledger.memory(BACKFILL, source.name)
+            names = ",".join(sorted(asked))
+            if not asked or (tried and json.loads(tried)["names"] == names and now - json.loads(tried)["at"] < DAY):
+                continue
+            if source.reachable() is not None:
+                continue
+            say(f"reading up to {BACKFILL_SECONDS / DAY:.0f} days of history from {source.name}, once ...")
+            history = source.history(asked, now - BACKFILL_SECONDS, now, HOUR)
+            with self.ledger.transaction():
+                for (name, member), series in history.series.items():
+                    self.ledger.add_samples(name, series.times, series.values, origin=self.origin, source=source.name,
+                                            member=member)  # fmt: skip
+                    read[name] = read.get(name, 0) + len(series)
+                    missing.pop(name, None)
+            self.ledger.put_memory(BACKFILL, source.name, json.dumps({"names": names, "at": now}).encode())
+            say(f"read {sum(read.values()):,} values of {len(read)} signals")
+        return read
 
     def recorded(self) -> tuple[float, dict[str, str]] | None:
         """When the recorder last wrote, and which signals had no value then and why; None before its first time."""
@@ -142,7 +192,7 @@ def _open(group: str, path: Path, place: tuple[str | int, ...], plugin: Plugin, 
         settings["name"] = plugin.name
     factory = found[plugin.kind].load()
     try:
-        return factory(settings, clock, *more)
+        return factory(settings, clock, *more[: max(0, len(signature(factory).parameters) - 2)])
     except ValidationError as error:
         raise DeclarationError(
             tuple(

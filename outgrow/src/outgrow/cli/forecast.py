@@ -65,7 +65,7 @@ def soonest_trigger(status: PointStatus) -> TriggerStatus | None:
 def point_fields(status: PointStatus, now: float) -> dict[str, Any]:
     """The JSON of a point: its soonest trigger's fields, and all triggers beside."""
     soonest = soonest_trigger(status)
-    fields = {"id": status.id, "trigger": soonest.trigger if soonest else None}
+    fields: dict[str, Any] = {"id": status.id, "trigger": soonest.trigger if soonest else None}
     fields |= forecast_fields(soonest.forecast if soonest else None, now)
     fields["governs"] = status.governs
     fields["declared_users"] = status.declared_users
