@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := outgrow/src outgrow/tests benchmarks checks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-setup lock clean
+.PHONY: help setup demo test check format bench bench-setup docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ lock: setup ## renew the locked versions
 	cd $(CURDIR) && for name in uv "" bench; do \
 	  in=requirements$${name:+-$$name}; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $$in.in -o $$in.lock; done
+
+docs: setup ## the generated pages of docs/reference
+	@$(BIN)/python -m checks.reference
 
 clean: ## remove what make made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
