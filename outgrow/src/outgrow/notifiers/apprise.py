@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from outgrow.errors import UsageError
 from outgrow.ports import Clock, Message, Notifier
@@ -98,16 +98,10 @@ def open_notifier(config: Mapping[str, Any], clock: Clock) -> Notifier:  # noqa:
     """The notifier for one entry of ``notify`` in the declared file.
 
     Raises:
-        UsageError: the settings cannot be meant, or there is no address where they point.
+        ValidationError: the settings cannot be meant.
+        UsageError: there is no address where they point, or others can read it.
     """
-    try:
-        settings = AppriseConfig.model_validate(dict(config))
-    except ValidationError as error:
-        findings = "; ".join(
-            ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, "))))
-            for each in error.errors(include_input=False)
-        )
-        raise UsageError(f"notify, kind apprise: {findings}") from None
+    settings = AppriseConfig.model_validate(dict(config))
     name = settings.name or "apprise"
     urls = _from_file(settings.url_file) if settings.url_file else _from_environment(settings.url_env or "")
     addresses = tuple(
@@ -123,15 +117,14 @@ def _from_file(path: Path) -> Sequence[tuple[str, str]]:
         with place.open(encoding="utf-8") as file:
             if os.fstat(file.fileno()).st_mode & _OTHERS_MAY_TOUCH:
                 raise UsageError(
-                    f"{place} holds secrets and other users of this machine can read or write it",
-                    next_step=f"chmod 600 {place}",
+                    f"{place} holds secrets, and others on this machine can read or write it; run: chmod 600 {place}"
                 )
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it is not text"
         raise UsageError(
-            f"{place}, the file with addresses for warnings, cannot be read: {reason}",
-            next_step="write one apprise address a line into it, then chmod 600",
+            f"{place}, which should hold addresses for warnings, cannot be read: {reason}; "
+            "write one apprise address a line into it"
         ) from None
     urls = [
         (f"{place}, line {number}", line.strip())
@@ -139,7 +132,7 @@ def _from_file(path: Path) -> Sequence[tuple[str, str]]:
         if line.strip() and not line.strip().startswith("#")
     ]
     if not urls:
-        raise UsageError(f"{place} has no address for warnings", next_step="write one apprise address a line into it")
+        raise UsageError(f"{place} has no address for warnings; write one apprise address a line into it")
     return urls
 
 
@@ -147,8 +140,8 @@ def _from_environment(variable: str) -> Sequence[tuple[str, str]]:
     urls = os.environ.get(variable, "").split()
     if not urls:
         raise UsageError(
-            f"the environment variable {variable}, which should hold addresses for warnings, is not set",
-            next_step=f"export {variable}, or use url_file",
+            f"the environment variable {variable}, which should hold addresses for warnings, is not set; "
+            "set it, or use url_file"
         )
     where = f"${variable}"
     return [(where if len(urls) == 1 else f"{where}, address {n}", url) for n, url in enumerate(urls, start=1)]

@@ -81,7 +81,7 @@ def _limit(event: Event, point: PointStatus | None, declaration: Declaration, no
     runbook = _runbook(declaration, event.point, event.trigger)
     if event.kind != "resolved":
         lines += [_users(point), *_outlook(point, status.forecast, now), _first(runbook)]
-    lines += [f"Next: outgrow forecast {point.id}", *_made(status.forecast, scale)]
+    lines += [*_made(status.forecast, scale), f"Next: outgrow forecast {point.id}"]
     return Message(key, title, _body(lines), _SEVERITY[event.kind], _url(runbook))
 
 
@@ -96,7 +96,7 @@ def _approach(events: Sequence[Event], point: PointStatus, declaration: Declarat
     runbooks = {_runbook(declaration, point.id, status.trigger): None for status in statuses}
     lines += [_users(point), *_outlook(point, soonest.forecast, now)]
     lines += [_first(next(iter(runbooks)))] if len(runbooks) == 1 else []
-    lines += [f"Next: outgrow forecast {point.id}", *_made(soonest.forecast, scale)]
+    lines += [*_made(soonest.forecast, scale), f"Next: outgrow forecast {point.id}"]
     return Message(key, f"Coming closer: {point.title}{users}", _body(lines), _SEVERITY["approaching"])
 
 
@@ -115,12 +115,12 @@ def _sight(kind: Kind, events: Sequence[Event], points: dict[str, PointStatus], 
             by_reason.setdefault("", []).append(name + (f", {status.state}" if status else ""))
     what = _only_name(events, points) if len(events) == 1 else f"{len(events)} triggers"
     if kind == "seen":
-        lines = ["These can be judged again:", *by_reason.get("", []), "Next: outgrow status"]
-        return Message(key, f"Judged again: {what}", _body([*lines, *_made(None, scale)]), _SEVERITY[kind])
+        lines = ["These can be judged again:", *by_reason.get("", []), *_made(None, scale), "Next: outgrow status"]
+        return Message(key, f"Judged again: {what}", _body(lines), _SEVERITY[kind])
     lines = ["Not knowing is not the same as fine. How close these are, nobody can say:"]
     for reason, names in by_reason.items():
         lines += [_sentence(reason) or "No reason is known.", *names]
-    lines += ["Next: outgrow check", *_made(None, scale)]
+    lines += [*_made(None, scale), "Next: outgrow check"]
     return Message(key, f"Cannot be judged: {what}", _body(lines), _SEVERITY[kind])
 
 
@@ -145,14 +145,22 @@ def _users(point: PointStatus) -> str:
 
 
 def _outlook(point: PointStatus, forecast: Forecast | None, now: float) -> list[str]:
-    lines = [f"Forecast: {_crossing(forecast.breaks, now)}."] if forecast is not None else []
     start_by = forecast.start_by if forecast is not None else point.start_by
-    return [*lines, _start_by(start_by, now)] if start_by is not None else lines
+    start = [_start_by(start_by, now)] if start_by is not None else []
+    if forecast is None:
+        return start
+    lines = [f"Forecast: {known}."] if (known := _crossing(forecast.breaks, now)) else []
+    refusal = forecast.breaks.refusal
+    if refusal is not None:
+        word = "no single date" if forecast.breaks.verdict == "range" else "no date"
+        lines.append(f"Why {word}: {_bare(refusal.reason)}.")
+        lines += [f"To know more: {_bare(refusal.next_step)}."] if refusal.next_step else []
+    return [*lines, *start]
 
 
 def _crossing(crossing: Crossing, now: float) -> str:
+    users, when = crossing.users_at_limit, crossing.crossing
     parts = []
-    users, when, refusal = crossing.users_at_limit, crossing.crossing, crossing.refusal
     if users is not None and crossing.verdict == "unknown":
         parts.append(f"it breaks no earlier than at {significant(users.low, 2)} users")
     elif users is not None:
@@ -160,11 +168,7 @@ def _crossing(crossing: Crossing, now: float) -> str:
     if when is not None and crossing.verdict in ("dated", "range"):
         likely = crossing.verdict == "dated" and math.isfinite(when.mid) and when.high > now
         parts.append(_span(when, now) + (f", most likely {day(when.mid)}" if likely else ""))
-    if refusal is not None:
-        short = "no single date" if crossing.verdict == "range" else "no date"
-        step = f" ({_bare(refusal.next_step)})" if refusal.next_step else ""
-        parts.append(f"{short}, because {_bare(refusal.reason)}{step}")
-    return ", ".join(parts) or "nothing can be said yet"
+    return ", ".join(parts)
 
 
 def _span(when: Interval, now: float) -> str:
@@ -190,7 +194,8 @@ def _limit_users(point: PointStatus) -> str:
 
 
 def _value(status: TriggerStatus) -> str:
-    return "" if status.value is None else format_quantity(status.value, status.unit)
+    counted_in_the_reason = status.unit == "notes"
+    return "" if status.value is None or counted_in_the_reason else format_quantity(status.value, status.unit)
 
 
 def _limit_text(value: float | None, unit: str, word: str) -> str:
