@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from outgrow.points.declaration import Selection, Signal
 from outgrow.quantities import format_duration
 
+ANSWERED_RATIO = 0.8
+"""A target must have answered at least so often within a window; with less, its rate would fall short by more than a
+fifth."""
+
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -41,10 +45,11 @@ def promql_of(signal: Signal, *, by_member: bool = False) -> str:
 
 
 def absence_promql(signal: Signal) -> str | None:
-    """The targets whose part of the signal is missing: they are down, or hardly back, beside others that still report.
+    """The targets whose part of the signal is missing: they are down, or were for more than a fifth of the window.
 
-    Without this question a sum over the targets that answer would pass for the sum over all. A target belongs to a
-    signal when another target of its ``job`` reports a series of it. None for a signal written in PromQL.
+    Without this question a sum over the targets that answer would pass for the sum over all: PromQL drops what is
+    missing, and extrapolates a counter that is only just back by no more than half a scrape. A target belongs to a
+    signal when a target of its ``job`` reports a series of it. None for a signal written in PromQL.
     """
     if signal.promql is not None:
         return None
@@ -55,8 +60,7 @@ def absence_promql(signal: Signal) -> str | None:
         return f"{up} == 0 and on (job) ({' or '.join(selector(one) for one in selected)})"
     window = promql_duration(signal.window)
     reported = " or ".join(f"count_over_time({selector(one)}[{window}])" for one in selected)
-    hardly_back = f"(sum_over_time({up}[{window}]) < 2 and min_over_time({up}[{window}]) == 0)"
-    return f"({up} == 0 or {hardly_back}) and on (job) ({reported})"
+    return f"({up} == 0 or avg_over_time({up}[{window}]) < {ANSWERED_RATIO}) and on (job) ({reported})"
 
 
 def selections_of(signal: Signal) -> tuple[Selection, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from outgrow.points.declaration import Selection, Signal
 from outgrow.quantities import format_duration
 from outgrow.signals.evaluation import LOOKBACK_SECONDS, Held, label_matches, selects
-from outgrow.signals.promql import label_text, selections_of
+from outgrow.signals.promql import ANSWERED_RATIO, label_text, selections_of
 from outgrow.sources.exposition import Exposed
 
 _VERSION = 1
@@ -235,8 +235,12 @@ class HeldScrapes:
             return None
         start = self._at - signal.window
         failed = len(state.failed) - bisect_right(state.failed, start)
-        if failed and len(state.answered) - bisect_right(state.answered, start) < 2:
-            return f"{name} is only just back, and needs a second scrape within {format_duration(signal.window)}"
+        answered = len(state.answered) - bisect_right(state.answered, start)
+        if failed and answered < ANSWERED_RATIO * (answered + failed):
+            within = format_duration(signal.window)
+            return (
+                f"{name} answered only {answered} of {answered + failed} times within {within}; wait until it is back"
+            )
         return None
 
 
