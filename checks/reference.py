@@ -1,4 +1,4 @@
-"""The reference of commands, generated from ``--help``: ``python -m checks.reference`` writes docs/reference/commands.md."""
+"""The reference of commands, generated from ``--help``; ``python -m checks.reference`` writes it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,7 @@ evaluate (a source is down, data too short).
 
 def reference() -> str:
     """The whole page."""
-    parts = [HEAD]
-    for command in COMMANDS:
-        parts.append(f"## outgrow {command}\n\n```text\n{_help(command)}\n```\n")
-    return "\n".join(parts)
+    return "\n".join([HEAD, *(f"## outgrow {command}\n\n```text\n{_help(command)}\n```\n" for command in COMMANDS)])
 
 
 def outdated(root: Path) -> Iterator[str]:
