@@ -89,11 +89,11 @@ def lead_times(commits: Mapping[str, Commit]) -> tuple[FloatArray, FloatArray]:
     Args:
         commits: by hash, the head of the main line first; parents may be missing (a shallow clone).
     """
-    main_line = []
-    at: str | None = next(iter(commits), None)
+    main_line: list[str] = []
+    at = next(iter(commits), "")
     while at in commits:
         main_line.append(at)
-        at = next(iter(commits[at].parents), None)
+        at = next(iter(commits[at].parents), "")
     seen: set[str] = set()
     arrived: list[float] = []
     leads: list[float] = []
