@@ -110,13 +110,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer; ``raw`` is sent as it is instead, and the connection closed."""
+    """What to answer; ``raw`` is sent as it is instead and the connection closed; ``drip`` never comes to an end."""
 
     body: bytes = b""
     content_type: str = "application/json"
     status: int = 200
     headers: Mapping[str, str] | None = None
     raw: bytes | None = None
+    drip: bool = False
 
 
 class Answering:
@@ -141,10 +142,16 @@ class Answering:
                         return
                     self.send_response(reply.status)
                     self.send_header("Content-Type", reply.content_type)
-                    self.send_header("Content-Length", str(len(reply.body)))
+                    if not reply.drip:
+                        self.send_header("Content-Length", str(len(reply.body)))
                     for name, value in (reply.headers or {}).items():
                         self.send_header(name, value)
+                    if reply.drip:
+                        self.send_header("Transfer-Encoding", "chunked")
                     self.end_headers()
+                    while reply.drip:
+                        self.wfile.write(b"1\r\n \r\n")
+                        time.sleep(0.02)
                     self.wfile.write(reply.body)
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # the client has had enough
