@@ -34,14 +34,14 @@ from outgrow.schedule.pace import OptionPace, Pace, PointPace, Rewrite
 
 WIDTH, GUTTER, RIGHT = 1080.0, 196.0, 24.0
 _CURVE_TOP, _CURVE_BOTTOM = 34.0, 214.0
-_LANE_TOP, _LANE = 236.0, 64.0
+_LANE_TOP, _LANE, _LANE_TEXT = 236.0, 64.0, 240.0
 _TICKS_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 6000)
-_STRIP_LOW, _STRIP_HIGH, STRIP_WIDTH = 0.02, 1.0, 260.0
+_STRIP_LOW, _STRIP_HIGH, STRIP_WIDTH = 0.02, 1.0, 220.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rewrite under one assumption, in pixels from ``x``; the last ``late`` of its ``width`` lie beyond the due line."""
+    """A rewrite under one assumption, in pixels from ``x``; the last ``late`` of ``width`` lie beyond the due line."""
 
     x: float
     width: float
@@ -202,7 +202,7 @@ def _lane(
     assert window is not None  # a plan with rewrites has one for every option
     length = early.finish_months.high - early.start_months
     start_x = x(window.latest_months)
-    end = start_x > WIDTH * 0.72
+    fits_before = start_x - GUTTER > _LANE_TEXT
     return Lane(
         name=label(point, chosen),
         weeks=f"{weeks_text(chosen.weeks)} weeks",
@@ -215,14 +215,16 @@ def _lane(
         window=Bar(x(window.earliest_months), x(window.latest_months + length) - x(window.earliest_months), 0.0),
         start_x=start_x,
         start=_lane_text(chosen, point, today),
-        start_anchor="end" if end else "start",
+        start_anchor="end" if fits_before else "start",
         late=f"{span_text(late.late_months)} late" if late.late_months and not point.past else "",
     )
 
 
 def _lane_text(option: OptionPace, point: PointPace, today: date) -> str:
     start = start_text(option, point, today)
-    return start if point.past or option.early_state == "no" else f"start by {start}"
+    if point.past or option.early_state == "no":
+        return start
+    return f"start {start}" if start.startswith("now") else f"start by {start}"
 
 
 def _bar(rewrite: Rewrite, x: Callable[[float], float]) -> Bar:
@@ -249,7 +251,7 @@ def _row(option: OptionPace, point: PointPace, today: date) -> Row:
 
 def _strip(limit: Interval) -> Strip:
     low, high = _strip_x(limit.low), _strip_x(limit.high)
-    return Strip(low, max(high - low, 4.0))
+    return Strip(low, max(high - low, 5.0))
 
 
 def _strip_x(growth: float) -> float:

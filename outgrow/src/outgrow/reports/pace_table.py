@@ -114,7 +114,7 @@ def _options(pace: Pace, today: date, width: int) -> Iterator[RenderableType]:
         for size in columns:
             table.add_column(width=size, no_wrap=True, overflow="ellipsis")
         for option in point.options:
-            table.add_row(*_cells(option, point, today, narrow))
+            table.add_row(*_cells(option, point, today, columns[0], narrow))
         yield table
     yield Rule(style="bright_black")
     yield Text.assemble(
@@ -125,12 +125,14 @@ def _options(pace: Pace, today: date, width: int) -> Iterator[RenderableType]:
         yield Text(f"{name} declares no option and is left out here", style="yellow")
 
 
-def _cells(option: OptionPace, point: PointPace, today: date, narrow: bool) -> tuple[Text, ...]:
+def _cells(option: OptionPace, point: PointPace, today: date, room: int, narrow: bool) -> tuple[Text, ...]:
     name, title = option.option.option, option.option.title
     words = title if len(name) > 2 or name == title else f"{name}  {title}"
     style = "bold" if option.chosen else ""
+    label = Text(f"{'▸' if option.chosen else ' '} {words}", style=style)
+    label.truncate(room - 1, overflow="ellipsis")
     return (
-        Text(f"{'▸' if option.chosen else ' '} {words} ", style=style, no_wrap=True, overflow="ellipsis"),
+        label,
         Text(weeks_text(option.weeks), style=style),
         _limit_cell(option.at_milestone, option.at_milestone_state),
         _limit_cell(option.early, option.early_state),

@@ -47,8 +47,9 @@ def verdict(pace: Pace, today: date) -> Verdict:
         names = joined(
             [f"{point.point.title} was due before {point.point.complete_before:,.0f} users" for point in past]
         )
-        pins = joined([f"--option {name}=done" for name in pace.past])
-        sentence = f"{names}: it must be done now, or say {pins} if it is done. {sentence}"
+        pins = " ".join(f"--option {name}=done" for name in pace.past)
+        it = "it must be done now, or if it is done, say" if len(past) == 1 else "do them now, or for what is done, say"
+        sentence = f"{names}: {it} {pins}. {sentence}"
         count = number_word(len(past)).capitalize()
         headline = f"{count} {'limit is' if len(past) == 1 else 'limits are'} already past"
     return Verdict(code, headline, sentence)
@@ -195,7 +196,8 @@ def start_text(option: OptionPace, point: PointPace, today: date, *, short: bool
 
 def team_text(rules: TeamRules) -> str:
     """The team's rules in one line."""
-    parts = ["one rewrite at a time" if rules.hands <= 1 else f"{number_word(rules.hands)} rewrites at a time"]
+    at_once = {0: "nobody free for a rewrite", 1: "one rewrite at a time"}
+    parts = [at_once.get(rules.hands, f"{number_word(rules.hands)} rewrites at a time")]
     if rules.months_between:
         parts.append(f"{rules.months_between:g} months from one major start to the next")
     if rules.always_operational:
@@ -267,12 +269,7 @@ def _verdict(pace: Pace, today: date) -> tuple[VerdictCode, str, str]:
         )
         return "carried-early", "Yes, but only if you start early", sentence
     cheapest = next((give for give in what_gives(pace, "early") if give.state == "yes"), None)
-    way_out = ""
-    if cheapest is not None:
-        change = give_words(cheapest, pace).change
-        way_out = (
-            f" The cheapest that gives: {change[0].lower()}{change[1:]} (then up to {percent(cheapest.limit.low)})."
-        )
+    way_out = "" if cheapest is None else f" The cheapest that gives: {_brief(cheapest, pace)}."
     if early.state == "at-best":
         sentence = (
             f"At {growth} a month {who} can carry {what} only if every rewrite takes no longer than its low estimate "
@@ -284,6 +281,15 @@ def _verdict(pace: Pace, today: date) -> tuple[VerdictCode, str, str]:
         f"{_lateness(early.rewrites, pace)}. {limits}{way_out}"
     )
     return "not-carried", "No: not at this growth", sentence
+
+
+def _brief(give: Give, pace: Pace) -> str:
+    change = give_words(give, pace).change
+    change = f"{change[0].lower()}{change[1:]}"
+    if give.relaxation == "slower-growth":
+        return change
+    proven = ", if that proves enough" if give.relaxation == "tune" else ""
+    return f"{change}{proven} (then up to {percent(give.limit.low)} a month)"
 
 
 def _nobody_free(pace: Pace) -> str:
