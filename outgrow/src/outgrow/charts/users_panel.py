@@ -199,7 +199,7 @@ def _crossing_span(breaks: Crossing, frame: Frame, palette: Palette) -> list[alt
             layers.append(drop.encode(x="crossing:T", y=alt.value(height), y2=alt.value(floor)))
         text = f"crossed about {day_text(crossing.mid)}"
     half = CHARACTER * len(text) / 2
-    place = min(max(centre, half), frame.width - half)
+    place = min(max(centre, frame.x(crossing.low) + half), frame.width - half)
     return [*layers, *words(text, place, floor - 18, palette.breaks, palette, align="center", weight="bold")]
 
 

@@ -63,7 +63,7 @@ def simulate_history(
     load *= busy_load_per_second / float(np.quantile(load[last_week], BUSY_QUANTILE))
     # No peak of the invented past may lie beyond what was measured.
     load = np.minimum(load, MOST_LOAD_RATIO * float(ramp.levels[-1]))
-    seen = np.interp(load, ramp.levels, rising(ramp.values)) * np.exp(random.normal(0, LATENCY_NOISE, times.size))
+    seen = smooth_curve(ramp, load) * np.exp(random.normal(0, LATENCY_NOISE, times.size))
     return SimulatedHistory(
         Series(users_signal, "users", days, users, "simulated"),
         Series(load_signal, "per_second", times, load, "simulated"),
@@ -99,15 +99,20 @@ def _rhythm(times: FloatArray) -> FloatArray:
     return np.asarray(np.array(WEEKDAY_LOAD)[weekday] * swing, dtype=np.float64)
 
 
-def rising(values: FloatArray) -> FloatArray:
-    """The never falling values nearest to ``values`` (least squares; pool adjacent violators): shape as given."""
-    means: list[float] = []
-    counts: list[int] = []
-    for value in values.tolist():
-        means.append(value)
-        counts.append(1)
-        while len(means) > 1 and means[-2] > means[-1]:
-            count = counts[-2] + counts[-1]
-            means[-2:] = [(means[-2] * counts[-2] + means[-1] * counts[-1]) / count]
-            counts[-2:] = [count]
-    return np.repeat(np.array(means), counts)
+def smooth_curve(ramp: Ramp, load: FloatArray) -> FloatArray:
+    """The ramp's signal at any load inside it, without the scatter of its few seconds a step: shape of ``load``.
+
+    A parabola through the reciprocals, each step weighing the same in proportion: near a single queue the reciprocal
+    of latency falls in a straight line to zero at capacity (waiting ~ 1 / (1 - rho)). Steps beyond capacity, where
+    latency depends on how long the step lasted, are left to plain interpolation. It never falls as load rises.
+    """
+    queued = ramp.values < 12 * ramp.values.min()
+    levels, values = ramp.levels[queued], ramp.values[queued]
+    scale = float(levels[-1])
+    matrix = np.vander(levels / scale, 3) * values[:, None]
+    factors = np.linalg.lstsq(matrix, np.ones(values.size), rcond=None)[0]
+    grid = np.linspace(0, scale, 200)
+    reciprocal = np.minimum.accumulate(np.vander(grid / scale, 3) @ factors)
+    smooth = 1 / np.maximum(reciprocal, 1 / float(values.max()))
+    inside = np.interp(load, grid, smooth)
+    return np.asarray(np.where(load <= scale, inside, np.interp(load, ramp.levels, ramp.values)), dtype=np.float64)

@@ -33,6 +33,7 @@ TIMEOUT_SECONDS = 10.0
 # A step tells about the service as long as the generator's own delay is a small part of what it reports.
 LAG_RATIO, LAG_SECONDS = 0.25, 0.003
 MOST_DROPPED_RATIO = 0.01
+LEAST_REQUESTS = 150  # below that a 95th percentile rests on fewer than eight requests
 CSV_COLUMNS = ("load_per_second", "p50_seconds", "p95_seconds", "p99_seconds")
 QUERIES = ("badego lamo", "kumora tuve", "sofide rabagu", "nepila gotume", "veraso lafiku")
 
@@ -99,6 +100,11 @@ def departures(rate: float, seconds: float, gaps: Gaps, random: np.random.Genera
     if gaps == "uniform":
         return (np.arange(count, dtype=np.float64) + 0.5) * (seconds / count)
     return np.sort(random.uniform(0.0, seconds, count))
+
+
+def step_seconds(rate: float, seconds: float) -> float:
+    """How long a step lasts: ``seconds``, up to twice that until ``LEAST_REQUESTS`` were sent."""
+    return min(max(seconds, LEAST_REQUESTS / rate), 2 * seconds)
 
 
 @dataclass(slots=True)
@@ -228,8 +234,8 @@ async def _run(chosen: argparse.Namespace) -> None:
     steps: list[Step] = []
     random = np.random.default_rng(chosen.seed)
     for rate in chosen.rates:
-        offsets = departures(rate, chosen.seconds, chosen.gaps, random)
-        steps.append(await run_step(target, offsets, chosen.seconds))
+        seconds = step_seconds(rate, chosen.seconds)
+        steps.append(await run_step(target, departures(rate, seconds, chosen.gaps, random), seconds))
         print(json.dumps(asdict(steps[-1])), flush=True)
         report["steps"] = [asdict(step) for step in steps]
     chosen.report.write_text(json.dumps(report, indent=1) + "\n")
