@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from outgrow.errors import UsageError
-from outgrow.notifiers.apprise import AppriseNotifiers, open_notifier
+from outgrow.notifiers.apprise import AppriseNotifiers, _without_secrets, open_notifier
 from outgrow.ports import Message
 from outgrow.testing import FixedClock
 
@@ -47,9 +47,23 @@ def test_a_refusal_is_a_reason_that_holds_no_secret(
     assert reason is not None
     assert "line 1" in reason
     assert "500" in reason
-    said = reason + repr(notifier) + caplog.text + "".join(capfd.readouterr())
+    assert "".join(capfd.readouterr()) + caplog.text == "", "the library's own log may hold an address"
     for secret in ("s3cr3t-word", "hook-t0ken", "someone"):
-        assert secret not in said
+        assert secret not in reason + repr(notifier)
+
+
+@pytest.mark.parametrize(
+    ("url", "log"),
+    [
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "rejected TIiajkdnlazkcOXrIdevi7FQ of T1JJ3T3L2"),
+        ("mailto://ann:p%40ss@mail.test?to=bob@mail.test", "login as ann with p@ss (p%40ss) at\nmail.test refused"),
+    ],
+)
+def test_a_reason_holds_nothing_of_the_address(url: str, log: str) -> None:
+    hidden = _without_secrets(log, url)
+    for secret in ("TIiajkdnlazkcOXrIdevi7FQ", "T1JJ3T3L2", "p@ss", "p%40ss", "mail.test", "ann "):
+        assert secret not in hidden
+    assert len(_without_secrets("x" * 1000, url)) == 200
 
 
 def test_a_receiver_that_is_not_there_is_a_reason(receivers: Callable[[], Any], tmp_path: Path) -> None:

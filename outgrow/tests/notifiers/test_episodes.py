@@ -114,6 +114,12 @@ def test_looking_twice_at_once_changes_nothing(make: Any, seen: list[Look]) -> N
         assert (again, events) == (memory, ())
 
 
+def test_a_value_that_flaps_faster_than_it_settles_is_one_episode(make: Any) -> None:
+    flapping = [Look(200, state, False, 0) for _ in range(20) for state in ("firing", "quiet", "approaching")]
+    told = run(make, [*flapping, Look(200, "quiet", False, 0), Look(600, "quiet", False, 0)])
+    assert [event.kind for _, event in told] == ["warning", "resolved"]
+
+
 def test_a_break_passed_during_an_episode_is_one_more_message(make: Any) -> None:
     told = run(make, [Look(1, "firing", broken, 0) for broken in (False, True, False, True)])
     assert [event.kind for _, event in told] == ["warning", "critical"]

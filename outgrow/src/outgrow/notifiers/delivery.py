@@ -45,7 +45,8 @@ class Retry:
 class Sent:
     """What one pass through the outbox did.
 
-    ``failed`` holds (notifier, title, reason) of what will be tried again, ``given_up`` of what will not.
+    ``delivered`` holds titles; ``failed`` (notifier, title, reason) of what will be tried again, ``given_up`` of what
+    will not.
     """
 
     delivered: tuple[str, ...] = ()
@@ -105,7 +106,7 @@ def deliver_due(ledger: Ledger, notifiers: Sequence[Notifier], clock: Clock, ret
         reason = _try(by_name[_notifier(due)], due.message)
         if reason is None:
             ledger.mark_delivered(due.key, clock.now())
-            delivered.append(due.key)
+            delivered.append(due.message.title)
         else:
             ledger.mark_failed(due.key, reason, clock.now() + rule.wait(attempts), attempts)
             resting.add(_notifier(due))
