@@ -3,8 +3,8 @@
     python -m benchmarks speed
 
 Sixteen triggers are forecast in this process, each with its own signal of 400 days, hour by hour, over the same users
-and load; the figure is CPU time on one core, the middle one of five. Commands run as real processes on the template of a
-venture platform with 400 days of hourly history; theirs is wall time, the middle one of ``--repeat`` starts, nothing
+and load; the figure is CPU time on one core, the middle one of five. Commands run as real processes on the template of
+a venture platform with 400 days of hourly history; theirs is wall time, the middle one of ``--repeat`` starts, nothing
 kept between them but the files. Peak memory is what the kernel reports for the process.
 """
 
