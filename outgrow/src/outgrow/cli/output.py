@@ -7,13 +7,15 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from outgrow.errors import DeclarationError, OutgrowError
-from outgrow.outlook.status import State
+
+if TYPE_CHECKING:  # numpy comes with it, and pace, init and every error message do without
+    from outgrow.outlook.status import State
 
 SCHEMA = "outgrow/v1"
 

@@ -51,10 +51,9 @@ def parse_declaration(text: str, file: str = "outgrow.yaml") -> Declaration:
     try:
         declaration = Declaration.model_validate(data)
     except ValidationError as error:
-        wrong = [_path(item["loc"]) for item in error.errors()]
-        findings += [
-            _finding(file, root, path, _message(item)) for path, item in zip(wrong, error.errors(), strict=True)
-        ]
+        said = _without_echoes([(_path(item["loc"]), item) for item in error.errors()])
+        wrong = [path for path, _ in said]
+        findings += [_finding(file, root, path, _message(item)) for path, item in said]
         repaired = _without(data, error)
         findings += [
             _finding(file, root, path, message)
@@ -180,6 +179,15 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:int": lambda text: int(text.replace("_", ""), 0),
     "tag:yaml.org,2002:float": lambda text: float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan")),
 }
+
+
+def _without_echoes(said: list[tuple[PathParts, Any]]) -> list[tuple[PathParts, Any]]:
+    """A list counts as too short when one of its items is wrong; that echo of the item's own error is left out."""
+    return [
+        (path, item)
+        for path, item in said
+        if item["type"] != "too_short" or not any(other != path and other[: len(path)] == path for other, _ in said)
+    ]
 
 
 def _path(location: Sequence[str | int]) -> PathParts:
