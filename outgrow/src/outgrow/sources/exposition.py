@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
@@ -21,6 +22,8 @@ ACCEPT = (  # the formats and weights Prometheus itself asks with
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
 _OPENMETRICS = "application/openmetrics-text"
+
+_SERIES = re.compile(r'[^{\s]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?')
 
 _Parser = Callable[[TextIO], Iterable[Metric]]
 _PARSE_OPENMETRICS: _Parser = openmetrics_families
@@ -74,7 +77,10 @@ def exposed(answer: Answer) -> Iterator[Exposed]:
 def _sample(line: str, number: int, openmetrics: bool) -> ParsedSample:
     try:
         text = line.rstrip("\r")
-        parsed = _PARSE_OPENMETRICS(io.StringIO(f"{text}\n# EOF\n")) if openmetrics else _PARSE_TEXT(io.StringIO(text))
+        if openmetrics:
+            parsed = _PARSE_OPENMETRICS(io.StringIO(f"{_without_exemplar(text)}\n# EOF\n"))
+        else:
+            parsed = _PARSE_TEXT(io.StringIO(text))
         samples = [sample for family in parsed for sample in family.samples]
         if len(samples) == 1 and samples[0].value is not None:
             return samples[0]
@@ -82,6 +88,12 @@ def _sample(line: str, number: int, openmetrics: bool) -> ParsedSample:
         pass  # the parser has no one error for a line that is none
     shown = repr(line[:60] + ("…" if len(line) > 60 else ""))
     raise SourceError(f"line {number} of its answer is no metric: {shown}")
+
+
+def _without_exemplar(line: str) -> str:
+    series = _SERIES.match(line)
+    end = series.end() if series else 0
+    return line[:end] + line[end:].partition(" # ")[0]
 
 
 def _status(answer: Answer) -> str:

@@ -86,7 +86,10 @@ def open_source(config: Mapping[str, Any], clock: Clock, memory: Memory | None =
 
 
 class ScrapeSource:
-    """Targets scraped side by side at each observation. It holds samples for the longest window, and no longer."""
+    """Targets scraped side by side at each observation. It holds samples for the longest window, and no longer.
+
+    ``memory_key`` is where they are held between processes; other targets have another key.
+    """
 
     def __init__(self, settings: ScrapeSettings, memory: Memory | None = None) -> None:
         self._settings = settings
@@ -94,7 +97,7 @@ class ScrapeSource:
         self._memory = memory
         self._urls, self._labels = _named(settings)
         digest = hashlib.sha256(repr(sorted(self._urls.items())).encode()).hexdigest()[:12]
-        self._key = f"scrapes {digest}"
+        self.memory_key = f"scrapes {digest}"
         self._held: HeldScrapes | None = None
         self._remembered_at: float | None = None
         self._lock = threading.Lock()
@@ -166,7 +169,7 @@ class ScrapeSource:
             content = None
             if self._memory is not None:
                 try:
-                    content = self._memory.memory(self.name, self._key)
+                    content = self._memory.memory(self.name, self.memory_key)
                 except LedgerError:  # whoever keeps the samples will say so
                     content = None
             self._held = HeldScrapes.from_bytes(content) if content else HeldScrapes()
@@ -178,7 +181,7 @@ class ScrapeSource:
         if self._remembered_at is not None and 0 <= at - self._remembered_at < _REMEMBER_SECONDS:
             return
         try:
-            self._memory.put_memory(self.name, self._key, held.to_bytes())
+            self._memory.put_memory(self.name, self.memory_key, held.to_bytes())
         except LedgerError:  # whoever keeps the samples will say so
             return
         self._remembered_at = at
