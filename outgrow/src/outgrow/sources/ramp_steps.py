@@ -81,8 +81,9 @@ def steps_of_level(times: FloatArray, levels: FloatArray) -> tuple[Step, ...]:
 def steps_of_arrivals(times: FloatArray, counts: FloatArray) -> tuple[Step, ...]:
     """The steps of an open-loop test, from when requests were sent.
 
-    The test is cut into windows of equal length; windows whose rates differ by at most a tenth are pooled. What comes
-    after the last window near the peak is left out.
+    The test is cut into at most ``MOST_WINDOWS`` windows of equal length, none shorter than ``PLATEAU_SECONDS``;
+    windows whose rates differ by at most a tenth are pooled. What comes after the last window near the peak is left
+    out.
 
     Args:
         times: shape (n,), when requests were sent (or should have been), seconds. counts: shape (n,), how many.
@@ -90,7 +91,7 @@ def steps_of_arrivals(times: FloatArray, counts: FloatArray) -> tuple[Step, ...]
     if times.size < 2 or times.max() <= times.min():
         return ()
     start, end = float(times.min()), float(times.max())
-    windows = int(np.clip((end - start) // 2, 2, MOST_WINDOWS))
+    windows = int(np.clip((end - start) // PLATEAU_SECONDS, 2, MOST_WINDOWS))
     edges = np.linspace(start, end, windows + 1)
     length = float(edges[1] - edges[0])
     sent, _ = np.histogram(times, edges, weights=counts)

@@ -34,8 +34,8 @@ def read_table(path: Path, request: RampRequest) -> ReadRamp:
     """A ramp from a CSV table.
 
     ``p95_seconds`` and plain ``p95`` or ``0.95`` are in seconds, ``p95_ms`` in milliseconds; ``value`` is in the
-    signal's base unit. A ``loop`` column (``open`` or ``closed``) holds for the whole ramp; without it and without being
-    told, a table of ``load_per_second`` is taken as open loop, one of ``concurrency`` or ``users`` as closed.
+    signal's base unit. A ``loop`` column (``open`` or ``closed``) holds for the whole ramp; without it, and unless told,
+    a table of ``load_per_second`` is taken as open loop, one of ``concurrency`` or ``users`` as closed.
 
     Raises:
         ImportRefused: with the line that is wrong.
@@ -60,6 +60,9 @@ def read_table(path: Path, request: RampRequest) -> ReadRamp:
             path.name, request.signal, axis, levels[order], values, loop, made_at, throughput, quantiles, request.origin
         )
     else:
+        wanted = request.quantile or 0.95
+        if wanted in quantiles:
+            _refuse_missing(path, f"the {wanted:g} quantile", quantiles[wanted], order, rows)
         ramp = latency_ramp(
             path,
             request,
@@ -70,7 +73,6 @@ def read_table(path: Path, request: RampRequest) -> ReadRamp:
             throughput_per_second=throughput,
             made_at=made_at,
         )
-        _refuse_missing(path, f"the {request.quantile or 0.95:g} quantile", ramp.values, order, rows)
     return ReadRamp(ramp, "ramp table", _remarks(names, ramp))
 
 
