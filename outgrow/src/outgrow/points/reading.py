@@ -51,7 +51,7 @@ def parse_declaration(text: str, file: str = "outgrow.yaml") -> Declaration:
     try:
         declaration = Declaration.model_validate(data)
     except ValidationError as error:
-        said = _without_echoes([(_path(item["loc"]), item) for item in error.errors()])
+        said = _said(error)
         wrong = [path for path, _ in said]
         findings += [_finding(file, root, path, _message(item)) for path, item in said]
         repaired = _without(data, error)
@@ -80,8 +80,7 @@ def _without(data: dict[str, Any], error: ValidationError, rounds: int = 5) -> D
     """The declaration with wrong values left out, so that contradictions among the right ones are found as well."""
     patched = deepcopy(data)
     for attempt in range(rounds):
-        for number, item in enumerate(error.errors()):
-            path = _path(item["loc"])
+        for number, (path, item) in enumerate(_said(error)):
             place: Any = patched
             keys: list[tuple[dict[str, Any], str]] = []
             for part in path:
@@ -181,8 +180,9 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _without_echoes(said: list[tuple[PathParts, Any]]) -> list[tuple[PathParts, Any]]:
-    """A list counts as too short when one of its items is wrong; that echo of the item's own error is left out."""
+def _said(error: ValidationError) -> list[tuple[PathParts, Any]]:
+    """What was found, by path. A list counts as too short when one of its items is wrong; that echo is left out."""
+    said = [(_path(item["loc"]), item) for item in error.errors()]
     return [
         (path, item)
         for path, item in said
