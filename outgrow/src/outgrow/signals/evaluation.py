@@ -73,17 +73,24 @@ def evaluate(signal: Signal, held: Iterable[Held], at: float) -> Reading:
         return Reading(None, reason="it is written in PromQL, which only a Prometheus-compatible source can evaluate")
     series = tuple(held)
     try:
-        chosen = [[one for one in series if selects(selection, one)] for selection in selections_of(signal)]
-        for selection, found in zip(selections_of(signal), chosen, strict=True):
-            if not found:
-                raise _NoValue(_nothing_matches(selection))
-        if signal.quantile is not None:
-            return Reading(_quantile(signal, signal.quantile, chosen[0], at) * signal.scale)
-        if signal.ratio is not None:
-            return Reading(_ratio(signal, chosen[0], chosen[1], at) * signal.scale)
-        return _aggregated(signal, chosen[0], at)
+        reading = _read(signal, series, at)
     except (_NoValue, ValueError) as why:
         return Reading(None, reason=str(why))
+    if not all(math.isfinite(value) for value in (reading.value or 0.0, *reading.members.values())):
+        return Reading(None, reason="it is larger than any number; check what the target exports, and scale")
+    return reading
+
+
+def _read(signal: Signal, series: tuple[Held, ...], at: float) -> Reading:
+    chosen = [[one for one in series if selects(selection, one)] for selection in selections_of(signal)]
+    for selection, found in zip(selections_of(signal), chosen, strict=True):
+        if not found:
+            raise _NoValue(_nothing_matches(selection))
+    if signal.quantile is not None:
+        return Reading(_quantile(signal, signal.quantile, chosen[0], at) * signal.scale)
+    if signal.ratio is not None:
+        return Reading(_ratio(signal, chosen[0], chosen[1], at) * signal.scale)
+    return _aggregated(signal, chosen[0], at)
 
 
 def selects(selection: Selection, held: Held) -> bool:
@@ -119,6 +126,8 @@ def counter_rate(times: Sequence[float], values: Sequence[float], at: float, win
             increase += before
     first_ms, last_ms = _milliseconds(times[inside.start]), _milliseconds(times[inside.stop - 1])
     sampled = (last_ms - first_ms) / 1000
+    if sampled <= 0:  # two samples within one millisecond
+        return None
     average = sampled / (len(within) - 1)
     to_start, to_end = (first_ms - end_ms + window_ms) / 1000, (end_ms - last_ms) / 1000
     if to_start >= average * _EXTRAPOLATION_REACH:
@@ -183,8 +192,8 @@ def _quantile(signal: Signal, probability: float, series: list[Held], at: float)
 
 
 def _ratio(signal: Signal, numerators: list[Held], denominators: list[Held], at: float) -> float:
-    above = math.fsum(rate for _, rate in _rates(signal, numerators, at))
-    below = math.fsum(rate for _, rate in _rates(signal, denominators, at))
+    above = sum(rate for _, rate in _rates(signal, numerators, at))
+    below = sum(rate for _, rate in _rates(signal, denominators, at))
     if below == 0:
         what = selector(selections_of(signal)[1])
         raise _NoValue(f"nothing was counted by {what} within {format_duration(signal.window)}, so it has no ratio")
@@ -257,7 +266,7 @@ def _aggregate(across: Aggregate, values: list[float]) -> float:
         return min(values)
     if across == "count":
         return float(len(values))
-    return math.fsum(values) / (len(values) if across == "avg" else 1)
+    return sum(values) / (len(values) if across == "avg" else 1)
 
 
 def _finite(one: Held, value: float) -> float:
