@@ -16,7 +16,9 @@ from outgrow.signals.series import Origin
 from outgrow.testing import MemoryLedger
 
 VALUES: tuple[HourlyValue, ...] = ("mean", "median", "min", "max")
-TIMES = st.one_of(st.integers(-5, 200).map(lambda step: 900.0 * step), st.floats(-1e6, 1e9))
+TIMES = st.one_of(
+    st.integers(-5, 200).map(lambda step: 900.0 * step), st.floats(-1e6, 1e9).map(lambda time: round(time, 3))
+)
 NUMBERS = st.floats(-1e300, 1e300, allow_nan=False)
 BATCHES = st.tuples(
     st.sampled_from(["a", "b"]),
