@@ -29,6 +29,7 @@ from outgrow.wiring import open_workspace
 
 PREDICTION_DAYS = (28, 90)
 BAR_WIDTH = 28
+LEAST_CORE_SHARE = 0.8
 
 
 def demo(
@@ -54,7 +55,7 @@ def demo(
         emit_json(_fields(told, status, predictions, directory, now))
     else:
         _conclude(status, predictions, now, plain)
-        _say_what_is_left(directory, pictures, time.monotonic() - began)
+        _say_what_is_left(told, directory, pictures, time.monotonic() - began)
 
 
 @contextmanager
@@ -171,9 +172,15 @@ def _far(date: float) -> str:
     return day(date) if iso_date(date) is not None else "the year 10000 or later"
 
 
-def _say_what_is_left(directory: Path, pictures: list[Path], seconds: float) -> None:
+def _say_what_is_left(told: Told, directory: Path, pictures: list[Path], seconds: float) -> None:
     console = err()
     console.print()
+    if told.core_share_ratio < LEAST_CORE_SHARE:
+        console.print(
+            f"this machine was busy: while searching, the service had {told.core_share_ratio:.0%} of a core, so the "
+            "limit is that of a busy machine",
+            style="yellow",
+        )
     if pictures:
         console.print(f"picture: {pictures[-1]}", markup=False)
     console.print(f"all of it took {seconds:.0f} s and lies in {directory}/; every process it started has ended")
@@ -189,6 +196,7 @@ def _fields(
         "steps": [asdict(step) for step in told.steps],
         "warn_seconds": told.limits.warn_seconds,
         "break_seconds": told.limits.break_seconds,
+        "core_share_ratio": told.core_share_ratio,
         "state": status.state,
         "sentence": status.sentence,
         "forecast": point_fields(status, now),

@@ -70,14 +70,21 @@ def child(module: str, *arguments: str, log: Path) -> Iterator[subprocess.Popen[
 
 
 @contextmanager
-def running_service(folder: Path, *, seed: int = 1, lifetime_seconds: float = 600.0) -> Iterator[RunningService]:
+def running_service(
+    folder: Path, *, seed: int = 1, lifetime_seconds: float = 600.0, passages: int | None = None
+) -> Iterator[RunningService]:
     """The search service while the block runs; ``folder`` takes its port file and messages.
+
+    Its corpus has ``passages``, or as many as make a search cost at least 5 ms of processor time.
 
     Raises:
         OutgrowError: it did not start.
     """
     port_file, log = folder / "service.port", folder / "service.log"
-    arguments = ("--port-file", str(port_file), "--seed", str(seed), "--lifetime", f"{lifetime_seconds:g}")
+    port_file.unlink(missing_ok=True)
+    arguments = ["--port-file", str(port_file), "--seed", str(seed), "--lifetime", f"{lifetime_seconds:g}"]
+    if passages is not None:
+        arguments += ["--passages", str(passages)]
     with child("outgrow.demo.service", *arguments, log=log) as process:
         deadline = time.monotonic() + START_SECONDS
         while not port_file.exists():

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from outgrow.demo.corpus import Corpus, calibrated_corpus
+from outgrow.demo.corpus import Corpus, build_corpus, calibrated_corpus
 
 HOST = "127.0.0.1"
 MOST_WAITING = 2000
@@ -40,6 +40,7 @@ class Meters:
     seconds: Histogram = field(init=False)
     requests: Counter = field(init=False)
     cpu: Counter = field(init=False)
+    wall: Counter = field(init=False)
     waiting: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class Meters:
         )
         self.requests = Counter("http_requests", "Answered requests.", ("path", "code"), registry=own)
         self.cpu = Counter("search_cpu_seconds", "Processor time spent searching.", registry=own)
+        self.wall = Counter("search_wall_seconds", "Time that passed while searching.", registry=own)
         self.waiting = Gauge("search_queue_length", "Searches that arrived and are not answered.", registry=own)
         ProcessCollector(registry=own)
 
@@ -72,9 +74,10 @@ class SearchService:
     waiting: int = 0
 
     def _search(self, query: str) -> list[tuple[int, float, str]]:
-        started = time.thread_time()
+        started, started_cpu = time.perf_counter(), time.thread_time()
         hits = self.corpus.search(query)
-        self.meters.cpu.inc(time.thread_time() - started)
+        self.meters.cpu.inc(time.thread_time() - started_cpu)
+        self.meters.wall.inc(time.perf_counter() - started)
         return hits
 
     async def search(self, query: str, arrived: float) -> Answer:
@@ -174,13 +177,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
     parser.add_argument("--port-file", type=Path, help="where to write the chosen port")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--passages", type=int, help="size of the corpus; left out: until a search costs enough")
     parser.add_argument("--lifetime", type=float, default=600.0, help="seconds after which it stops by itself")
     parser.add_argument("--parent", type=int, default=os.getppid(), help="the process with which it ends")
     chosen = parser.parse_args()
-    service = SearchService(calibrated_corpus(chosen.seed))
-    asyncio.run(
-        serve(service, port=chosen.port, port_file=chosen.port_file, parent=chosen.parent, lifetime=chosen.lifetime)
-    )
+    corpus = build_corpus(chosen.passages, chosen.seed) if chosen.passages else calibrated_corpus(chosen.seed)
+    life = {"port": chosen.port, "port_file": chosen.port_file, "parent": chosen.parent, "lifetime": chosen.lifetime}
+    asyncio.run(serve(SearchService(corpus), **life))
 
 
 if __name__ == "__main__":

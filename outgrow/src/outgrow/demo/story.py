@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from outgrow.errors import OutgrowError
 from outgrow.signals.series import Ramp
 
 SIGNAL, USERS, LOAD = "search_p95", "registered_users", "searches_per_second"
+CORE_COUNTERS = ("search_cpu_seconds_total", "search_wall_seconds_total")
 LEAST_FIT_STEPS = 6
 BEYOND = 1.12  # each further step, while the ramp has not reached the limit
 MOST_FURTHER = 3
@@ -87,7 +89,11 @@ class LimitsChosen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """The end: what was measured, what was simulated, and where it lies."""
+    """The end: what was measured, what was simulated, and where it lies.
+
+    ``core_share_ratio`` is how much of a core the service got while it searched; well under 1 means that other programs
+    had their part in what was measured.
+    """
 
     config: Path
     ramp: Ramp
@@ -95,6 +101,7 @@ class Told:
     limits: Limits
     steps: tuple[Step, ...]
     scrapes: int
+    core_share_ratio: float
 
 
 Event = Began | CapacityFound | StepDone | LimitsChosen | Told
@@ -136,6 +143,7 @@ def tell(directory: Path, *, record: Recorder, now: float, plan: Plan | None = N
                 yield CapacityFound(capacity)
                 yield Began("raising the load step by step, open loop")
                 steps = yield from climb(service, capacity, folder, chosen, tick)
+                core_share = core_share_ratio(service)
                 limits = choose_limits(steps)
                 yield LimitsChosen(limits)
                 ramp = ramp_of(steps, made_at=now)
@@ -150,7 +158,7 @@ def tell(directory: Path, *, record: Recorder, now: float, plan: Plan | None = N
     write_csv(steps, directory / "ramp.csv")
     write_history(history, directory / "history.csv")
     write_declaration(config, metrics_url=None, limits=limits)
-    yield Told(config, ramp, history, limits, tuple(steps), scrapes)
+    yield Told(config, ramp, history, limits, tuple(steps), scrapes, core_share)
 
 
 def climb(
@@ -201,6 +209,16 @@ def run_ramp(
             yield Step(**json.loads(line))
         if process.wait() != 0:
             raise OutgrowError(f"the load generator failed: {last_line(log)}")
+
+
+def core_share_ratio(service: RunningService) -> float:
+    """Processor time over passed time of all searches so far, by the service's own counters."""
+    with closing(HTTPConnection("127.0.0.1", service.port, timeout=10)) as connection:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    totals = {name: float(value) for name, _, value in (line.partition(" ") for line in lines) if name in CORE_COUNTERS}
+    cpu, wall = (totals.get(name, 0.0) for name in CORE_COUNTERS)
+    return min(cpu / wall, 1.0) if wall > 0 else 1.0
 
 
 def fit_steps(steps: Sequence[Step]) -> list[Step]:
