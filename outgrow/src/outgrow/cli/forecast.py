@@ -196,7 +196,7 @@ def _row(word: str, crossing: Crossing, unit: str, now: float) -> tuple[str, str
 
 
 def _days(time: float, now: float) -> str:
-    return significant(max(0.0, (time - now) / DAY), 3) if time != float("inf") else "∞"
+    return f"{max(0.0, (time - now) / DAY):,.0f}" if time != float("inf") else "∞"
 
 
 def _draw(status: PointStatus, declaration: Declaration, paths: list[Path]) -> None:
