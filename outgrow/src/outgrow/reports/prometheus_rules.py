@@ -23,7 +23,7 @@ KEEP_FIRING_SECONDS = 5 * MINUTE
 
 UNKNOWN_AFTER_SECONDS = 30 * MINUTE
 
-_NOT_PRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_NOT_PRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _LEFT_OUT = {
     "fact": "is a fact that no metric knows; outgrow note sets it",
     "grows-faster-than-users": (
@@ -64,6 +64,19 @@ def prometheus_rules(declaration: Declaration) -> str:
     return "\n".join(lines) + "\n"
 
 
+def left_out(declaration: Declaration) -> tuple[str, ...]:
+    """``point/trigger`` of what PromQL cannot say and the rules therefore leave to the tool itself."""
+    return tuple(
+        f"{point.id}/{trigger.id}" for point in declaration.points for trigger in point.triggers if _why_not(trigger)
+    )
+
+
+def _why_not(trigger: Trigger) -> str:
+    if trigger.confirms:
+        return "may confirm another trigger and never fires alone"
+    return _LEFT_OUT.get(trigger.kind, "")
+
+
 def record_names(declaration: Declaration) -> dict[str, str]:
     """The recorded series of each signal: ``outgrow:`` and the signal's name in the letters a metric may have."""
     names: dict[str, str] = {}
@@ -98,11 +111,8 @@ def _by_member(record: str) -> str:
 def _alerts(point: Point, declaration: Declaration, records: Mapping[str, str]) -> Iterator[_Rule]:
     watched: dict[str, None] = {}
     for trigger in point.triggers:
-        reason = _LEFT_OUT.get(trigger.kind) or (
-            "may confirm another trigger and never fires alone" if trigger.confirms else ""
-        )
-        if reason or trigger.signal is None or trigger.threshold is None:
-            yield _Rule(comment=f"left out: {trigger.id} {reason}")
+        if trigger.signal is None or trigger.threshold is None or _why_not(trigger):
+            yield _Rule(comment=f"left out: {trigger.id} {_why_not(trigger)}")
             continue
         watched[trigger.signal] = None
         signal = declaration.signals[trigger.signal]
