@@ -38,6 +38,7 @@ def test_predict_linear_is_the_slope_prometheus_computes(history: History) -> No
     """cov(x, y) / var(x) over the raw samples of the last 28 days."""
     rng = np.random.default_rng(3)
     values = 1 + 0.05 * np.arange(60.0) + rng.normal(0, 0.2, 60)
+    values[:32] = 5.0  # before the window
     x, y = np.arange(28.0) - 27.5, values[-28:]
     slope, level = np.polyfit(x, y, 1)
     told = predict_linear(with_signal(history, values), "none")
@@ -93,6 +94,8 @@ def test_a_date_for_what_never_crosses_is_counted_apart(history: History) -> Non
     quiet = replace(history, crossing=math.inf)
     dated = Prediction(history.now, history.now + WEEK, math.inf)
     far = Prediction(history.now, history.now + 200 * WEEK, math.inf)
+    soon = replace(history, crossing=history.now + WEEK)
+    assert score([soon], [Prediction(soon.now, soon.now + 50 * WEEK, math.inf)], []).error == 2.0
     figures = score([quiet, quiet], [dated, far], [])
     assert figures.wrongly_dated == 0.5
     assert math.isnan(figures.error)
