@@ -116,7 +116,7 @@ def _limits(triggers: Iterable[Trigger]) -> Iterator[tuple[float, str, str]]:
         if trigger.kind == "threshold":
             for value, colour in ((trigger.threshold, _WARN), (trigger.breaks_at, _BREAK)):
                 if value is not None:
-                    yield value, colour, trigger.direction
+                    yield float(format(value, ".15g")), colour, trigger.direction
 
 
 def _panel(
