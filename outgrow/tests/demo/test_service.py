@@ -147,7 +147,8 @@ def test_it_ends_with_the_block_with_its_parent_and_by_itself(tmp_path: Path) ->
     port_file = tmp_path / "orphan.port"
     script = (
         "import os, subprocess, sys, time, pathlib\n"
-        "command = [sys.executable, '-m', 'outgrow.demo.service', '--passages', '100', '--port-file', sys.argv[1]]\n"
+        "command = [sys.executable, '-m', 'outgrow.demo.service', '--port-file', sys.argv[1]]\n"
+        "command += ['--lifetime', '3600', '--passages', '100']\n"
         "print(subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True).pid, flush=True)\n"
         "while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.05)\n"
         "os.kill(os.getpid(), 9)\n"
