@@ -14,7 +14,7 @@ from outgrow.points.reading import parse_declaration
 from outgrow.points.templates import template_text
 from outgrow.quantities import WEEKS_PER_MONTH
 from outgrow.schedule.inputs import PaceOption, PacePoint, Step, TeamRules, inputs_of, weeks
-from outgrow.schedule.limit import Assumption, plan_limit
+from outgrow.schedule.limit import Assumption, doublings_a_month, layout, plan_limit
 from outgrow.schedule.pace import OptionPace, Pace, pace, plan
 
 TWO = TeamRules(people=2, simultaneous=1, learning_buffer=0.25, months_between=6, always_operational=1)
@@ -288,19 +288,25 @@ def test_one_at_a_time_the_early_limit_has_a_closed_form(steps: tuple[Step, ...]
 
 @law
 @given(steps_drawn(), rules_drawn, st.floats(0.001, 1))
-def test_a_latest_start_is_the_last_that_harms_nothing(
+def test_with_every_latest_start_together_nothing_is_late_and_any_later_one_is(
     steps: tuple[Step, ...], rules: TeamRules, growth: float
 ) -> None:
-    points = tuple(step.point for step in steps)
-    result = pace(points, rules, 1000, growth)
+    result = pace(tuple(step.point for step in steps), rules, 1000, growth)
     if result.early.state != "yes":
         return
-    for judged in result.points:
-        window = judged.options[0].window
-        assert window is not None
-        assert window.earliest_months <= window.latest_months
-        finish = window.latest_months + judged.options[0].weeks.high / WEEKS_PER_MONTH
-        assert finish <= judged.due_months * (1 + 1e-9)
+    rate = doublings_a_month(growth)
+    windows = [judged.options[0].window for judged in result.points]
+    latest = {index: window.latest_months * rate for index, window in enumerate(windows) if window}
+    lay_out = layout(steps, rules, 1000, "early")
+
+    def late(not_before: dict[int, float]) -> bool:
+        due = [math.log2(step.point.complete_before / 1000) for step in steps]
+        return any(lay.finish > at * (1 + 1e-9) for lay, at in zip(lay_out(rate, not_before), due, strict=True))
+
+    assert len(latest) == len(steps)
+    assert not late(latest)
+    if rules.hands == 1:
+        assert all(late({**latest, index: start * (1 + 1e-6) + 1e-6}) for index, start in latest.items())
 
 
 @law

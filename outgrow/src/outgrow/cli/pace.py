@@ -65,7 +65,7 @@ def pace(
         emit_json(pace_record(result, today))
     elif plain:
         for line in pace_lines(result, today):
-            out(plain=True).print(line, markup=False)
+            typer.echo(line)
     else:
         console = out()
         console.print(pace_table(result, today, console.width))

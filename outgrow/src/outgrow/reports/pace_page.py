@@ -29,12 +29,13 @@ from outgrow.reports.pace_words import (
     verdict,
     weeks_text,
 )
-from outgrow.schedule.limit import State, users_after
+from outgrow.schedule.limit import State, doublings_a_month, users_after
 from outgrow.schedule.pace import OptionPace, Pace, PointPace, Rewrite
 
 WIDTH, GUTTER, RIGHT = 1080.0, 196.0, 24.0
 _CURVE_TOP, _CURVE_BOTTOM = 34.0, 214.0
 _LANE_TOP, _LANE, _LANE_TEXT = 236.0, 64.0, 240.0
+_TICK_ROOM = 96.0
 _TICKS_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 6000)
 _STRIP_LOW, _STRIP_HIGH, STRIP_WIDTH = 0.02, 1.0, 220.0
 
@@ -58,6 +59,7 @@ class Lane:
     due_x: float
     due_y: float
     due_users: str
+    past: bool
     early: Bar
     at_milestone: Bar
     window: Bar
@@ -159,7 +161,7 @@ def picture(pace: Pace, today: date) -> Picture:
     """The geometry of the timeline; the plans must have rewrites."""
     both = (*pace.early.rewrites, *pace.at_milestone.rewrites)
     horizon = 1.03 * max(max(rewrite.due_months, rewrite.finish_months.high) for rewrite in both)
-    rate = math.log2(1 + pace.growth_per_month)
+    rate = doublings_a_month(pace.growth_per_month)
     top_doublings = rate * horizon
 
     def x(months: float) -> float:
@@ -174,11 +176,11 @@ def picture(pace: Pace, today: date) -> Picture:
             zip(pace.points, pace.early.rewrites, pace.at_milestone.rewrites, strict=True)
         )
     )
-    step = next((tick for tick in _TICKS_MONTHS if horizon / tick <= 8), _TICKS_MONTHS[-1])
+    step = next((tick for tick in _TICKS_MONTHS if horizon / tick <= 7), _TICKS_MONTHS[-1])
     months = [
         Tick(x(at), month_text(today, at) if at else "now", f"{users_text(users_after(rate * at, pace.users))} users")
         for at in range(0, int(horizon) + 1, step)
-        if x(at) < WIDTH - RIGHT - 30
+        if (at == 0 or x(at) > GUTTER + _TICK_ROOM) and x(at) < WIDTH - RIGHT - _TICK_ROOM / 3
     ]
     return Picture(
         width=WIDTH,
@@ -210,6 +212,7 @@ def _lane(
         due_x=x(early.due_months),
         due_y=due_y,
         due_users=f"{point.point.complete_before:,.0f}",
+        past=point.past,
         early=_bar(early, x),
         at_milestone=_bar(late, x),
         window=Bar(x(window.earliest_months), x(window.latest_months + length) - x(window.earliest_months), 0.0),

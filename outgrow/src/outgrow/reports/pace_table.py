@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import date
 
@@ -31,7 +30,7 @@ from outgrow.reports.pace_words import (
     verdict,
     weeks_text,
 )
-from outgrow.schedule.limit import State, users_after
+from outgrow.schedule.limit import State, doublings_a_month, users_after
 from outgrow.schedule.pace import OptionPace, Pace, PointPace, Rewrite
 
 NARROW = 96
@@ -155,7 +154,7 @@ def _picture(pace: Pace, width: int) -> Iterator[Text]:
     for number in range(int(horizon / tick) + 1):
         at = round(number * tick / horizon * cells)
         head = "now" if number == 0 else (f"{number * tick} mo" if tick < 24 else f"{number * tick // 12} y")
-        doublings = number * tick * math.log2(1 + pace.growth_per_month)
+        doublings = number * tick * doublings_a_month(pace.growth_per_month)
         _write(months, at, head)
         _write(users, at, users_text(users_after(doublings, pace.users)))
     yield Text(" " * _LABEL + "".join(months).rstrip(), style="dim")

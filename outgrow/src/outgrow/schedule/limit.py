@@ -104,6 +104,11 @@ def doublings_to(target: float, users: float) -> float:
     return math.log2(target / users)
 
 
+def doublings_a_month(growth_per_month: float) -> float:
+    """From growth a month as a ratio; the inverse of ``growth_of``."""
+    return math.log1p(growth_per_month) / math.log(2)
+
+
 def growth_of(rate: float) -> float:
     """Growth a month as a ratio, from doublings a month."""
     return math.inf if math.isinf(rate) else math.expm1(rate * math.log(2))

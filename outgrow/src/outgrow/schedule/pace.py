@@ -28,14 +28,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from outgrow.errors import UsageError
 from outgrow.quantities import WEEKS_PER_MONTH, Interval
 from outgrow.schedule.inputs import PaceOption, PacePoint, Step, TeamRules, weeks
 from outgrow.schedule.limit import (
     Assumption,
+    Layout,
     State,
     carried,
+    doublings_a_month,
     doublings_to,
     growth_limit,
     last_true,
@@ -46,15 +49,15 @@ from outgrow.schedule.limit import (
 from outgrow.schedule.sequence import Hold, Placed
 
 DONE = "done"
-_NO_TIME = 1e-9  # doublings: what rounding may add to a finish
+_ROUNDING = 1 + 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """When an option starts at the growth asked about: months from now, and users then.
 
-    ``earliest`` is what the team rules allow; ``latest`` is the last moment at which nothing becomes late (or
-    later than it is anyway), with all before it as early as possible. ``finish_months`` follows the earliest start.
+    ``earliest`` is what the team rules allow. With every rewrite at its ``latest``, nothing is late that is not late
+    anyway: these hold together. ``finish_months`` follows the earliest start.
     """
 
     earliest_months: float
@@ -212,7 +215,7 @@ def plan(
     state = carried(growth_per_month, limit)
     if growth_per_month <= 0 or rules.hands == 0:
         return Plan(assumption, limit, state, ())
-    rate = math.log2(1 + growth_per_month)
+    rate = doublings_a_month(growth_per_month)
     placed = layout(chosen, rules, users, assumption)(rate, {})
     rewrites = (_rewrite(step, lay, chosen, rules, users, rate) for step, lay in zip(chosen, placed, strict=True))
     return Plan(assumption, limit, state, tuple(rewrites))
@@ -227,7 +230,7 @@ def _rewrite(step: Step, lay: Placed, chosen: Sequence[Step], rules: TeamRules, 
         finish_months=_finish_months(step.option, lay.start / rate, rules),
         finish_users=users_after(lay.finish, users),
         due_months=due / rate,
-        late_months=(lay.finish - due) / rate if lay.finish > due + _NO_TIME else 0.0,
+        late_months=(lay.finish - due) / rate if lay.finish > due * _ROUNDING else 0.0,
         held_by=lay.held_by,
         after=None if lay.after is None else chosen[lay.after].point.id,
     )
@@ -256,20 +259,10 @@ def _judge(
 
 
 def _window(steps: Sequence[Step], index: int, rules: TeamRules, users: float, growth: float) -> Window:
-    rate = math.log2(1 + growth)
+    rate = doublings_a_month(growth)
     lay_out = layout(steps, rules, users, "early")
     placed = lay_out(rate, {})
-    bounds = [
-        max(doublings_to(step.point.complete_before, users), lay.finish)
-        for step, lay in zip(steps, placed, strict=True)
-    ]
-    earliest = placed[index].start
-
-    def harmless(delay: float) -> bool:
-        moved = lay_out(rate, {index: earliest + delay})
-        return all(lay.finish <= bound * (1 + 1e-12) for lay, bound in zip(moved, bounds, strict=True))
-
-    latest = earliest + last_true(harmless, bounds[index] - placed[index].finish)
+    earliest, latest = placed[index].start, _latest_starts(steps, placed, lay_out, users, rate)[index]
     return Window(
         earliest_months=earliest / rate,
         earliest_users=users_after(earliest, users),
@@ -277,6 +270,28 @@ def _window(steps: Sequence[Step], index: int, rules: TeamRules, users: float, g
         latest_users=users_after(latest, users),
         finish_months=_finish_months(steps[index].option, earliest / rate, rules),
     )
+
+
+def _latest_starts(
+    steps: Sequence[Step], placed: Sequence[Placed], lay_out: Layout, users: float, rate: float
+) -> tuple[float, ...]:
+    """Starts, in doublings, put off from the last step to the first as long as nothing ends later than it may.
+
+    A step may end when it is due, or when it ends anyway if that is later. The starts hold together, not just alone.
+    """
+    may_end = [
+        max(doublings_to(step.point.complete_before, users), lay.finish)
+        for step, lay in zip(steps, placed, strict=True)
+    ]
+    held: dict[int, float] = {}
+
+    def harmless(index: int, delay: float) -> bool:
+        moved = lay_out(rate, {**held, index: placed[index].start + delay})
+        return all(lay.finish <= end * _ROUNDING for lay, end in zip(moved, may_end, strict=True))
+
+    for index in reversed(range(len(steps))):
+        held[index] = placed[index].start + last_true(partial(harmless, index), may_end[index] - placed[index].finish)
+    return tuple(lay.start for lay in lay_out(rate, held))
 
 
 def _finish_months(option: PaceOption, start: float, rules: TeamRules) -> Interval:
@@ -287,7 +302,7 @@ def _finish_months(option: PaceOption, start: float, rules: TeamRules) -> Interv
 def _months_to(target: float, users: float, growth: float) -> float:
     if target <= users:
         return 0.0
-    return doublings_to(target, users) / math.log2(1 + growth) if growth > 0 else math.inf
+    return doublings_to(target, users) / doublings_a_month(growth) if growth > 0 else math.inf
 
 
 def _due_users(point: PacePoint) -> float:
