@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +16,14 @@ from outgrow.cli.looking import as_of_option, look_from
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, err, hint
 from outgrow.errors import UsageError
-from outgrow.outlook.status import PointStatus
+from outgrow.outlook.records import Forecast
+from outgrow.outlook.status import PointStatus, TriggerStatus
 from outgrow.points.declaration import Declaration
 from outgrow.points.reading import read_declaration
-from outgrow.reports.report_page import Picture, Report, report_page
 from outgrow.wiring import Workspace, open_workspace
+
+if TYPE_CHECKING:  # jinja2 comes with it
+    from outgrow.reports.report_page import Picture
 
 app = typer.Typer(
     help="Write alert rules, a dashboard, or a page with all that is known.",
@@ -95,6 +98,8 @@ def report(
     no_input: NoInputOption = False,
 ) -> None:
     """One HTML page with all that is known. It needs nothing but itself: mail it, print it, open it from a disk."""
+    from outgrow.reports.report_page import Report, report_page
+
     with open_workspace(config) as workspace:
         lookout = look_from(workspace, as_of=as_of, offline=offline, pictures=pictures)
         statuses = lookout.statuses()
@@ -122,32 +127,37 @@ def report(
 
 
 def _pictures(statuses: Sequence[PointStatus], declaration: Declaration) -> dict[str, Picture]:
-    from outgrow.charts.forecast import as_svg, forecast_picture  # altair: half a second, only for pictures
+    """A picture of the soonest trigger of each point, where there is anything to draw."""
+    drawn = [
+        (status, trigger) for status in statuses for trigger in status.triggers if trigger.trigger == status.soonest
+    ]
+    return {
+        status.id: _picture(status, trigger, trigger.forecast, declaration)
+        for status, trigger in drawn
+        if trigger.forecast is not None and (trigger.forecast.fan is not None or trigger.forecast.curve is not None)
+    }
 
-    pictures: dict[str, Picture] = {}
-    for status in statuses:
-        trigger = next((each for each in status.triggers if each.trigger == status.soonest), None)
-        point = declaration.point(status.id)
-        if trigger is None or trigger.forecast is None or point is None:
-            continue
-        if trigger.forecast.fan is None and trigger.forecast.curve is None:
-            continue  # there is nothing to draw, and the page says why
-        name = next((each.signal for each in point.triggers if each.id == trigger.trigger), None) or ""
-        light, dark = (
-            as_svg(
-                forecast_picture(
-                    trigger.forecast,
-                    title=f"{status.title}: {trigger.title}",
-                    signal=declaration.signals[name].title or name,
-                    unit=trigger.unit,
-                    declared_users=status.declared_users,
-                    dark=on_dark,
-                )
+
+def _picture(status: PointStatus, trigger: TriggerStatus, forecast: Forecast, declaration: Declaration) -> Picture:
+    from outgrow.charts.forecast import as_svg, forecast_picture  # altair: half a second, only for pictures
+    from outgrow.reports.report_page import Picture
+
+    point = declaration.point(status.id)
+    name = next((each.signal for each in point.triggers if each.id == trigger.trigger), None) if point else None
+    light, dark = (
+        as_svg(
+            forecast_picture(
+                forecast,
+                title=f"{status.title}: {trigger.title}",
+                signal=(declaration.signals[name].title or name) if name else trigger.title,
+                unit=trigger.unit,
+                declared_users=status.declared_users,
+                dark=on_dark,
             )
-            for on_dark in (False, True)
         )
-        pictures[status.id] = Picture(light, dark, f"Forecast for “{trigger.title}”, the limit that is reached first")
-    return pictures
+        for on_dark in (False, True)
+    )
+    return Picture(light, dark, f"Forecast for “{trigger.title}”, the limit that is reached first")
 
 
 def _digest(workspace: Workspace, statuses: Sequence[PointStatus]) -> str:
