@@ -141,13 +141,13 @@ def test_a_short_story_leaves_a_directory_and_no_process(
     if seen:
         told = seen[-1]
         assert isinstance(told, Told)
-        assert told.scrapes >= 2
-        assert 0 < told.core_share_ratio <= 1
+        assert told.measured.scrapes >= 2
+        assert 0 < told.measured.core_share_ratio <= 1
         assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
             "history.csv", "outgrow.yaml", "ramp.csv",
         ]  # fmt: skip
         assert read_declaration(told.config).sources == ()
-        assert np.all(told.history.load.values <= told.ramp.levels[-1])
+        assert np.all(told.history.load.values <= told.measured.ramp.levels[-1])
 
 
 def test_leaving_early_ends_every_process(tmp_path: Path, pids: list[int]) -> None:
@@ -160,3 +160,4 @@ def test_leaving_early_ends_every_process(tmp_path: Path, pids: list[int]) -> No
     assert pids
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert "placeholder" in (tmp_path / "demo" / "outgrow.yaml").read_text()
+    assert read_declaration(tmp_path / "demo" / "outgrow.yaml").sources == ()

@@ -75,7 +75,7 @@ def _judged(told: Told) -> PointStatus:
     """Keep the ramp and the simulated year in the ledger, and look ahead."""
     with open_workspace(told.config) as workspace:
         with workspace.ledger.transaction():
-            workspace.ledger.add_ramp(told.ramp)
+            workspace.ledger.add_ramp(told.measured.ramp)
             for series in told.history.series:
                 workspace.ledger.add_samples(
                     series.name, series.times, series.values, origin=series.origin, source="demo"
@@ -85,7 +85,7 @@ def _judged(told: Told) -> PointStatus:
 
 def predict(told: Told, now: float) -> dict[int, float | None]:
     """When ``predict_linear`` over so many days sees the breaking point; None for never."""
-    limit = told.limits.break_seconds
+    limit = told.measured.limits.break_seconds
     return {
         days: predict_linear_date(told.history.signal, limit, now, range_seconds=days * DAY) for days in PREDICTION_DAYS
     }
@@ -175,10 +175,11 @@ def _far(date: float) -> str:
 def _say_what_is_left(told: Told, directory: Path, pictures: list[Path], seconds: float) -> None:
     console = err()
     console.print()
-    if told.core_share_ratio < LEAST_CORE_SHARE:
+    share = told.measured.core_share_ratio
+    if share < LEAST_CORE_SHARE:
         console.print(
-            f"this machine was busy: while searching, the service had {told.core_share_ratio:.0%} of a core, so the "
-            "limit is that of a busy machine",
+            f"this machine was busy: while searching, the service had {share:.0%} of a core, so the limit is that of "
+            "a busy machine",
             style="yellow",
         )
     if pictures:
@@ -193,10 +194,10 @@ def _fields(
 ) -> dict[str, Any]:
     return {
         "directory": str(directory),
-        "steps": [asdict(step) for step in told.steps],
-        "warn_seconds": told.limits.warn_seconds,
-        "break_seconds": told.limits.break_seconds,
-        "core_share_ratio": told.core_share_ratio,
+        "steps": [asdict(step) for step in told.measured.steps],
+        "warn_seconds": told.measured.limits.warn_seconds,
+        "break_seconds": told.measured.limits.break_seconds,
+        "core_share_ratio": told.measured.core_share_ratio,
         "state": status.state,
         "sentence": status.sentence,
         "forecast": point_fields(status, now),

@@ -30,6 +30,7 @@ BEYOND = 1.12  # each further step, while the ramp has not reached the limit
 MOST_FURTHER = 3
 WARN_FACTOR, BREAK_FACTOR = 4.0, 8.0
 DISTURBED_RATIO, MOST_REPEATED = 1.25, 3
+ORDINARY_SHARE = 0.7  # of the busiest hours
 BUSY_SHARE = 0.55  # of the load at which the warning comes: where the busiest hours of the simulated users are today
 
 
@@ -88,20 +89,32 @@ class LimitsChosen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
-    """The end: what was measured, what was simulated, and where it lies.
+class Measured:
+    """What was measured on this machine.
 
-    ``core_share_ratio`` is how much of a core the service got while it searched; well under 1 means that other programs
-    had their part in what was measured.
+    Attributes:
+        ramp: the fit steps. steps: all of them.
+        limits: chosen from it. busy_load_per_second: what the busiest hours of the simulated users bring today.
+        scrapes: rounds of the recorder.
+        core_share_ratio: how much of a core the service got while it searched; well under 1 means that other programs
+            had their part in what was measured.
     """
 
-    config: Path
     ramp: Ramp
-    history: SimulatedHistory
     limits: Limits
+    busy_load_per_second: float
     steps: tuple[Step, ...]
     scrapes: int
     core_share_ratio: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """The end: what was simulated, what was measured, and the declared file of both."""
+
+    config: Path
+    history: SimulatedHistory
+    measured: Measured
 
 
 Event = Began | CapacityFound | StepDone | LimitsChosen | Told
@@ -125,40 +138,56 @@ def tell(directory: Path, *, record: Recorder, now: float, plan: Plan | None = N
     chosen = plan or Plan()
     prepare_directory(directory)
     config = directory / "outgrow.yaml"
-    scrapes = 0
-    with tempfile.TemporaryDirectory(prefix="outgrow-demo-") as name:
-        folder = Path(name)
-        yield Began("starting the search service")
-        with running_service(folder, seed=chosen.seed) as service:
-            write_declaration(config, metrics_url=service.metrics_url, limits=None)
-            with record(config) as observe:
-
-                def tick() -> None:
-                    nonlocal scrapes
-                    observe()
-                    scrapes += 1
-
-                yield Began("asking as fast as it answers, to find its capacity")
-                capacity = find_capacity(service, folder, chosen)
-                yield CapacityFound(capacity)
-                yield Began("raising the load step by step, open loop")
-                steps = yield from climb(service, capacity, folder, chosen, tick)
-                core_share = core_share_ratio(service)
-                limits = choose_limits(steps)
-                yield LimitsChosen(limits)
-                ramp = ramp_of(steps, made_at=now)
-                busy = BUSY_SHARE * load_at(ramp, limits.warn_seconds)
-                yield Began("letting it calm down at the load of an ordinary day")
-                ordinary = Plan(step_seconds=chosen.settle_seconds, scrape_seconds=chosen.scrape_seconds)
-                list(run_ramp(service, [0.7 * busy], folder, ordinary, tick))
+    measured: Measured | None = None
+    try:
+        with tempfile.TemporaryDirectory(prefix="outgrow-demo-") as folder:
+            measured = yield from measure(config, Path(folder), record=record, now=now, plan=chosen)
+    finally:
+        if config.exists():  # the service has ended, whatever became of the rest
+            write_declaration(config, metrics_url=None, limits=measured.limits if measured else None)
     yield Began("joining a year of simulated users")
     history = simulate_history(
-        ramp, busy_load_per_second=busy, now=now, seed=chosen.seed, users_signal=USERS, load_signal=LOAD
+        measured.ramp,
+        busy_load_per_second=measured.busy_load_per_second,
+        now=now,
+        seed=chosen.seed,
+        users_signal=USERS,
+        load_signal=LOAD,
     )
-    write_csv(steps, directory / "ramp.csv")
+    write_csv(measured.steps, directory / "ramp.csv")
     write_history(history, directory / "history.csv")
-    write_declaration(config, metrics_url=None, limits=limits)
-    yield Told(config, ramp, history, limits, tuple(steps), scrapes, core_share)
+    yield Told(config, history, measured)
+
+
+def measure(
+    config: Path, folder: Path, *, record: Recorder, now: float, plan: Plan
+) -> Generator[Event, None, Measured]:
+    """All that is measured: the service from its start to its end, scraped while it is loaded."""
+    scrapes = 0
+    yield Began("starting the search service")
+    with running_service(folder, seed=plan.seed) as service:
+        write_declaration(config, metrics_url=service.metrics_url, limits=None)
+        with record(config) as observe:
+
+            def tick() -> None:
+                nonlocal scrapes
+                observe()
+                scrapes += 1
+
+            yield Began("asking as fast as it answers, to find its capacity")
+            capacity = find_capacity(service, folder, plan)
+            yield CapacityFound(capacity)
+            yield Began("raising the load step by step, open loop")
+            steps = yield from climb(service, capacity, folder, plan, tick)
+            core_share = core_share_ratio(service)
+            limits = choose_limits(steps)
+            yield LimitsChosen(limits)
+            ramp = ramp_of(steps, made_at=now)
+            busy = BUSY_SHARE * load_at(ramp, limits.warn_seconds)
+            yield Began("letting it calm down at the load of an ordinary day")
+            ordinary = Plan(step_seconds=plan.settle_seconds, scrape_seconds=plan.scrape_seconds)
+            list(run_ramp(service, [ORDINARY_SHARE * busy], folder, ordinary, tick))
+    return Measured(ramp, limits, busy, tuple(steps), scrapes, core_share)
 
 
 def climb(
