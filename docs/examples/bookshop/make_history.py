@@ -1,0 +1,46 @@
+"""Writes history.csv and ramp.csv: an invented bookshop whose one search process saturates at 150 searches a second.
+
+Sixty weeks of days that end on Sunday, 1 November 2026. Users grow by about 9 % a month, load follows them with a
+weekly cycle, and the 95th percentile of search times follows load as in a queue with one server.
+"""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+DAYS = 60 * 7
+LAST = datetime(2026, 11, 1, 12, tzinfo=UTC)
+WEEKDAYS = (1.0, 1.03, 1.05, 1.02, 0.97, 0.72, 0.66)  # Monday first
+CAPACITY_PER_SECOND = 150.0
+UNLOADED_SECONDS = 0.08
+
+
+def p95_seconds(load_per_second: float) -> float:
+    return UNLOADED_SECONDS / (1 - load_per_second / CAPACITY_PER_SECOND)
+
+
+def main() -> None:
+    chance = random.Random(7)  # noqa: S311 - nothing secret is drawn
+    users, slope = 900.0, 0.0029
+    rows = ["time,signal,value"]
+    for back in range(DAYS - 1, -1, -1):
+        day = LAST - timedelta(days=back)
+        slope += chance.gauss(0, 0.00003)
+        users *= 1 + slope
+        load = 0.021 * users * WEEKDAYS[day.weekday()] * (1 + chance.gauss(0, 0.03))
+        p95 = p95_seconds(load) * (1 + chance.gauss(0, 0.04))
+        at = day.strftime("%Y-%m-%dT%H:%MZ")
+        rows += [
+            f"{at},registered_users,{users:.0f}",
+            f"{at},searches_per_second,{load:.1f}",
+            f"{at},search_p95,{p95:.4f}",
+        ]
+    (FOLDER / "history.csv").write_text("\n".join(rows) + "\n")
+    levels = (15, 30, 45, 60, 75, 90, 105, 120, 130, 138, 142)
+    table = [f"{level},{p95_seconds(level) * (1 + chance.gauss(0, 0.03)):.4f},open" for level in levels]
+    (FOLDER / "ramp.csv").write_text("\n".join(["load_per_second,p95_seconds,loop", *table]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
