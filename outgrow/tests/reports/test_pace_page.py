@@ -113,7 +113,7 @@ def test_a_title_from_a_file_cannot_add_markup() -> None:
     assert evil in reader.text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(users=st.integers(1, 200_000), growth=st.floats(0.001, 3), people=st.integers(2, 5))
 def test_everything_lies_inside_the_picture(users: int, growth: float, people: int) -> None:
     drawn = picture(_asked(users, growth, people), TODAY)
