@@ -109,6 +109,9 @@ def test_worst_comes_first_and_not_knowing_never_looks_fine(make: Any) -> None:
     assert order == [f"card point {state}" for state in ("firing", "unknown", "approaching", "quiet")]
     unknown = page(make, points[2])
     assert not [each for _, each in unknown.tags if "quiet" in (each.get("class") or "")]
+    stale = page(make, make.point("unknown", make.trigger("unknown", value=3.1)))
+    assert "3.1 s last known" in stale.text
+    assert not [each for each in stale.all("svg") if each.get("class") == "gauge"]
     colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", (TEMPLATES / "_base.css").read_text()))
     assert len({colours[state] for state in states}) == 4
 

@@ -172,7 +172,8 @@ def _trigger(status: TriggerStatus) -> dict[str, Any]:
         "value": _quantity(status.value, status.unit),
         "threshold": _quantity(status.threshold, status.unit),
         "breaks_at": _quantity(status.breaks_at, status.unit),
-        "gauge": _gauge(status),
+        "stale": status.state == "unknown" and status.value is not None,
+        "gauge": _gauge(status) if status.state != "unknown" else None,
         "reason": status.reason,
     }
 
