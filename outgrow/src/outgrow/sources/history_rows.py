@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outgrow.errors import ImportRefused
 from outgrow.quantities import iso_date
@@ -134,13 +135,21 @@ def add_rows(history: CheckedHistory, file: str, declared: Collection[str], rows
     """Check rows and add them to the history. Raises ``ImportRefused`` for the first row that is wrong."""
     refuse_strange_times(file, rows.times, rows.places)
     refuse_unknown_signals(file, declared, rows.signals, rows.places)
-    keys: dict[tuple[str, str], int] = {}
-    which = np.array([keys.setdefault(key, len(keys)) for key in zip(rows.signals, rows.members, strict=True)])
+    signals, signal_numbers = _numbered(rows.signals)
+    members, member_numbers = _numbered(rows.members)
+    which = signal_numbers * len(members) + member_numbers
     order = np.argsort(which, kind="stable")
-    bounds = np.searchsorted(which[order], np.arange(len(keys) + 1))
-    for key, number in keys.items():
-        chosen = order[bounds[number] : bounds[number + 1]]
+    numbers, starts = np.unique(which[order], return_index=True)
+    for number, chosen in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+        key = (signals[number // len(members)], members[number % len(members)])
         history.add(key, rows.times[chosen], rows.values[chosen])
+
+
+def _numbered(names: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The different names, and for each row the place of its name among them."""
+    different = list(dict.fromkeys(names))
+    places = {name: place for place, name in enumerate(different)}
+    return different, np.fromiter(map(places.__getitem__, names), dtype=np.int64, count=len(names))
 
 
 def refuse_strange_times(file: str, times: FloatArray, places: Sequence[int]) -> None:
