@@ -71,6 +71,7 @@ def announce(
         return ()
     now = clock.now()
     with ledger.transaction():
+        _take_turn(ledger)
         memory, events = follow(_load(ledger.memory(_SOURCE, _KEY)), points, now, patience)
         messages = compose(events, points, declaration, now, clock.scale)
         for message in messages:
@@ -88,9 +89,10 @@ def deliver_due(ledger: Ledger, notifiers: Sequence[Notifier], clock: Clock, ret
     delivered: list[str] = []
     failed: list[tuple[str, str, str]] = []
     given_up: list[tuple[str, str, str]] = []
-    while True:
+    while by_name and ledger.pending_deliveries(clock.now()):
         now = clock.now()
         with ledger.transaction():
+            _take_turn(ledger)
             waiting = [delivery for delivery in ledger.pending_deliveries(math.inf) if math.isfinite(delivery.due)]
             for delivery in waiting:
                 if now - delivery.created_at > rule.give_up_after_seconds:
@@ -99,7 +101,7 @@ def deliver_due(ledger: Ledger, notifiers: Sequence[Notifier], clock: Clock, ret
             waiting = [each for each in waiting if now - each.created_at <= rule.give_up_after_seconds]
             due = next((each for each in _heads(waiting) if _sendable(each, now, by_name, resting)), None)
             if due is None:
-                return Sent(tuple(delivered), tuple(failed), tuple(given_up))
+                break
             attempts = due.attempts + 1
             claim = due.reason or "its delivery was begun and its end is not known"
             ledger.mark_failed(due.key, claim, now + rule.lease_seconds, attempts)
@@ -111,6 +113,7 @@ def deliver_due(ledger: Ledger, notifiers: Sequence[Notifier], clock: Clock, ret
             ledger.mark_failed(due.key, reason, clock.now() + rule.wait(attempts), attempts)
             resting.add(_notifier(due))
             failed.append((_notifier(due), due.message.title, reason))
+    return Sent(tuple(delivered), tuple(failed), tuple(given_up))
 
 
 def parts(notifiers: Sequence[Notifier]) -> tuple[Notifier, ...]:
@@ -119,6 +122,11 @@ def parts(notifiers: Sequence[Notifier]) -> tuple[Notifier, ...]:
     So a receiver that is down is tried again alone, and the others get nothing twice.
     """
     return tuple(part for notifier in notifiers for part in getattr(notifier, "parts", (notifier,)))
+
+
+def _take_turn(ledger: Ledger) -> None:
+    """Makes other processes wait at this line until the transaction ends, also on a database that lets many write."""
+    ledger.put_memory(_SOURCE, "turn", b"")
 
 
 def _heads(waiting: Sequence[Delivery]) -> list[Delivery]:
