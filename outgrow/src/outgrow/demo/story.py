@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Plan:
         step_seconds: length of a step. burst_seconds: of the search for capacity.
         settle_seconds: of ordinary load afterwards, so that the record does not end in an emergency of our own making.
         scrape_seconds: between two scrapes.
+        patience_seconds: no step is added or repeated once the ramp has taken so long.
     """
 
     shares: tuple[float, ...] = (0.1, 0.25, 0.4, 0.52, 0.64, 0.75, 0.85, 0.95, 1.05)
@@ -50,6 +52,7 @@ class Plan:
     burst_seconds: float = 3.0
     settle_seconds: float = 14.0
     scrape_seconds: float = 2.0
+    patience_seconds: float = 80.0
     seed: int = 1
 
     def seconds(self) -> float:
@@ -196,14 +199,17 @@ def climb(
     """Every step of the ramp, further ones until it is past the limit, and the disturbed ones once more."""
     steps: list[Step] = []
     rates = [share * capacity for share in plan.shares]
+    patient_until = time.monotonic() + plan.patience_seconds
     for further in range(1 + MOST_FURTHER):
         for step in run_ramp(service, rates, folder, plan, tick):
             steps.append(step)
             yield StepDone(step, len(steps), max(len(plan.shares), len(steps)))
-        if further == MOST_FURTHER or reaches_limit(steps):
+        if further == MOST_FURTHER or reaches_limit(steps) or time.monotonic() > patient_until:
             break
         rates = [steps[-1].load_per_second * BEYOND]
     for disturbed in disturbed_steps(steps)[:MOST_REPEATED]:
+        if time.monotonic() > patient_until:
+            break
         place = steps.index(disturbed)
         for again in run_ramp(service, [disturbed.load_per_second], folder, plan, tick):
             yield StepDone(again, place + 1, len(steps), again=True)
