@@ -14,7 +14,6 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from outgrow.charts.forecast import forecast_picture, save
 from outgrow.cli.forecast import point_fields, soonest_trigger
 from outgrow.cli.options import JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import STATE_STYLES, emit_json, err, out
@@ -49,7 +48,7 @@ def demo(
     with closing(tell(directory, record=_recorder, now=now, plan=plan)) as events:
         told = _shown(events, plan)
     status = _judged(told)
-    pictures = _draw(status, told, directory)
+    pictures = _draw(status, directory)
     predictions = predict(told, now)
     if as_json:
         emit_json(_fields(told, status, predictions, directory, now))
@@ -91,7 +90,9 @@ def predict(told: Told, now: float) -> dict[int, float | None]:
     }
 
 
-def _draw(status: PointStatus, told: Told, directory: Path) -> list[Path]:
+def _draw(status: PointStatus, directory: Path) -> list[Path]:
+    from outgrow.charts.forecast import forecast_picture, save  # altair: half a second, only for a picture
+
     trigger = soonest_trigger(status)
     if trigger is None or trigger.forecast is None:
         return []

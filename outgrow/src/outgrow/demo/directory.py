@@ -8,7 +8,7 @@ from pathlib import Path
 from outgrow.errors import UsageError
 
 MARK = "# Written by `outgrow demo`"
-OWN_FILES = ("outgrow.yaml", "ramp.csv", "history.csv", "forecast.svg", "forecast.png", "README.txt")
+OWN_FILES = ("outgrow.yaml", "ramp.csv", "history.csv", "forecast.svg", "forecast.png")
 OWN_LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 
 
