@@ -17,8 +17,9 @@ $(BIN)/uv: requirements-uv.lock
 
 .venv/.ready: $(BIN)/uv requirements.lock outgrow/pyproject.toml
 	@echo "setting up .venv ..."
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable outgrow
+	@$(BIN)/python -m compileall -q outgrow/src
 	@touch $@
 
 setup: .venv/.ready ## private environment in .venv, with .venv/bin/outgrow in it
@@ -57,6 +58,7 @@ lock: setup ## renew the locked versions
 
 docs: setup ## the generated pages of docs/reference
 	@$(BIN)/python -m checks.reference
+	@$(BIN)/python -m checks.declaration_reference
 
 clean: ## remove what make made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

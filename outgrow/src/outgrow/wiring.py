@@ -185,7 +185,7 @@ def _open(group: str, path: Path, place: tuple[str | int, ...], plugin: Plugin, 
         raise _finding(path, (*place, "kind"), f"there is no plugin {plugin.kind!r}; there is {known}")
     folder = path.resolve().parent
     settings = {
-        key: str(folder / value) if key.endswith("_file") and isinstance(value, str) else value
+        key: str(folder / Path(value).expanduser()) if key.endswith("_file") and isinstance(value, str) else value
         for key, value in plugin.settings.items()
     }
     if plugin.name:

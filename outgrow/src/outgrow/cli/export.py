@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgrow.cli.looking import as_of_option, look_from
-from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
+from outgrow.cli.looking import look_from
+from outgrow.cli.options import DEFAULT_CONFIG, AsOfOption, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, err, hint
 from outgrow.errors import UsageError
 from outgrow.outlook.records import Forecast
@@ -92,7 +92,7 @@ def report(
     output: OutputOption = None,
     pictures: Annotated[bool, typer.Option(help="With a picture of the soonest forecast of each point.")] = True,
     offline: Annotated[bool, typer.Option("--offline", help="Use what the ledger holds; ask no source.")] = False,
-    as_of: Annotated[str | None, as_of_option()] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
     no_input: NoInputOption = False,

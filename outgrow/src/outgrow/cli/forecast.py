@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from outgrow.cli.looking import as_of_option, look_from
-from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
-from outgrow.cli.output import STATE_STYLES, emit_json, err, hint, out
+from outgrow.cli.looking import look_from
+from outgrow.cli.options import DEFAULT_CONFIG, AsOfOption, ConfigOption, JsonOption, NoInputOption, PlainOption
+from outgrow.cli.output import STATE_STYLES, emit_json, emit_line, err, hint, out
 from outgrow.cli.status import exit_code
 from outgrow.errors import UsageError
 from outgrow.outlook.records import Crossing, Forecast
@@ -29,7 +29,7 @@ def forecast(
     svg: Annotated[Path | None, typer.Option(help="Write the picture of the soonest trigger of POINT.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write it as PNG.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use what the ledger holds; ask no source.")] = False,
-    as_of: Annotated[str | None, as_of_option()] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
     no_input: NoInputOption = False,
@@ -128,7 +128,7 @@ def _show(status: PointStatus, now: float, explain: bool, plain: bool) -> None:
     if plain:
         for trigger in told:
             for row in _rows(trigger, now):
-                console.print("\t".join((status.id, trigger.trigger, *row)), markup=False)
+                emit_line("\t".join((status.id, trigger.trigger, *row)))
     elif told:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for column in ("trigger", "limit", "users at the limit", "crossed", "days left"):

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import typer
-
 from outgrow.cli.output import err
 from outgrow.errors import UsageError
 from outgrow.lookout import Lookout
 from outgrow.quantities import DAY, parse_time
 from outgrow.wiring import FRESH_SECONDS, Workspace
-
-
-def as_of_option() -> Any:
-    """``--as-of``: look from the end of an earlier day."""
-    return typer.Option(
-        "--as-of", help="Look from the end of that day instead of now, e.g. 2026-03-01; asks no source."
-    )
 
 
 def look_from(workspace: Workspace, *, as_of: str | None, offline: bool, pictures: bool = False) -> Lookout:

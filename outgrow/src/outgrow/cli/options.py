@@ -17,3 +17,7 @@ PlainOption = Annotated[bool, typer.Option("--plain", help="No colour, no boxes,
 NoInputOption = Annotated[
     bool, typer.Option("--no-input", help="Never ask; take defaults or fail with what is missing.")
 ]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Look from the end of that day instead of now, e.g. 2026-03-01; asks no source."),
+]

@@ -45,6 +45,12 @@ def _width(is_terminal: bool) -> int | None:
     return None if is_terminal or "COLUMNS" in os.environ else 100
 
 
+def emit_line(text: str) -> None:
+    """One fact on a line of stdout, with its tabs as they are."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def emit_json(fields: Mapping[str, Any]) -> None:
     """One JSON document on stdout, with its schema; infinite and NaN numbers become null."""
     sys.stdout.write(json.dumps({"schema": SCHEMA, **_finite(fields)}, ensure_ascii=False, indent=2) + "\n")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
-from outgrow.cli.output import emit_json, err, hint, out
+from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.errors import LedgerError, UsageError
 from outgrow.notifiers.delivery import announce, deliver_due
 from outgrow.outlook.status import PointStatus
@@ -90,8 +90,10 @@ def _warn(workspace: Workspace, notifiers: tuple[Notifier, ...], report: RecordR
         return ()
     for title in sent.delivered:
         _say(f"sent: {title}")
-    for notifier, title, reason in (*sent.failed, *sent.given_up):
+    for notifier, title, reason in sent.failed:
         _say(f"not sent by {notifier}, will be tried again: {title} ({reason})")
+    for notifier, title, reason in sent.given_up:
+        _say(f"NOT SENT by {notifier}, given up after a week: {title} ({reason})")
     return statuses
 
 
@@ -108,7 +110,10 @@ def _show_round(report: RecordReport, workspace: Workspace, statuses: tuple[Poin
         said = (
             format_quantity(values[0], declared.unit) if values else f"unknown: {report.unknown.get(name, 'no value')}"
         )
-        console.print(f"{name}\t{said}" if plain else f"{name:<28} {said}", markup=False)
+        if plain:
+            emit_line(f"{name}\t{said}")
+        else:
+            console.print(f"{name:<28} {said}", markup=False)
     hint("outgrow status")
 
 
@@ -125,7 +130,7 @@ def _show_line(report: RecordReport, statuses: tuple[PointStatus, ...], as_json:
     line += f", firing: {', '.join(fires)}" if fires else ""
     line += f", NOT KEPT: {report.not_kept}" if report.not_kept else ""
     line += f", {report.skipped} rounds left out" if report.skipped else ""
-    out(plain=True).print(line, markup=False)
+    emit_line(line)
 
 
 def _fields(report: RecordReport, statuses: tuple[PointStatus, ...]) -> dict[str, Any]:

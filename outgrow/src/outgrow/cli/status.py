@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from outgrow.cli.looking import as_of_option, look_from
-from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
-from outgrow.cli.output import STATE_STYLES, emit_json, hint, out
+from outgrow.cli.looking import look_from
+from outgrow.cli.options import DEFAULT_CONFIG, AsOfOption, ConfigOption, JsonOption, NoInputOption, PlainOption
+from outgrow.cli.output import STATE_STYLES, emit_json, emit_line, hint, out
 from outgrow.outlook.status import PointStatus, TriggerStatus
 from outgrow.quantities import iso_date
 from outgrow.wiring import open_workspace
@@ -22,7 +22,7 @@ def status(
         bool, typer.Option("--triggers", "-t", help="Also each trigger: value, limits, reason.")
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use what the ledger holds; ask no source.")] = False,
-    as_of: Annotated[str | None, as_of_option()] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
     no_input: NoInputOption = False,
@@ -95,7 +95,7 @@ def _show(statuses: tuple[PointStatus, ...], triggers: bool, plain: bool, scale:
         console.print(Text(f"time scale {scale}: this is a rehearsal", style="reverse"))
     for each in statuses:
         if plain:
-            console.print(f"{each.state}\t{each.id}\t{each.sentence}", markup=False)
+            emit_line(f"{each.state}\t{each.id}\t{each.sentence}")
         else:
             console.print(Text(f"● {each.state}", style=STATE_STYLES[each.state]))
             for line in Text(each.sentence).wrap(console, console.width - 2):
@@ -106,7 +106,7 @@ def _show(statuses: tuple[PointStatus, ...], triggers: bool, plain: bool, scale:
 
 def _show_trigger(trigger: TriggerStatus, point: str, console: Console, plain: bool) -> None:
     if plain:
-        console.print(f"{trigger.state}\t{point}/{trigger.trigger}\t{trigger.reason}", markup=False)
+        emit_line(f"{trigger.state}\t{point}/{trigger.trigger}\t{trigger.reason}")
         return
     lines = Text(f"{trigger.title}: {trigger.reason}").wrap(console, console.width - 16)
     for index, line in enumerate(lines):

@@ -30,7 +30,9 @@ def _quantity(value: Any) -> Any:
     match = _SUFFIXED.match(value)
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{value!r} is not a quantity; write a number, or one with a unit such as 5s, 8GB or 95%")
-    return float(value.strip().removesuffix(match[2]).strip().replace("_", "")) * _FACTORS[match[2]]
+    number = float(value.strip().removesuffix(match[2]).strip().replace("_", ""))
+    factor = _FACTORS[match[2]]
+    return number * factor if factor >= 1 else number / round(1 / factor)  # 95 % is .95 to the last bit
 
 
 def _pair(value: Any) -> Any:
