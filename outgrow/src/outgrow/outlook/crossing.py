@@ -36,16 +36,22 @@ def first_passage(highest: FloatArray, log_limit: FloatArray) -> FloatArray:
     return np.asarray(np.where(after >= weeks, np.inf, passage), dtype=np.float64)
 
 
-def split_doubt(highest: FloatArray, log_limit: FloatArray) -> Doubt:
+def split_doubt(highest: FloatArray, middle: FloatArray, log_limit: FloatArray) -> Doubt:
     """Shares of growth and curve in the variance of log time, each with the other held at its median.
 
     Times beyond the horizon count as one and a half horizons.
+
+    Args:
+        highest: shape (draws, weeks + 1), as for ``first_passage``.
+        middle: shape (weeks + 1,), non-decreasing, the median path.
+        log_limit: shape (draws,).
     """
     horizon = highest.shape[1] - 1
     median_limit = np.full(log_limit.size, np.sort(log_limit)[log_limit.size // 2])
-    median_path = np.broadcast_to(np.median(highest, axis=0), highest.shape)
     growth = _log_variance(first_passage(highest, median_limit), horizon)
-    curve = _log_variance(first_passage(median_path, log_limit), horizon)
+    rising = middle + 1e-12 * np.arange(middle.size)
+    held = np.interp(log_limit, rising, np.arange(middle.size, dtype=np.float64), right=np.inf)
+    curve = _log_variance(held, horizon)
     if growth + curve <= 0:
         return Doubt(0.5, 0.5)
     return Doubt(growth / (growth + curve), curve / (growth + curve))

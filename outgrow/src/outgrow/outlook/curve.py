@@ -1,13 +1,11 @@
 """The watched signal over its driver: which curves the measurements allow, and where each of them reaches a limit.
 
-    y = β0 + β1 x + β2 h(x),   all β ≥ 0
-    queue   h = ρ^(k+1) / (1 − ρ), ρ = x / C, k ∈ {0, 1, 2, 4}   (k stands for the number of servers)
-    power   h = x^γ,               γ ∈ {.5 … 3}
+    y = β0 + β1 x + β2 h(x),   all β ≥ 0,   h one of the bends of ``shapes``
 
-Over a grid of (C, k, γ) each cell is one closed-form non-negative least squares; cells are weighted by prior times
-likelihood, and the doubt within a cell comes from a parametric bootstrap that refits under the same constraints
-(truncating unconstrained draws at zero does not: it piles up on curves that never rise). A ramp joins by a capacity
-bridge: its rig has s times the load for the same answer, s ~ LogN(0, .15), settled where both overlap.
+Over a grid of bends and capacities each cell is one closed-form non-negative least squares; cells are weighted by prior
+times likelihood, and the doubt within a cell comes from a parametric bootstrap that refits under the same constraints
+(truncating unconstrained draws at zero does not do: it piles up on curves that never rise). A ramp joins by a capacity
+bridge: its rig has s times the load for the same answer, s ~ LogN(0, .12), settled where both overlap.
 """
 
 from __future__ import annotations
@@ -20,22 +18,28 @@ from numpy.typing import NDArray
 
 from outgrow.outlook.level import level_at_limit as level_at_limit
 from outgrow.outlook.records import Family
+from outgrow.outlook.shapes import KINDS, POWER, QUEUE, SCALING, bend_inside, bends
 from outgrow.signals.series import FloatArray
 from outgrow.signals.weekly import Bins
 
-QUEUE_ORDERS = (0.0, 1.0, 2.0, 4.0)
 POWERS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-QUEUE_SHARE = 0.75
-CAPACITY_LOG_MEAN = math.log(2)
-CAPACITY_LOG_DEVIATION = 0.7
-BRIDGE_LOG_DEVIATION = 0.15
-BRIDGES = np.exp(np.linspace(-2.4, 2.4, 13) * BRIDGE_LOG_DEVIATION)
-MODEL_ERROR = 0.02
-RAMP_ERROR = 0.05
+QUEUE_ORDERS = (0.0, 1.0, 2.0, 4.0, 8.0)
+CONTENTIONS = (0.3, 1.5, 6.0)
+SHARES = {POWER: 0.08, QUEUE: 0.62, SCALING: 0.30}
+SHARES_WITH_CAPACITY = {POWER: 0.04, QUEUE: 0.65, SCALING: 0.31}
+CAPACITIES = np.concatenate([[1.01, 1.02, 1.035], np.exp(np.linspace(math.log(1.055), math.log(25), 40))])
+CAPACITY_LOG_MEAN = math.log(2.7)
+CAPACITY_LOG_DEVIATION = 0.55
+BRIDGE_LOG_DEVIATION = 0.12
+LEAST_BRIDGE_DEVIATION = 0.03
+COARSE_BRIDGES = 7
+FINE_BRIDGES = 9
+MODEL_ERROR = 0.03
+RAMP_ERROR = 0.08
 Indices = NDArray[np.intp]
 HUBER = 1.345
-HIGHEST_SHARE = 0.99
 LEAST_LEVELS = 4
+BISECTIONS = 36
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,54 +55,57 @@ class Curves:
     """Curves drawn from what the measurements allow.
 
     Attributes:
-        queue: shape (draws,), which draws are queue-shaped; the others are power laws.
+        kind: shape (draws,), POWER, QUEUE or SCALING of ``shapes``.
         capacity: shape (draws,), C over ``driver_scale`` (1 for power laws).
-        exponent: shape (draws,), k for queues and γ for power laws.
+        parameter: shape (draws,), γ, k or κ.
         beta: shape (draws, 3), in units of ``value_scale``.
         driver_scale, value_scale: what x and y were divided by.
-        queue_share: posterior probability of the queue family.
+        wall_share: posterior probability that the curve has a capacity (no power law).
         misfit: root mean square of the standardised residuals of the best curve.
     """
 
-    queue: NDArray[np.bool_]
+    kind: NDArray[np.int8]
     capacity: FloatArray
-    exponent: FloatArray
+    parameter: FloatArray
     beta: FloatArray
     driver_scale: float
     value_scale: float
-    queue_share: float
+    wall_share: float
     misfit: float
 
     def at(self, driver: FloatArray) -> FloatArray:
         """The signal on each drawn curve; ``driver`` shape (n,) → shape (draws, n)."""
         x = np.asarray(driver, dtype=np.float64)[None, :] / self.driver_scale
-        shape = _shape(self.queue[:, None], self.capacity[:, None], self.exponent[:, None], x)
-        total = self.beta[:, :1] + self.beta[:, 1:2] * x + self.beta[:, 2:] * shape
+        bent = bends(self.kind, self.capacity, self.parameter, x)
+        total = self.beta[:, :1] + self.beta[:, 1:2] * x + self.beta[:, 2:] * bent
         return np.asarray(total * self.value_scale, dtype=np.float64)
 
     def reaches(self, limit: float) -> FloatArray:
         """The driver at which each drawn curve reaches ``limit``, shape (draws,): 0 when always above, ∞ when never."""
         target = limit / self.value_scale - self.beta[:, 0]
-        slope, bend = self.beta[:, 1], self.beta[:, 2]
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            by_slope = np.where(slope > 0, target / slope, np.inf)
-            by_bend = np.where(
-                bend > 0,
-                np.where(self.queue, self.capacity, (np.maximum(target, 0) / bend) ** (1 / self.exponent)),
-                np.inf,
+        found = np.empty(target.size)
+        for kind in KINDS:
+            chosen = np.flatnonzero(self.kind == kind)
+            found[chosen] = _solve(
+                kind, self.capacity[chosen], self.parameter[chosen], self.beta[chosen, 1:], target[chosen]
             )
-        high = np.minimum(by_slope, by_bend)
-        never = ~np.isfinite(high)
-        low = np.zeros_like(high)
-        high = np.where(never, 1.0, high)
-        for _ in range(36):
-            middle = (low + high) / 2
-            below = (
-                slope * middle + bend * _shape(self.queue, self.capacity, self.exponent, middle, bounded=False) < target
-            )
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        crossing = np.where(never, np.inf, (low + high) / 2)
-        return np.asarray(np.where(target <= 0, 0.0, crossing) * self.driver_scale, dtype=np.float64)
+        return np.asarray(np.where(target <= 0, 0.0, found) * self.driver_scale, dtype=np.float64)
+
+
+def _solve(kind: int, capacity: FloatArray, parameter: FloatArray, beta: FloatArray, target: FloatArray) -> FloatArray:
+    """x with β1 x + β2 h(x) = ``target``, by bisection; ∞ where it never gets there. All shapes (n,), β (n, 2)."""
+    slope, bent = beta[:, 0], beta[:, 1]
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        by_slope = np.where(slope > 0, target / slope, np.inf)
+        by_bend = np.where(bent > 0, (np.maximum(target, 0) / bent) ** (1 / parameter), np.inf)
+        high = np.minimum(by_slope, by_bend if kind == POWER else capacity)
+    never = ~np.isfinite(high)
+    low, high = np.zeros_like(high), np.where(never, 1.0, high)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        below = slope * middle + bent * bend_inside(kind, parameter, middle / capacity) < target
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.where(never, np.inf, (low + high) / 2)
 
 
 def fit_curves(
@@ -116,7 +123,7 @@ def fit_curves(
     Args:
         bins: production measurements by level of the driver, at least one.
         ramps: load tests of the same signal, in driver units.
-        family: ``latency`` (queue or power) or ``resource`` (power only).
+        family: ``latency`` (any bend) or ``resource`` (power only).
         draws: how many curves.
         rng: the only source of randomness.
         capacity: mean of ln C (driver units) and its deviation from measured utilisation, if any.
@@ -124,7 +131,7 @@ def fit_curves(
     """
     points = _points(bins, ramps)
     cells = _cells(family, points.driver_scale, capacity)
-    shapes = _shapes(cells, points)
+    shapes = _shapes(cells, points, _bridges(cells, points, free_intercept))
     weights = points.weight
     for _ in range(2):
         beta, misfit = _fit(shapes, points, weights, free_intercept)
@@ -135,21 +142,19 @@ def fit_curves(
     beta, misfit = _fit(shapes, points, weights, free_intercept)
     least = float(misfit.min())
     over = max(1.0, least / max(points.value.size - 4, 1))
-    log_weight = cells.log_prior[None, :] + shapes.log_prior[:, None] - (misfit - least) / (2 * over)
-    posterior = np.exp(log_weight - log_weight.max())
-    posterior /= posterior.sum()
+    posterior = _posterior(cells, shapes, beta, misfit, over)
     cumulative = np.cumsum(posterior.ravel())
     picked = np.searchsorted(cumulative, (np.arange(draws) + rng.random()) / draws * cumulative[-1])
     bridge, cell = np.divmod(rng.permutation(np.minimum(picked, cumulative.size - 1)), posterior.shape[1])
     drawn = _refit(shapes, points, weights, beta, bridge, cell, math.sqrt(over), free_intercept, rng)
     return Curves(
-        queue=cells.queue[cell],
+        kind=cells.kind[cell],
         capacity=cells.capacity[cell],
-        exponent=cells.exponent[cell],
+        parameter=cells.parameter[cell],
         beta=drawn,
         driver_scale=points.driver_scale,
         value_scale=points.value_scale,
-        queue_share=float(posterior[:, cells.queue].sum()),
+        wall_share=float(posterior[:, cells.kind != POWER].sum()),
         misfit=math.sqrt(least / max(points.value.size - 4, 1)),
     )
 
@@ -170,9 +175,9 @@ class _Points:
 class _Cells:
     """The grid of curve shapes, shape (cells,) each."""
 
-    queue: NDArray[np.bool_]
+    kind: NDArray[np.int8]
     capacity: FloatArray
-    exponent: FloatArray
+    parameter: FloatArray
     log_prior: FloatArray
 
 
@@ -203,69 +208,71 @@ def _points(bins: Bins, ramps: tuple[RampPoints, ...]) -> _Points:
 
 
 def _cells(family: Family, driver_scale: float, capacity: tuple[float, float] | None) -> _Cells:
-    powers = np.array(POWERS)
-    power_share = 1.0 if family == "resource" else 1 - QUEUE_SHARE
-    queue, size, exponent = np.zeros(powers.size, bool), np.ones(powers.size), powers
-    log_prior = np.full(powers.size, math.log(power_share / powers.size))
-    if family == "latency":
-        grid = np.concatenate([[1.01, 1.02, 1.035], np.exp(np.linspace(math.log(1.055), math.log(25), 44))])
-        mean, deviation = (
-            (CAPACITY_LOG_MEAN, CAPACITY_LOG_DEVIATION)
-            if capacity is None
-            else (capacity[0] - math.log(driver_scale), capacity[1])
+    shares = {POWER: 1.0} if family == "resource" else SHARES if capacity is None else SHARES_WITH_CAPACITY
+    mean, deviation = (
+        (CAPACITY_LOG_MEAN, CAPACITY_LOG_DEVIATION)
+        if capacity is None
+        else (capacity[0] - math.log(driver_scale), capacity[1])
+    )
+    density = np.log(np.gradient(np.log(CAPACITIES))) - ((np.log(CAPACITIES) - mean) / deviation) ** 2 / 2
+    density -= density.max() + math.log(float(np.exp(density - density.max()).sum()))
+    parts = []
+    for kind, share in shares.items():
+        parameters = np.array({POWER: POWERS, QUEUE: QUEUE_ORDERS, SCALING: CONTENTIONS}[kind])
+        sizes, prior = (np.ones(1), np.zeros(1)) if kind == POWER else (CAPACITIES, density)
+        parts.append(
+            (
+                np.full(sizes.size * parameters.size, kind, dtype=np.float64),
+                np.tile(sizes, parameters.size),
+                np.repeat(parameters, sizes.size),
+                np.tile(prior, parameters.size) + math.log(share / parameters.size),
+            )
         )
-        density = -(((np.log(grid) - mean) / deviation) ** 2) / 2 + np.log(np.gradient(np.log(grid)))
-        density -= np.log(np.exp(density - density.max()).sum()) + density.max()
-        orders = np.array(QUEUE_ORDERS)
-        queue = np.concatenate([queue, np.ones(grid.size * orders.size, bool)])
-        size = np.concatenate([size, np.tile(grid, orders.size)])
-        exponent = np.concatenate([exponent, np.repeat(orders, grid.size)])
-        log_prior = np.concatenate([log_prior, np.tile(density, orders.size) + math.log(QUEUE_SHARE / orders.size)])
-    return _Cells(queue, size, exponent, log_prior)
+    kinds, sizes, parameters, prior = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Cells(kinds.astype(np.int8), sizes, parameters, prior)
 
 
-def _shapes(cells: _Cells, points: _Points) -> _Shapes:
+def _bridges(cells: _Cells, points: _Points, free: bool) -> FloatArray:
+    """Where to look for the ratio between rig and production: a coarse look over the prior, then a grid around it."""
+    if points.production == points.value.size:
+        return np.ones(1)
+    coarse = np.exp(np.linspace(-2.4, 2.4, COARSE_BRIDGES) * BRIDGE_LOG_DEVIATION)
+    shapes = _shapes(cells, points, coarse)
+    beta, misfit = _fit(shapes, points, points.weight, free)
+    over = max(1.0, float(misfit.min()) / max(points.value.size - 4, 1))
+    weight = _posterior(cells, shapes, beta, misfit, over).sum(axis=1)
+    mean = float(weight @ np.log(coarse))
+    deviation = math.sqrt(float(weight @ (np.log(coarse) - mean) ** 2) + LEAST_BRIDGE_DEVIATION**2)
+    return np.exp(mean + np.linspace(-2.4, 2.4, FINE_BRIDGES) * deviation)
+
+
+def _posterior(cells: _Cells, shapes: _Shapes, beta: FloatArray, misfit: FloatArray, over: float) -> FloatArray:
+    """Weight of each bridge and cell, shape (bridges, cells), sums to 1.
+
+    A capacity below the highest load of a ramp needs the ramp to have risen there: half of its top on the bend.
+    """
+    log_weight = cells.log_prior[None, :] + shapes.log_prior[:, None] - (misfit - misfit.min()) / (2 * over)
+    row = np.arange(shapes.driver.shape[0])
+    farthest = shapes.driver.argmax(axis=1)
+    top = shapes.driver[row, farthest][:, None]
+    on_bend = beta[..., 2] * shapes.bend[row, :, farthest]
+    flat = on_bend < beta[..., 0] + beta[..., 1] * top
+    log_weight[(cells.kind != POWER) & (top > cells.capacity) & flat] = -np.inf
+    weight = np.exp(log_weight - log_weight.max())
+    return np.asarray(weight / weight.sum(), dtype=np.float64)
+
+
+def _shapes(cells: _Cells, points: _Points, bridges: FloatArray) -> _Shapes:
     has_ramp = points.production < points.value.size
-    bridges = BRIDGES if has_ramp else np.ones(1)
     driver = np.tile(points.driver, (bridges.size, 1))
     driver[:, points.production :] *= bridges[:, None]
-    bend = np.empty((bridges.size, cells.queue.size, points.value.size))
-    for family in (False, True):
-        chosen = np.flatnonzero(cells.queue == family)
-        if chosen.size:
-            capacity, exponent = cells.capacity[chosen, None], cells.exponent[chosen, None]
-            flags = np.full((chosen.size, 1), family)
-            bend[:, chosen, : points.production] = _shape(flags, capacity, exponent, driver[0, : points.production])
-            if has_ramp:
-                bend[:, chosen, points.production :] = _shape(
-                    flags, capacity, exponent, driver[:, None, points.production :]
-                )
+    bent = np.empty((bridges.size, cells.kind.size, points.value.size))
+    described = cells.kind, cells.capacity, cells.parameter
+    bent[:, :, : points.production] = bends(*described, driver[:1, : points.production])
+    if has_ramp:
+        bent[:, :, points.production :] = bends(*described, driver[:, None, points.production :])
     log_prior = -((np.log(bridges) / BRIDGE_LOG_DEVIATION) ** 2) / 2
-    return _Shapes(driver, bend, log_prior)
-
-
-def _shape(
-    queue: NDArray[np.bool_],
-    capacity: FloatArray,
-    exponent: FloatArray,
-    x: FloatArray,
-    *,
-    bounded: bool = True,
-) -> FloatArray:
-    """h(x); when ``bounded`` it goes on along its tangent beyond 99 % of the capacity: overload stays finite."""
-    if not queue.any():
-        return np.asarray(x**exponent, dtype=np.float64)
-    share = x / capacity
-    top = HIGHEST_SHARE if bounded else 1 - 1e-9
-    inside = np.minimum(share, top)
-    power = np.where(queue, exponent + 1, exponent)
-    raised = np.where(queue, inside, x) ** power
-    if queue.all() and not bounded:
-        return np.asarray(raised / (1 - inside), dtype=np.float64)
-    beyond = np.where(share > top, share - top, 0.0)
-    bent = raised / (1 - inside)
-    bent = bent + beyond * top**exponent * ((exponent + 1) / (1 - top) + top / (1 - top) ** 2)
-    return np.asarray(np.where(queue, bent, raised), dtype=np.float64)
+    return _Shapes(driver, bent, log_prior)
 
 
 def _fit(shapes: _Shapes, points: _Points, weight: FloatArray, free: bool) -> tuple[FloatArray, FloatArray]:

@@ -81,7 +81,7 @@ def _shape(inputs: ForecastInputs, reduced: Reduced, curves: Curves) -> str:
         return "Curve: constant + linear + power law, all rising."
     known = ", the capacity known from utilisation" if reduced.capacity is not None else ""
     return (
-        f"Curve: queue-shaped with probability {format_quantity(curves.queue_share, 'ratio')}, else a power law"
+        f"Curve: with a capacity (queue or scalability law) with probability {format_quantity(curves.wall_share, 'ratio')}, else a power law"
         f"{known}; each drawn curve was refitted to the data."
     )
 

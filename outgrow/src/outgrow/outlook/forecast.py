@@ -55,6 +55,7 @@ class GrowthOutlook:
     Attributes:
         users: the weekly medians it was fitted to.
         highest: running maximum of log users by path; shape (draws, weeks + 1), column 0 is the last complete week.
+        middle_path: running maximum of the median of the paths; shape (weeks + 1,).
         per_month: growth a month over the next quarter, as a ratio.
         gate: the rolling backtest.
         fan: users over time.
@@ -62,6 +63,7 @@ class GrowthOutlook:
 
     users: Weekly
     highest: FloatArray
+    middle_path: FloatArray
     per_month: Interval
     gate: Backtest
     fan: Fan
@@ -87,11 +89,13 @@ def look_at_growth(users: Weekly, weeks: int, draws: int = DRAWS) -> GrowthOutlo
     paths = sample_paths(fitted, weeks, draws, np.random.default_rng(growth_seed(users)))
     span = min(GROWTH_RATE_WEEKS, weeks)
     rate = percentiles(np.expm1((paths[:, span] - paths[:, 0]) / span * WEEKS_PER_MONTH))
-    middle = week_start(int(users.weeks[-1])) + WEEK / 2
+    start = week_start(int(users.weeks[-1])) + WEEK / 2
     shown = np.unique(np.linspace(0, weeks, min(weeks + 1, FAN_POINTS)).round().astype(int))
     low, mid, high = _bands(paths[:, shown])
-    fan = Fan(middle + shown * WEEK, np.exp(low), np.exp(mid), np.exp(high))
-    return GrowthOutlook(users, np.maximum.accumulate(paths, axis=1), rate, backtest(fitted, logs), fan)
+    fan = Fan(start + shown * WEEK, np.exp(low), np.exp(mid), np.exp(high))
+    middle_path = np.maximum.accumulate(np.interp(np.arange(weeks + 1), shown, mid))
+    highest = np.maximum.accumulate(paths, axis=1)
+    return GrowthOutlook(users, highest, middle_path, rate, backtest(fitted, logs), fan)
 
 
 def forecast(inputs: ForecastInputs, *, draws: int = DRAWS, growth: GrowthOutlook | None = None) -> Forecast:
@@ -135,11 +139,10 @@ def _forecast(
         reduced.bins, reduced.ramps, inputs.family, draws=draws, rng=rng, capacity=reduced.capacity, free_intercept=free
     )
     log_per_user = reduced.per_user[0] + reduced.per_user[1] * rng.standard_normal(draws)
-    warn, _ = _cross(inputs.threshold, inputs, curves, log_per_user, growth)
-    breaks, passage = warn, None
-    start_by = None
-    last_limit = inputs.threshold if inputs.breaks_at is None else inputs.breaks_at
-    breaks, passage = _cross(last_limit, inputs, curves, log_per_user, growth)
+    warn, passage = _cross(inputs.threshold, inputs, curves, log_per_user, growth)
+    breaks, start_by = warn, None
+    if inputs.breaks_at is not None and inputs.breaks_at != inputs.threshold:
+        breaks, passage = _cross(inputs.breaks_at, inputs, curves, log_per_user, growth)
     if inputs.lead_time_weeks is not None and breaks.crossing is not None:
         lead = draw_lead_time(inputs.lead_time_weeks, draws, rng) * WEEK
         start_by = percentiles(passage - lead).low
@@ -173,7 +176,7 @@ def _cross(
     when = percentiles(times)
     probability = float(np.mean(np.isfinite(weeks)))
     crossed = float(np.mean(log_users <= growth.highest[:, 0]))
-    doubt = split_doubt(growth.highest, log_users)
+    doubt = split_doubt(growth.highest, growth.middle_path, log_users)
     wide_users = spread(users)
     if crossed >= (LEAST_PROBABILITY if wide_users < NOT_KNOWABLE_SPREAD else 1 - UNLIKELY):
         now = Interval(inputs.now, inputs.now, inputs.now)
@@ -238,7 +241,7 @@ def _fitted(inputs: ForecastInputs, reduced: Reduced, curves: Curves) -> FittedC
     last = inputs.threshold if inputs.breaks_at is None else inputs.breaks_at
     reach = percentiles(curves.reaches(turned(last, inputs))).mid
     grid = np.linspace(0, 1.15 * max(seen, min(reach, 4 * seen)), CURVE_POINTS + 1)[1:]
-    values = curves.at(grid)[: min(CURVE_DRAWS, curves.queue.size)]
+    values = curves.at(grid)[: min(CURVE_DRAWS, curves.kind.size)]
     low, mid, high = (_turned_back(band, inputs) for band in _bands(values))
     if inputs.direction == "below":
         low, high = high, low

@@ -7,7 +7,7 @@ measurement variance σ²:
 
 One Kalman pass runs all configurations side by side; σ² is integrated out under an inverse-gamma prior, which makes the
 weight of a configuration a Student-t likelihood (West and Harrison, Bayesian Forecasting and Dynamic Models, 4.5).
-Future paths add a chance of 1/52 a week that the slope changes by a factor exp(N(0, .5)).
+Future paths add a chance of 1/52 a week that the slope changes by a factor exp(N(0, .35)).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from outgrow.signals.series import FloatArray
 
 LEVEL_RATIOS = (0.0, 0.1, 1.0, 10.0)
 SLOPE_RATIOS = (0.0, 1e-4, 1e-3, 1e-2, 1e-1)
-DAMPINGS = {1.0: 0.7, 0.98: 0.1, 0.9: 0.1, 0.7: 0.1}
+DAMPINGS = {1.0: 0.8, 0.99: 0.1, 0.9: 0.05, 0.7: 0.05}
 PRIOR_COUNT = 2.0
 PRIOR_DEVIATION = 0.005
 HAZARD_PER_WEEK = 1 / 52
-HAZARD_LOG_DEVIATION = 0.5
+HAZARD_LOG_DEVIATION = 0.35
 LARGEST_LOG_STEP = 0.7
 YEAR_WEEKS = 365.25 / 7
 SEASON_FROM_WEEKS = 104
@@ -148,26 +148,23 @@ def sample_paths(growth: Growth, weeks: int, draws: int, rng: np.random.Generato
     cross = growth.covariance[cell] / level_deviation
     rest = np.sqrt(np.maximum(growth.slope_variance[cell] - cross * cross, 0.0))
     slope = growth.slope[cell] + deviation * (cross * normal[0] + rest * normal[1])
-    damping = growth.damping[cell]
-    noise = rng.standard_normal((2, weeks, draws))
-    noise[0] *= deviation * np.sqrt(growth.q_level[cell])
-    noise[1] *= deviation * np.sqrt(growth.q_slope[cell])
-    factor = np.where(
-        rng.random((weeks, draws)) < HAZARD_PER_WEEK,
-        np.exp(HAZARD_LOG_DEVIATION * rng.standard_normal((weeks, draws))),
-        1.0,
-    )
-    factor *= damping
+    noise = rng.standard_normal((2, weeks, draws), dtype=np.float32)
+    level_noise, slope_noise = (deviation * np.sqrt(each[cell]) for each in (growth.q_level, growth.q_slope))
+    factor = np.tile(growth.damping[cell], (weeks, 1))
+    changes = rng.integers(0, factor.size, rng.binomial(factor.size, HAZARD_PER_WEEK))
+    factor.ravel()[changes] *= np.exp(HAZARD_LOG_DEVIATION * rng.standard_normal(changes.size))
     paths = np.empty((weeks + 1, draws))
     paths[0] = level
     for week in range(weeks):
-        slope = slope * factor[week]
-        level = level + np.clip(slope, -LARGEST_LOG_STEP, LARGEST_LOG_STEP) + noise[0, week]
-        slope = slope + noise[1, week]
+        slope *= factor[week]
+        level = level + np.minimum(np.maximum(slope, -LARGEST_LOG_STEP), LARGEST_LOG_STEP)
+        level += level_noise * noise[0, week]
+        slope += slope_noise * noise[1, week]
         paths[week + 1] = level
-    last = growth.first_week + growth.weeks - 1
-    paths += season_at(growth.season, last + np.arange(weeks + 1))[:, None]
-    return paths.T
+    if growth.season.any():
+        last = growth.first_week + growth.weeks - 1
+        paths += season_at(growth.season, last + np.arange(weeks + 1))[:, None]
+    return np.ascontiguousarray(paths.T)
 
 
 def season_at(season: FloatArray, weeks: FloatArray | NDArray[np.int64]) -> FloatArray:

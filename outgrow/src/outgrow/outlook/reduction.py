@@ -43,6 +43,7 @@ BUSY_QUANTILE = 0.95
 UTILISATION_DEVIATION = 0.10
 UTILISATION_DEVIATION_PER_LOG = 0.05
 STILL_GROWING = 1.02
+REFUSED_CHANGE = 0.10
 DIGITS = 9
 
 
@@ -112,7 +113,8 @@ def reduce_inputs(inputs: ForecastInputs) -> Reduced | Refusal:
     shifts = find_shifts(joined)
     if shifts:
         latest = shifts[-1]
-        fresh = inputs.now - latest.time < LEAST_DAYS_SINCE_SHIFT * DAY
+        large = abs(math.log(latest.ratio)) >= math.log1p(REFUSED_CHANGE)
+        fresh = large and inputs.now - latest.time < LEAST_DAYS_SINCE_SHIFT * DAY
         if fresh and not any(ramp.made_at >= latest.time for ramp in inputs.ramps if ramps):
             return recent_shift(inputs.signal.name, latest.time, latest.ratio, inputs.now)
     joined = _level(joined, shifts)
