@@ -221,6 +221,25 @@ def test_dropped_iterations_count_as_offered_load(tmp_path: Path) -> None:
     assert any("--open-loop" in remark for remark in closed.remarks)
 
 
+def test_a_request_belongs_to_the_step_in_which_it_was_sent() -> None:
+    """One that is sent at the end of a calm step and answered in the next."""
+    steps = steps_of_level(np.arange(20.0), np.repeat([1.0, 2.0], 10))
+    sent = np.array([1.0, 9.5, 12.0, 13.0])
+    found = measure(steps, sent, np.array([0.5, 4.0, 0.5, 0.5]), (0.5,), 0.5)
+    assert found.quantiles[0.5].tolist() == [2.25, 0.5]
+    assert found.throughput_per_second.tolist() == [0.1, 0.3]
+
+
+def test_k6_says_when_requests_ended(tmp_path: Path) -> None:
+    test = closed_loop()
+    slow = LoadTest(test.sent, test.durations + 6, test.levels, test.step_seconds, test.steps)
+    (read,) = read_ramps([written(tmp_path, k6_csv(slow), "run.csv")], REQUEST)
+    assert_like(read.ramp.values, slow, 0.95, rel=0.01)
+    assert read.ramp.quantiles[0.5].tolist() == pytest.approx(
+        [slow.quantile(level, 0.5) for level in test.steps], rel=2e-3
+    )
+
+
 def test_what_set_up_and_failed_is_known(tmp_path: Path) -> None:
     test = closed_loop(steps=(2, 5), step_seconds=20)
     slow = f"http_req_duration,{int(START + 5)},99999.0,,,,true,::setup,{',' * 10}\n"

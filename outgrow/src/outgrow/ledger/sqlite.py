@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import repeat
@@ -25,6 +26,7 @@ APPLICATION_ID = 0x6F757467
 BUSY_SECONDS = 60.0
 """How long a writer waits for another process: longer than the import of ten million samples holds the file."""
 
+_ATTEMPTS = 40
 _MAGIC = b"SQLite format 3\x00"
 _ELSEWHERE = "choose another ledger with OUTGROW_LEDGER or the key ledger in the declared file"
 
@@ -116,19 +118,32 @@ def open_sqlite(path: Path) -> SqliteDatabase:
             _create_empty(path)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+            _write_ahead(connection)
             if stored != REVISION:
                 from outgrow.ledger.schema import upgrade_sqlite  # SQLAlchemy and Alembic, only when needed
 
                 upgrade_sqlite(connection, path, APPLICATION_ID)
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             connection.close()
             raise
     return SqliteDatabase(path, connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn the log on, before anything is written: a file that was killed in between is then never half written."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # Two that turn it on at once may not wait for each other (https://www.sqlite.org/wal.html#sometimes_queries_return_sqlite_busy_in_wal_mode).
+            if "locked" not in str(error) or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _stored_revision(path: Path) -> str | None:

@@ -83,12 +83,12 @@ def steps_of_arrivals(times: FloatArray, counts: FloatArray) -> tuple[Step, ...]
 
     The test is cut into at most ``MOST_WINDOWS`` windows of equal length, none shorter than ``PLATEAU_SECONDS``;
     windows whose rates differ by at most a tenth are pooled. What comes after the last window near the peak is left
-    out.
+    out. A test shorter than ``PLATEAU_SECONDS`` has no steps.
 
     Args:
         times: shape (n,), when requests were sent (or should have been), seconds. counts: shape (n,), how many.
     """
-    if times.size < 2 or times.max() <= times.min():
+    if times.size < 2 or times.max() - times.min() < PLATEAU_SECONDS:
         return ()
     start, end = float(times.min()), float(times.max())
     windows = int(np.clip((end - start) // PLATEAU_SECONDS, 2, MOST_WINDOWS))

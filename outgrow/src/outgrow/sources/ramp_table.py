@@ -34,7 +34,7 @@ def read_table(path: Path, request: RampRequest) -> ReadRamp:
     """A ramp from a CSV table.
 
     ``p95_seconds`` and plain ``p95`` or ``0.95`` are in seconds, ``p95_ms`` in milliseconds; ``value`` is in the
-    signal's base unit. A ``loop`` column (``open`` or ``closed``) holds for the whole ramp; without it, and unless told,
+    signal's base unit. A ``loop`` column (``open`` or ``closed``) holds for the whole ramp. Without it, unless told,
     a table of ``load_per_second`` is taken as open loop, one of ``concurrency`` or ``users`` as closed.
 
     Raises:
