@@ -85,7 +85,7 @@ def history_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """400 days of daily history that ends today: users grow 8 % a month, load follows, latency follows load."""
     rng = np.random.default_rng(3)
     times = np.floor(time.time()) - DAY * np.arange(400)[::-1]
-    users = 400 * 1.08 ** (np.arange(400) / 30.44)
+    users = 600 * 1.08 ** (np.arange(400) / 30.44)
     load = 0.03 * users * (1 + 0.1 * np.sin(2 * np.pi * np.arange(400) / 7)) * np.exp(rng.normal(0, 0.02, 400))
     rows = ["time,signal,value"]
     for name, values in (

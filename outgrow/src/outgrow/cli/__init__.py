@@ -7,6 +7,7 @@ is safe.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -53,16 +54,22 @@ def build(names: tuple[str, ...] = tuple(COMMANDS)) -> typer.Typer:
     return app
 
 
-def root(version: bool = typer.Option(False, "--version", help="Show the version and end.", is_eager=True)) -> None:
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         typer.echo(f"outgrow {__version__}")
         raise typer.Exit
+
+
+def root(
+    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True, callback=_show_version),
+) -> None:
+    """Options before the command."""
 
 
 def main() -> None:
     """Entry point of the ``outgrow`` command."""
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
-    only = (called,) if called in COMMANDS and "_OUTGROW_COMPLETE" not in __import__("os").environ else tuple(COMMANDS)
+    only = (called,) if called in COMMANDS and "_OUTGROW_COMPLETE" not in os.environ else tuple(COMMANDS)
     try:
         build(only)()
     except OutgrowError as error:

@@ -32,16 +32,20 @@ def out(plain: bool = False) -> Console:
     """Where data goes. Honours NO_COLOR; ``plain`` has no colour and never folds a line."""
     if plain:
         return Console(file=sys.stdout, color_system=None, width=10_000, highlight=False, soft_wrap=True)
-    return Console(file=sys.stdout, highlight=False, width=_width(sys.stdout.isatty()))
+    return Console(
+        file=sys.stdout, highlight=False, width=_width(sys.stdout.isatty()), soft_wrap=not sys.stdout.isatty()
+    )
 
 
 def err() -> Console:
     """Where messages go."""
-    return Console(file=sys.stderr, highlight=False, width=_width(sys.stderr.isatty()))
+    return Console(
+        file=sys.stderr, highlight=False, width=_width(sys.stderr.isatty()), soft_wrap=not sys.stderr.isatty()
+    )
 
 
 def _width(is_terminal: bool) -> int | None:
-    """The terminal's width; 100 where there is none."""
+    """The terminal's width; where there is none, 100 for tables, and lines are not folded."""
     return None if is_terminal or "COLUMNS" in os.environ else 100
 
 

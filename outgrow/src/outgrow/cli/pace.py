@@ -68,7 +68,7 @@ def pace(
             typer.echo(line)
     else:
         console = out()
-        console.print(pace_table(result, today, console.width))
+        console.print(pace_table(result, today, console.width), soft_wrap=False)
     if html is not None:
         err().print(f"wrote {html}", markup=False)
     hint(f"outgrow init --template {TEMPLATE}" if config is None else f"outgrow forecast --config {config}")
