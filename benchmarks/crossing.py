@@ -31,7 +31,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.peers import Prediction
-from benchmarks.report import Cell, Report, Table, Target, write_report
+from benchmarks.report import Cell, Report, Table, Target, source_digest, write_report
 from benchmarks.simulator import FIRST_FRESH_SEED, HORIZON_WEEKS, History, RampKind, World, simulate
 from outgrow.quantities import WEEK
 
@@ -341,6 +341,7 @@ def main(arguments: list[str]) -> None:
     if chosen.only_ours:
         counts["slow"] = counts["prophet"] = 0
 
+    measured = source_digest("outgrow.outlook", "outgrow.signals")
     print(f"in-model: {chosen.n} histories from seed {first}", flush=True)
     histories = [simulate(first + number) for number in range(chosen.n)]
     outcomes = run(histories, methods(), counts)
@@ -368,6 +369,7 @@ def main(arguments: list[str]) -> None:
         tables=tuple(tables),
         targets=targets(figures),
         facts={
+            "source digest of outlook and signals": measured,
             "histories": chosen.n,
             "seeds": f"{first} to {first + chosen.n - 1}",
             "that cross within three years": sum(history.crosses for history in histories),
