@@ -39,7 +39,7 @@ RAMP_ERROR = 0.08
 Indices = NDArray[np.intp]
 HUBER = 1.345
 LEAST_LEVELS = 4
-BISECTIONS = 36
+BISECTIONS = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,13 +132,10 @@ def fit_curves(
     points = _points(bins, ramps)
     cells = _cells(family, points.driver_scale, capacity)
     shapes = _shapes(cells, points, _bridges(cells, points, free_intercept))
-    weights = points.weight
-    for _ in range(2):
-        beta, misfit = _fit(shapes, points, weights, free_intercept)
-        best = np.unravel_index(int(np.argmin(misfit)), misfit.shape)
-        residual = _residual(shapes, points, beta, best)
-        scale = max(1.0, 1.4826 * float(np.median(np.abs(residual))))
-        weights = points.weight * np.minimum(1.0, HUBER * scale / np.maximum(np.abs(residual), 1e-12))
+    beta, misfit = _fit(shapes, points, points.weight, free_intercept)
+    residual = _residual(shapes, points, beta, np.unravel_index(int(np.argmin(misfit)), misfit.shape))
+    scale = max(1.0, 1.4826 * float(np.median(np.abs(residual))))
+    weights = points.weight * np.minimum(1.0, HUBER * scale / np.maximum(np.abs(residual), 1e-12))
     beta, misfit = _fit(shapes, points, weights, free_intercept)
     least = float(misfit.min())
     over = max(1.0, least / max(points.value.size - 4, 1))

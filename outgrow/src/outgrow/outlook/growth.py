@@ -148,7 +148,8 @@ def sample_paths(growth: Growth, weeks: int, draws: int, rng: np.random.Generato
     cross = growth.covariance[cell] / level_deviation
     rest = np.sqrt(np.maximum(growth.slope_variance[cell] - cross * cross, 0.0))
     slope = growth.slope[cell] + deviation * (cross * normal[0] + rest * normal[1])
-    noise = rng.standard_normal((2, weeks, draws), dtype=np.float32)
+    half = rng.standard_normal((2, weeks, -(-draws // 2)), dtype=np.float32)
+    noise = np.concatenate([half, -half], axis=2)[:, :, :draws]
     level_noise, slope_noise = (deviation * np.sqrt(each[cell]) for each in (growth.q_level, growth.q_slope))
     factor = np.tile(growth.damping[cell], (weeks, 1))
     changes = rng.integers(0, factor.size, rng.binomial(factor.size, HAZARD_PER_WEEK))
