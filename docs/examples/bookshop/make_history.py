@@ -1,7 +1,8 @@
-"""Writes history.csv and ramp.csv: an invented bookshop whose one search process saturates at 150 searches a second.
+"""Writes history.csv and ramp.csv: an invented bookshop whose search saturates at 150 searches a second.
 
 Sixty weeks of days that end on Sunday, 1 November 2026. Users grow by about 9 % a month, load follows them with a
-weekly cycle, and the 95th percentile of search times follows load as in a queue with one server.
+weekly cycle, and the 95th percentile of search times hardly moves until shortly before the wall, as in a queue with
+several servers.
 """
 
 import random
@@ -17,12 +18,13 @@ UNLOADED_SECONDS = 0.08
 
 
 def p95_seconds(load_per_second: float) -> float:
-    return UNLOADED_SECONDS / (1 - load_per_second / CAPACITY_PER_SECOND)
+    share = load_per_second / CAPACITY_PER_SECOND
+    return UNLOADED_SECONDS * (1 + share**3 / (1 - share))
 
 
 def main() -> None:
     chance = random.Random(7)  # noqa: S311 - nothing secret is drawn
-    users, slope = 900.0, 0.0029
+    users, slope = 560.0, 0.0030
     rows = ["time,signal,value"]
     for back in range(DAYS - 1, -1, -1):
         day = LAST - timedelta(days=back)
