@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outgrow.ledger import default_location, open_ledger
-from outgrow.ledger.hours import origin_bit, sum_up
+from outgrow.ledger.hours import origin_bit, sum_up, whole_hours
 from outgrow.ports import HourlyValue, Ledger
 from outgrow.quantities import HOUR
 from outgrow.signals.series import Origin
@@ -110,3 +110,12 @@ def test_beside_a_read_only_file_the_ledger_moves_to_the_users_data(
     assert Path(one).parent.name.startswith("app-")
     assert one != other
     assert one == default_location(tmp_path / "app" / "outgrow.yaml", {})
+
+
+@given(st.lists(st.integers(-100, 30_000), max_size=60, unique=True), st.integers(1, 20))
+def test_slices_part_no_hour(seconds: list[int], size: int) -> None:
+    times = np.array(sorted(seconds), dtype=np.float64)
+    parts = [times[part] for part in whole_hours(times, size)]
+    assert np.concatenate([*parts, []]).tolist() == times.tolist()
+    hours = [set(np.floor(part / HOUR).tolist()) for part in parts]
+    assert sum(map(len, hours)) == len(set().union(*hours))

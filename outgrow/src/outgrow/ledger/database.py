@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib.resources import files
@@ -70,8 +70,3 @@ class Database(Protocol):
     def close(self) -> None:
         """Give the connection back."""
         ...
-
-
-def slices(length: int, size: int) -> Iterator[slice]:
-    """``length`` items in slices of at most ``size``."""
-    return (slice(start, start + size) for start in range(0, length, size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,17 @@ class Hours:
 def hour_starts(times: FloatArray) -> FloatArray:
     """The start of the hour of each time, shape (n,)."""
     return np.asarray(np.floor(times / HOUR) * HOUR, dtype=np.float64)
+
+
+def whole_hours(times: FloatArray, size: int) -> Iterator[slice]:
+    """Slices of about ``size`` of ``times`` (strictly increasing) that part no hour."""
+    start = 0
+    while start < times.size:
+        end = min(start + size, times.size)
+        if end < times.size:
+            end = int(np.searchsorted(times, hour_starts(times[end - 1 : end])[0] + HOUR))
+        yield slice(start, end)
+        start = end
 
 
 def sum_up(times: FloatArray, values: FloatArray, origins: NDArray[np.int64]) -> Hours:

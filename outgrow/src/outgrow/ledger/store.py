@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.ledger.bodies import message_of, ramp_of, ramp_text, strict_json
-from outgrow.ledger.database import Database, slices
-from outgrow.ledger.hours import ORIGINS, hour_starts, origin_bit, origins_of, prevailing, sum_up
+from outgrow.ledger.database import Database
+from outgrow.ledger.hours import ORIGINS, hour_starts, origin_bit, origins_of, prevailing, sum_up, whole_hours
 from outgrow.outlook.status import TriggerMemory
 from outgrow.ports import (
     Delivery,
@@ -70,7 +70,7 @@ class SqlLedger:
         with self.transaction():
             series_id = self._series_id(signal, member)
             provenance_id = self._provenance_id(origin, source)
-            for part in slices(len(samples), _WRITE_AT_ONCE):
+            for part in whole_hours(samples.times, _WRITE_AT_ONCE):
                 part_times, part_values = samples.times[part], samples.values[part]
                 touched = np.unique(hour_starts(part_times))
                 alone = not self._any_sample(series_id, touched[0], touched[-1] + HOUR)
@@ -189,8 +189,8 @@ class SqlLedger:
 
     def _renew_hours(self, series_id: int, touched: FloatArray) -> None:
         """Sum up the touched hours anew from all their samples; a dense run of hours is read at once."""
-        for part in slices(touched.size, _HOURS_AT_ONCE):
-            for run in _dense_runs(touched[part]):
+        for first in range(0, touched.size, _HOURS_AT_ONCE):
+            for run in _dense_runs(touched[first : first + _HOURS_AT_ONCE]):
                 bounds = {"series_id": series_id, "start": float(run[0]), "end": float(run[-1] + HOUR)}
                 rows = self._database.rows("samples_with_origin", **bounds)
                 bits: NDArray[np.int64] = np.array([origin_bit(row[2]) for row in rows], dtype=np.int64)
