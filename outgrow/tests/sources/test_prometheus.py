@@ -187,7 +187,7 @@ class TestFaults:
         assert len(server.asked) == 1  # nobody waits fifty times for the same silence
 
     def test_dripping(self, serve: Any, reply: Any) -> None:
-        """A body that never ends, in bytes that each come in time."""
+        """A body that takes ten seconds, in bytes that each come in time."""
         server = serve(lambda asked: reply(drip=True))
         assert "did not answer within" in reason(opened(server.url, timeout="300ms"))
 

@@ -256,6 +256,11 @@ class TestFaults:
         assert values(seen) == {"other": 1}
         assert "two series have the same labels, memory_bytes{" in seen.unknown["memory"]
 
+    def test_an_empty_label_is_no_label(self, targets: tuple[ScriptedTarget, ScriptedTarget]) -> None:
+        targets[0].show('memory_bytes{a=""} 3\nmemory_bytes 3\n')
+        source = opened({"targets": [targets[0].url]})
+        assert "two series have the same labels" in source.observe(BOTH, AT).unknown["memory"]
+
     def test_two_targets_with_the_same_labels(self, targets: tuple[ScriptedTarget, ScriptedTarget]) -> None:
         one, other = targets
         other.show("other_bytes 4\n" + exposing(5))
