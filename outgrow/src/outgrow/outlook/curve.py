@@ -87,7 +87,7 @@ class Curves:
         for kind in KINDS:
             chosen = np.flatnonzero(self.kind == kind)
             found[chosen] = _solve(
-                kind, self.capacity[chosen], self.parameter[chosen], self.beta[chosen, 1:], target[chosen]
+                kind, self.capacity[chosen], self.parameter[chosen], self.beta[chosen, 1:], np.maximum(target[chosen], 0.0)
             )
         return np.asarray(np.where(target <= 0, 0.0, found) * self.driver_scale, dtype=np.float64)
 
@@ -97,7 +97,7 @@ def _solve(kind: int, capacity: FloatArray, parameter: FloatArray, beta: FloatAr
     slope, bent = beta[:, 0], beta[:, 1]
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         by_slope = np.where(slope > 0, target / slope, np.inf)
-        by_bend = np.where(bent > 0, (np.maximum(target, 0) / bent) ** (1 / parameter), np.inf)
+        by_bend = np.where(bent > 0, (target / bent) ** (1 / parameter), np.inf)
         high = np.minimum(by_slope, by_bend if kind == POWER else capacity)
     never = ~np.isfinite(high)
     low, high = np.zeros_like(high), np.where(never, 1.0, high)

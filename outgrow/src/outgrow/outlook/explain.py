@@ -80,9 +80,10 @@ def _shape(inputs: ForecastInputs, reduced: Reduced, curves: Curves) -> str:
     if inputs.family == "resource":
         return "Curve: constant + linear + power law, all rising."
     known = ", the capacity known from utilisation" if reduced.capacity is not None else ""
+    wall = format_quantity(curves.wall_share, "ratio")
     return (
-        f"Curve: with a capacity (queue or scalability law) with probability {format_quantity(curves.wall_share, 'ratio')}, else a power law"
-        f"{known}; each drawn curve was refitted to the data."
+        f"Curve: a queue or the scalability law with probability {wall}, else a power law{known}; each drawn curve was "
+        "refitted to the data."
     )
 
 

@@ -178,6 +178,7 @@ def _cross(
     crossed = float(np.mean(log_users <= growth.highest[:, 0]))
     doubt = split_doubt(growth.highest, growth.middle_path, log_users)
     wide_users = spread(users)
+    users_now = float(growth.users.values[-1])
     if crossed >= (LEAST_PROBABILITY if wide_users < NOT_KNOWABLE_SPREAD else 1 - UNLIKELY):
         now = Interval(inputs.now, inputs.now, inputs.now)
         return Crossing(limit, "dated", users, now, 1.0, doubt, None, now), np.full(times.size, inputs.now)
@@ -185,7 +186,9 @@ def _cross(
         refusal = no_crossing(probability, inputs.horizon_weeks)
         return Crossing(limit, "users-only", users, None, probability, doubt, refusal, when), times
     if wide_users >= NOT_KNOWABLE_SPREAD:
-        return Crossing(limit, "unknown", users, None, probability, doubt, not_knowable_yet(users), when), times
+        return Crossing(
+            limit, "unknown", users, None, probability, doubt, not_knowable_yet(users, users_now), when
+        ), times
     if not growth.gate.passed:
         refusal = no_growth_evidence(growth.gate)
         return Crossing(limit, "users-only", users, None, probability, doubt, refusal, when), times

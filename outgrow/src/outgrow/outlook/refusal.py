@@ -61,13 +61,17 @@ def too_few_levels(driver: str, levels: int) -> Refusal:
     )
 
 
-def not_knowable_yet(users: Interval) -> Refusal:
-    """The users at the limit spread too far."""
+def not_knowable_yet(users: Interval, users_now: float) -> Refusal:
+    """The users at the limit spread too far; the lower bound is said all the same."""
+    if users.low <= users_now:
+        lower = f"it may be near already, with {_users(users_now)} users now"
+    else:
+        lower = f"it comes no earlier than {_users(users.low)} users"
+    upper = f"{_users(users.high)} users" if users.high < float("inf") else "never"
     return Refusal(
         "not-knowable-yet",
-        f"Not knowable yet: the limit lies somewhere between {_users(users.low)} and {_users(users.high)} users, "
-        f"a factor of {_ratio(users.high / users.low)} (a date needs less than {NOT_KNOWABLE_SPREAD:g}). "
-        f"No earlier than {_users(users.low)} users.",
+        f"Not knowable yet: {lower}, and perhaps as late as {upper}, a factor of {_ratio(spread(users))} "
+        f"(a date needs less than {NOT_KNOWABLE_SPREAD:g}).",
         f"{RAMP_ADVICE[0].upper()}{RAMP_ADVICE[1:]}.",
     )
 
@@ -76,7 +80,7 @@ def wide(users: Interval) -> Refusal:
     """A range is said, but no single date."""
     return Refusal(
         "wide",
-        f"The users at the limit are known to a factor of {_ratio(users.high / users.low)}, so only a range is given "
+        f"The users at the limit are known to a factor of {_ratio(spread(users))}, so only a range is given "
         f"(a single date needs less than {WIDE_SPREAD:g}).",
         f"To narrow it, {RAMP_ADVICE}.",
     )
@@ -111,7 +115,7 @@ def spread(users: Interval) -> float:
 
 
 def _users(value: float) -> str:
-    return significant(value) if value != float("inf") else "no bound on"
+    return significant(value)
 
 
 def _ratio(value: float) -> str:

@@ -54,7 +54,7 @@ def bend_inside(kind: int, parameter: FloatArray, x: FloatArray) -> FloatArray:
 
 
 def bends(kinds: NDArray[np.int8], capacity: FloatArray, parameter: FloatArray, x: FloatArray) -> FloatArray:
-    """h of many curves: ``kinds``, ``capacity`` and ``parameter`` of shape (n,), ``x`` (…, n, points) or (1, points)."""
+    """h of many curves: ``kinds``, ``capacity``, ``parameter`` of shape (n,), ``x`` (…, n, points) or (1, points)."""
     shape = np.broadcast_shapes(x.shape, (kinds.size, x.shape[-1]))
     value = np.empty(shape)
     for kind in KINDS:

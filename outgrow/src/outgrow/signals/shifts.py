@@ -34,8 +34,8 @@ def find_shifts(joined: Joined) -> tuple[Shift, ...]:
     """Steps of at least 5 %, oldest first.
 
     The log of the signal is regressed on a piecewise-linear curve of the log of its driver and on a step at each week;
-    the step that stands out most (four deviations of the noise between weeks) is kept, and the search goes on beside it.
-    Regressing on both keeps growth from looking like a shift. Signals that are mostly not positive have none.
+    the step that stands out most (four deviations of the noise between weeks) is kept, and the search goes on beside
+    it. Regressing on both keeps growth from looking like a shift. Signals that are mostly not positive have none.
     """
     positive = (joined.values > 0) & (joined.driver > 0)
     if positive.size == 0 or np.mean(positive) < LEAST_POSITIVE:
@@ -78,7 +78,9 @@ def _thinned(times: FloatArray, x: FloatArray, y: FloatArray) -> tuple[FloatArra
 
 def _curve_design(x: FloatArray) -> FloatArray:
     """Columns of a piecewise-linear function of ``x`` with knots at its quantiles."""
-    spread = float(np.ptp(x)) or 1.0
+    spread = float(np.ptp(x))
+    if spread <= 0:
+        return np.ones((x.size, 1))
     unit = (x - x.min()) / spread
     knots = np.unique(np.quantile(unit, np.linspace(0, 1, KNOTS + 1)[1:-1]))
     return np.column_stack([np.ones_like(unit), unit, *(np.maximum(0.0, unit - knot) for knot in knots)])
@@ -107,7 +109,7 @@ def _clipped_residual(basis: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def _noise(residual: FloatArray, week: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
-    """Deviation of one sample, as far as it makes weeks differ: at least that of samples, more where weeks differ more."""
+    """Deviation of one sample, or more where neighbouring weeks differ by more than their samples explain."""
     counts = np.bincount(week).astype(np.float64)
     means = np.bincount(week, residual)[counts > 0] / counts[counts > 0]
     sample = 1.4826 * float(np.median(np.abs(residual)))
