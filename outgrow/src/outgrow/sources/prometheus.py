@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -226,7 +227,7 @@ class PrometheusSource:
         step = f"{step_seconds:.3f}"
         elements = self._ask("query_range", query=query, start=_time(start), end=_time(end), step=step)
         for element in elements:
-            rising = all(before < after for before, after in zip(element.times, element.times[1:], strict=False))
+            rising = all(before < after for before, after in pairwise(element.times))
             if not rising or element.times[0] < start - _TIME_TOLERANCE_SECONDS or element.times[-1] > end + 1:
                 raise SourceError(f"{self._where} gave times that go back, or that were not asked for")
         return elements
