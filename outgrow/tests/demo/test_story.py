@@ -24,6 +24,7 @@ from outgrow.demo.story import (
     ramp_of,
     reaches_limit,
     tell,
+    without_disturbed,
 )
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.points.reading import read_declaration
@@ -57,6 +58,14 @@ def test_a_step_worse_than_a_higher_one_was_disturbed() -> None:
     found = disturbed_steps(steps(30, 11, 12, 80, 17, 30, 95))
     assert [step.load_per_second for step in found] == [40, 10]
     assert disturbed_steps(steps(10, 11, 10, 14, 17, 30, 95)) == []
+
+
+def test_disturbed_steps_are_left_out_where_enough_others_are_left() -> None:
+    left = without_disturbed(steps(30, 11, 12, 80, 17, 30, 95, 200))
+    assert [step.load_per_second for step in left if step.unfit] == [10, 40]
+    assert "something else used this machine" in left[0].unfit
+    few = steps(30, 11, 12, 80, 17, 30, 95)
+    assert without_disturbed(few) == few
 
 
 def test_a_ramp_is_made_of_fit_steps_in_order_of_load() -> None:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -30,7 +30,7 @@ LEAST_FIT_STEPS = 6
 BEYOND = 1.12  # each further step, while the ramp has not reached the limit
 MOST_FURTHER = 3
 WARN_FACTOR, BREAK_FACTOR = 4.0, 8.0
-DISTURBED_RATIO, MOST_REPEATED = 1.25, 3
+DISTURBED_RATIO, MOST_REPEATED = 1.25, 4
 ORDINARY_SHARE = 0.7  # of the busiest hours
 BUSY_SHARE = 0.55  # of the load at which the warning comes: where the busiest hours of the simulated users are today
 
@@ -52,7 +52,7 @@ class Plan:
     burst_seconds: float = 3.0
     settle_seconds: float = 14.0
     scrape_seconds: float = 2.0
-    patience_seconds: float = 80.0
+    patience_seconds: float = 110.0
     seed: int = 1
 
     def seconds(self) -> float:
@@ -207,14 +207,15 @@ def climb(
         if further == MOST_FURTHER or reaches_limit(steps) or time.monotonic() > patient_until:
             break
         rates = [steps[-1].load_per_second * BEYOND]
-    for disturbed in disturbed_steps(steps)[:MOST_REPEATED]:
-        if time.monotonic() > patient_until:
+    for _ in range(MOST_REPEATED):
+        found = disturbed_steps(steps)
+        if not found or time.monotonic() > patient_until:
             break
-        place = steps.index(disturbed)
-        for again in run_ramp(service, [disturbed.load_per_second], folder, plan, tick):
+        place = steps.index(found[0])
+        for again in run_ramp(service, [found[0].load_per_second], folder, plan, tick):
             yield StepDone(again, place + 1, len(steps), again=True)
-            steps[place] = min(disturbed, again, key=_by_p95)
-    return steps
+            steps[place] = min(found[0], again, key=_by_p95)
+    return without_disturbed(steps)
 
 
 def find_capacity(service: RunningService, folder: Path, plan: Plan) -> float:
@@ -264,7 +265,7 @@ def fit_steps(steps: Sequence[Step]) -> list[Step]:
 def choose_limits(steps: Sequence[Step]) -> Limits:
     """Both thresholds as multiples of the unloaded p95, to two digits.
 
-    Unloaded is the lowest p95 of the lower half of the ramp. Raises ``OutgrowError`` where too few steps are fit.
+    Unloaded is the lowest p95 of all: load only adds to it. Raises ``OutgrowError`` where too few steps are fit.
     """
     fit = fit_steps(steps)
     if len(fit) < LEAST_FIT_STEPS:
@@ -273,7 +274,7 @@ def choose_limits(steps: Sequence[Step]) -> Limits:
             f"only {len(fit)} of {len(steps)} steps could be measured: {reason}",
             next_step="run the demo again when this machine is less busy",
         )
-    unloaded = min(step.p95_seconds for step in fit[: max(2, len(fit) // 2)])
+    unloaded = min(step.p95_seconds for step in fit)
     return Limits(_two_digits(WARN_FACTOR * unloaded), _two_digits(BREAK_FACTOR * unloaded))
 
 
@@ -295,6 +296,15 @@ def disturbed_steps(steps: Sequence[Step]) -> list[Step]:
     ratios = [step.p95_seconds / float(least) for step, least in zip(fit, lowest_above, strict=True)]
     worst = sorted(zip(ratios, fit, strict=True), key=lambda pair: -pair[0])
     return [step for ratio, step in worst if ratio > DISTURBED_RATIO]
+
+
+def without_disturbed(steps: Sequence[Step]) -> list[Step]:
+    """The steps, those still disturbed marked as unfit, as long as enough others are left."""
+    found = disturbed_steps(steps)
+    if len(fit_steps(steps)) - len(found) < LEAST_FIT_STEPS:
+        return list(steps)
+    reason = "a higher load was answered faster: something else used this machine"
+    return [replace(step, unfit=reason) if step in found else step for step in steps]
 
 
 def ramp_of(steps: Sequence[Step], *, made_at: float) -> Ramp:
