@@ -140,13 +140,38 @@ class TestHistory:
         def respond(asked: Any) -> Any:
             start = float(asked.form["start"])
             if start > AT:
-                return reply(b'{"status":"error","errorType":"execution","error":"too many samples"}', status=422)
+                return reply(b'{"status":"error","errorType":"execution","error":"no such shard"}', status=422)
             return reply(matrix([[start, "1"], [start + 60, "NaN"], [start + 120, "3"]]))
 
         past = opened(serve(respond).url).history({"it": MEMORY}, AT, AT + 60 * (MAX_POINTS + 5), 60)
         assert past.series["it", ""].values.tolist() == [1, 3]
         assert past.unknown["it"].startswith("1 of 2 parts of its past are missing")
-        assert "too many samples" in past.unknown["it"]
+        assert "no such shard" in past.unknown["it"]
+
+    @pytest.mark.parametrize("too_much", ["samples", "timeout", "bytes"])
+    def test_a_part_that_is_too_much_is_asked_in_halves(self, serve: Any, reply: Any, too_much: str) -> None:
+        def respond(asked: Any) -> Any:
+            start, end = float(asked.form["start"]), float(asked.form["end"])
+            if (end - start) / 60 >= 30:
+                if too_much == "bytes":
+                    return reply(b" " * 2_000_000)
+                text = "query processing would load too many samples" if too_much == "samples" else "it timed out"
+                error = {"status": "error", "errorType": "timeout" if too_much == "timeout" else "x", "error": text}
+                return reply(json.dumps(error).encode(), status=503)
+            return reply(matrix([[start + place * 60, "1"] for place in range(round((end - start) / 60) + 1)]))
+
+        source = opened(serve(respond).url, max_bytes="1MB")
+        past = source.history({"it": MEMORY}, AT, AT + 99 * 60, 60)
+        assert past.series["it", ""].times.tolist() == [AT + place * 60 for place in range(100)]
+        assert not past.unknown
+        past = source.history({"it": MEMORY}, AT, AT + 999 * 60, 60)
+        assert past.unknown["it"].startswith("8 of 8 parts of its past are missing")
+
+    def test_a_server_that_says_nothing_is_not_asked_for_ever(self, serve: Any, reply: Any) -> None:
+        server = serve(lambda asked: reply(b"{}", drip=True))
+        past = opened(server.url, timeout="100ms").history({"it": MEMORY}, AT, AT + 9999 * 60, 60)
+        assert "did not answer within" in past.unknown["it"]
+        assert len(server.asked) == 4
 
     def test_a_past_that_goes_back_in_time_is_refused(self, serve: Any, reply: Any) -> None:
         server = serve(lambda asked: reply(matrix([[AT + 60, "1"], [AT, "2"]])))

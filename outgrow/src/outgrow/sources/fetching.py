@@ -37,6 +37,14 @@ def _accepted(value: Any) -> Any:
 Accepted = Annotated[Literal["accept-the-risk"] | None, BeforeValidator(_accepted)]
 
 
+class Late(Unreachable):
+    """The answer did not come in time; a smaller question might be answered."""
+
+
+class TooLarge(SourceError):
+    """The answer is larger than allowed; a smaller question might be answered."""
+
+
 class HttpSettings(BaseModel):
     """What every source that speaks HTTP may be told. Secrets come from files or the keyring, never from here."""
 
@@ -181,13 +189,13 @@ class Fetcher:
             body += chunk
             if len(body) > self._settings.max_bytes:
                 limit = f"{self._settings.max_bytes / 1e6:g} MB"
-                raise SourceError(f"{where} sent more than {limit}; raise max_bytes if that is right")
+                raise TooLarge(f"{where} sent more than {limit}; raise max_bytes if that is right")
             if time.monotonic() > deadline:
                 raise self._late(where)
         return bytes(body)
 
-    def _late(self, where: str) -> Unreachable:
-        return Unreachable(f"{where} did not answer within {self._settings.timeout:g} s")
+    def _late(self, where: str) -> Late:
+        return Late(f"{where} did not answer within {self._settings.timeout:g} s")
 
     def _opened(self) -> httpx2.Client:
         with self._lock:

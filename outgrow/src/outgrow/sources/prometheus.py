@@ -19,11 +19,12 @@ from outgrow.ports import Clock, History, Observation, Sample
 from outgrow.quantities import iso_date
 from outgrow.signals.promql import absence_promql, label_text, promql_duration, promql_of
 from outgrow.signals.series import Series, series_of
-from outgrow.sources.fetching import Answer, Fetcher, HttpSettings, Unreachable, without_query
+from outgrow.sources.fetching import Answer, Fetcher, HttpSettings, Late, TooLarge, Unreachable, without_query
 
 MAX_POINTS = 11_000
 """Points a series that one range query may ask for; Prometheus ``web/api/v1/api.go``, ``queryRange``."""
 
+_HALVINGS = 3  # of a part of the past that is too much for the server
 _MAX_MEMBERS = 500
 _PARALLEL = 4
 _PATIENCE = 3  # × timeout, for all queries of one observation together
@@ -77,6 +78,10 @@ class _Past:
 
 class _QueryRefused(SourceError):
     """The server works, but not for this query."""
+
+
+class _TooMuch(_QueryRefused):
+    """The query reads more than the server is willing to; a shorter past might do."""
 
 
 class PrometheusSource:
@@ -198,20 +203,35 @@ class PrometheusSource:
             return _Past(failures=[str(wrong)], parts=1)
         for by, query in queries:
             guarded = f"({query}) unless on () ({absence})" if absence else query
-            for first, last in _parts(start, end, step_seconds):
-                past.parts += 1
-                try:
-                    elements = self._range(guarded, first, last, step_seconds)
-                    for member, element in _by_member(by, query, elements):
-                        times, values = past.points.setdefault(member, ([], []))
-                        times.extend(element.times)
-                        values.extend(element.values)
-                except Unreachable as why:
-                    past.failures.append(str(why))
+            for part in _parts(start, end, step_seconds):
+                if not self._add_part(past, by, guarded, part, step_seconds, _HALVINGS):
                     return past
-                except SourceError as why:
-                    past.failures.append(str(why))
         return past
+
+    def _add_part(
+        self, past: _Past, by: str, query: str, part: tuple[float, int], step_seconds: float, halvings: int
+    ) -> bool:
+        """Ask for one part, in halves where it is too much; False when asking on is useless."""
+        start, count = part
+        past.parts += 1
+        try:
+            elements = self._range(query, start, start + (count - 1) * step_seconds, step_seconds)
+            for member, element in _by_member(by, query, elements):
+                times, values = past.points.setdefault(member, ([], []))
+                times.extend(element.times)
+                values.extend(element.values)
+        except (Late, TooLarge, _TooMuch) as why:
+            if halvings and count > 1:
+                past.parts -= 1
+                half = count // 2
+                halves = ((start, half), (start + half * step_seconds, count - half))
+                return all(self._add_part(past, by, query, one, step_seconds, halvings - 1) for one in halves)
+            past.failures.append(str(why))
+            return not isinstance(why, Late)
+        except SourceError as why:
+            past.failures.append(str(why))
+            return not isinstance(why, Unreachable)
+        return True
 
     def _instant(self, query: str, at: float) -> list[_Element]:
         elements = self._ask("query", query=query, time=_time(at))
@@ -261,7 +281,9 @@ def _data(answer: Answer, where: str) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise SourceError(f"{where} answered {answer.status}, but not as a Prometheus API does")
     if document.get("status") == "error":
-        raise _QueryRefused(f"{where} refused the query: {_short(document.get('error') or document.get('errorType'))}")
+        kind, text = document.get("errorType"), str(document.get("error"))
+        refusal = _TooMuch if kind == "timeout" or "too many samples" in text else _QueryRefused
+        raise refusal(f"{where} refused the query: {_short(text if document.get('error') else kind)}")
     if answer.status != 200 or document.get("status") != "success" or not isinstance(document.get("data"), dict):
         raise SourceError(f"{where} answered {answer.status}, but not as a Prometheus API does")
     given = document.get("warnings")
@@ -341,11 +363,11 @@ def _members(name: str, by: str, query: str, elements: list[_Element], at: float
     return members
 
 
-def _parts(start: float, end: float, step_seconds: float) -> Iterator[tuple[float, float]]:
+def _parts(start: float, end: float, step_seconds: float) -> Iterator[tuple[float, int]]:
+    """Start and number of points of each range query."""
     count = math.floor((end - start) / step_seconds + 1e-9) + 1
     for first in range(0, count, MAX_POINTS):
-        last = min(first + MAX_POINTS, count) - 1
-        yield start + first * step_seconds, start + last * step_seconds
+        yield start + first * step_seconds, min(MAX_POINTS, count - first)
 
 
 def _time(seconds: float) -> str:
