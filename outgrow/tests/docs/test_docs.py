@@ -251,7 +251,7 @@ def test_decisions_are_numbered_and_dated() -> None:
     for record in records:
         text = record.read_text(encoding="utf-8")
         assert re.match(r"---\nstatus: \w+\ndate: \d{4}-\d\d-\d\d\n---\n\n# .+\n", text), record.name
-        for heading in ("Context and problem statement", "Considered options", "Decision outcome"):
+        for heading in ("Context and Problem Statement", "Considered Options", "Decision Outcome"):
             assert f"\n## {heading}\n" in text, record.name
 
 
