@@ -36,7 +36,7 @@ _QUANTITY = re.compile(r"([-+]?\d[\d_]*(?:\.\d+)?(?:e[-+]?\d+)?)\s*([a-zA-Zµ%]*
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A quantity with doubt: ``low ≤ mid ≤ high`` hold it with ``confidence`` (0.8 = from the 10th to the 90th percentile).
+    """A quantity with doubt: ``low ≤ mid ≤ high`` hold it with ``confidence`` (0.8 = 10th to 90th percentile).
 
     ``high`` may be infinite ("may never happen"); none of the three is NaN.
     """

@@ -79,8 +79,8 @@ class Workspace:
         """Ask every source now; what they said is kept in the ledger unless told otherwise."""
         at = self.clock.now()
         if not keep:
-            return observe_all(self.sources, self.declaration.signals, at)
-        report = record_once(self.sources, self.ledger, self.declaration.signals, at, origin=self.origin)
+            return observe_all(self.sources, self.declaration.observed, at)
+        report = record_once(self.sources, self.ledger, self.declaration.observed, at, origin=self.origin)
         self.remember_recording(at, report.unknown)
         return report
 
@@ -96,7 +96,7 @@ class Workspace:
         """
         now = self.clock.now()
         past = {each.signal for each in self.ledger.signals() if each.first < now - DAY}
-        missing = {name: one for name, one in self.declaration.signals.items() if name not in past}
+        missing = {name: one for name, one in self.declaration.observed.items() if name not in past}
         read: dict[str, int] = {}
         for source in self.sources:
             asked = {name: one for name, one in missing.items() if one.source in (None, source.name)}

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.demo.history import SimulatedHistory, simulate_history, smooth_curve, write_history
+from outgrow.imports.history import read_history
 from outgrow.quantities import DAY
 from outgrow.signals.series import Ramp
-from outgrow.sources.history import read_history
 
 NOW = 1_775_000_000.0
 

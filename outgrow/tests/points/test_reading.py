@@ -95,6 +95,7 @@ def test_every_error_is_said_at_once_with_line_and_column() -> None:
         ("opens: [distribution/A]", "opens: [distribution/Z]", "there is no option 'distribution/Z'"),
         ("direction: below\n    for: 15m", "for: 15m", "must lie above the threshold"),
         ("kind: fact\n    threshold: 1 ", "kind: fact\n    signal: vector_p95\n    threshold: 1 ", "watches no signal"),
+        ("{unit: bytes, title: vector memory,", "{imported: true, unit: bytes,", "stands alone: leave out metric"),
         ("people: 2,", "people: 0,", "greater than or equal to 1"),
         (
             "quantile: 0.95}\n  # 3",

@@ -15,14 +15,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, err, hint, out
 from outgrow.errors import ImportRefused, UsageError
+from outgrow.imports import files
+from outgrow.imports.history import read_history
+from outgrow.imports.lead_time import read_lead_time
+from outgrow.imports.ramp_records import Loop, RampRequest, ReadRamp
+from outgrow.imports.ramps import RAMP_KINDS, detect, read_ramps
 from outgrow.points.declaration import Declaration, Signal
 from outgrow.quantities import format_duration, format_quantity, iso_date
 from outgrow.signals.series import Origin, Ramp
-from outgrow.sources import files
-from outgrow.sources.history import read_history
-from outgrow.sources.lead_time import read_lead_time
-from outgrow.sources.ramp_records import Loop, RampRequest, ReadRamp
-from outgrow.sources.ramps import RAMP_KINDS, detect, read_ramps
 from outgrow.wiring import Workspace, open_workspace
 
 LEAD_TIME = "lead_time"
@@ -213,7 +213,7 @@ def _import_lead_time(workspace: Workspace, path: Path, name: str) -> _Done:
         raise UsageError(
             f"{path} is a folder, taken for a git repository whose lead time for change is imported; no signal "
             f"{name!r} is declared for it",
-            next_step=f"declare a signal in seconds, then: outgrow import {path} --signal NAME",
+            next_step=f"declare {name}: {{unit: seconds, imported: true}} under signals, then: outgrow import {path}",
         )
     if signal.unit != "seconds":
         raise UsageError(f"lead time for change is in seconds, but {name} is in {signal.unit or 'no unit'}")

@@ -54,7 +54,7 @@ def _rhythm(text: str) -> float:
 
 
 def _keep_recording(workspace: Workspace, notifiers: tuple[Notifier, ...], seconds: float, as_json: bool) -> None:
-    _say(f"recording {len(workspace.declaration.signals)} signals every {seconds:g} s into {workspace.location}; "
+    _say(f"recording {len(workspace.declaration.observed)} signals every {seconds:g} s into {workspace.location}; "
          "Ctrl-C ends it")  # fmt: skip
     scale = getattr(workspace.clock, "seconds_per_second", 1.0)
 
@@ -68,7 +68,7 @@ def _keep_recording(workspace: Workspace, notifiers: tuple[Notifier, ...], secon
         record_forever(
             workspace.sources,
             workspace.ledger,
-            workspace.declaration.signals,
+            workspace.declaration.observed,
             every_seconds=seconds * scale,
             clock=workspace.clock,
             sleep=lambda wait: stop.wait(wait / scale),
@@ -103,7 +103,7 @@ def _show_round(report: RecordReport, workspace: Workspace, statuses: tuple[Poin
         emit_json(_fields(report, statuses))
         return
     console = out(plain)
-    for name, declared in workspace.declaration.signals.items():
+    for name, declared in workspace.declaration.observed.items():
         values = [
             one.value for group in report.samples.values() for one in group if one.signal == name and not one.member
         ]

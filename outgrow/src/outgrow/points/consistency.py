@@ -51,12 +51,16 @@ def contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[C
 def _signal(name: str, signal: Signal) -> Iterator[Contradiction]:
     path = ("signals", name)
     given = [reading for reading in READINGS if getattr(signal, reading) is not None]
+    if signal.imported is not None:
+        if signal.metric or signal.promql or given:
+            yield (*path, "imported"), "stands alone: leave out metric and its reading, or imported"
+        return
     if signal.promql is not None:
         if signal.metric or given:
             yield (*path, "promql"), "stands alone: leave out metric and its reading, or promql"
         return
     if signal.metric is None:
-        yield path, "needs a metric and one of quantile, rate, ratio, value, max; or promql"
+        yield path, "needs a metric and one of quantile, rate, ratio, value, max; or promql; or imported: true"
     elif len(given) != 1:
         said = f"has {' and '.join(given)}" if given else "has none"
         yield path, f"needs exactly one of quantile, rate, ratio, value, max; {said}"

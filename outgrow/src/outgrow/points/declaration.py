@@ -88,6 +88,7 @@ class Signal(_Declared):
     )
     value: Literal[True] | None = Field(None, description="The latest value of a gauge.")
     max: Literal[True] | None = Field(None, description="The highest value of a gauge over the window.")
+    imported: Literal[True] | None = Field(None, description="Comes from outgrow import alone; no source is asked.")
     across: Aggregate = Field("sum", description="How several matching series become one (rate, value, max).")
     by: str | None = Field(None, description="Also keep one series for each value of this label (value, rate).")
     scale: float = Field(1.0, gt=0, description="Multiply the reading, e.g. 0.001 for a metric in milliseconds.")
@@ -291,6 +292,11 @@ class Declaration(_Declared):
     time_scale: str = Field(
         "", pattern=r"^(1s ?= ?\d+[smhdw])?$", description="For rehearsals only: 1s = 1d. Stamped on all made."
     )
+
+    @property
+    def observed(self) -> dict[str, Signal]:
+        """The signals that sources are asked for."""
+        return {name: signal for name, signal in self.signals.items() if signal.imported is None}
 
     def point(self, point_id: str) -> Point | None:
         """The point of that id, or None."""

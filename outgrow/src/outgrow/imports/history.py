@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outgrow.errors import ImportRefused
+from outgrow.imports.files import PARQUET_MAGIC, Progress, Text, first_bytes, no_progress, open_text
+from outgrow.imports.history_rows import CheckedHistory, Rows, add_rows
 from outgrow.quantities import parse_time
 from outgrow.signals.series import FloatArray
-from outgrow.sources.files import PARQUET_MAGIC, Progress, Text, first_bytes, no_progress, open_text
-from outgrow.sources.history_rows import CheckedHistory, Rows, add_rows
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -57,7 +57,7 @@ def read_history(path: Path, declared: Collection[str], progress: Progress = no_
     gc.disable()  # rows hold no cycles, and looking for some would take a third of the time
     try:
         if is_parquet:
-            from outgrow.sources.history_parquet import fill_from_parquet  # pyarrow is an optional extra
+            from outgrow.imports.history_parquet import fill_from_parquet  # pyarrow is an optional extra
 
             fill_from_parquet(history, path, frozenset(declared), progress)
         else:

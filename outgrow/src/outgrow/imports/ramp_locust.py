@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from outgrow.errors import ImportRefused
+from outgrow.imports.files import open_text
+from outgrow.imports.ramp_records import RampRequest, ReadRamp, latency_ramp
+from outgrow.imports.ramp_steps import Step, steps_of_level
 from outgrow.quantities import parse_time
 from outgrow.signals.series import FloatArray
-from outgrow.sources.files import open_text
-from outgrow.sources.ramp_records import RampRequest, ReadRamp, latency_ramp
-from outgrow.sources.ramp_steps import Step, steps_of_level
 
 HISTORY_COLUMNS = ("Timestamp", "User Count", "Name", "Requests/s")
 WINDOW_SECONDS = 10.0

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from outgrow.errors import ImportRefused
+from outgrow.imports.files import Progress, no_progress, open_text
+from outgrow.imports.ramp_records import QUANTILES, RampRequest, ReadRamp, latency_ramp
+from outgrow.imports.ramp_steps import measure, steps_of_arrivals, steps_of_level
 from outgrow.quantities import parse_time
-from outgrow.sources.files import Progress, no_progress, open_text
-from outgrow.sources.ramp_records import QUANTILES, RampRequest, ReadRamp, latency_ramp
-from outgrow.sources.ramp_steps import measure, steps_of_arrivals, steps_of_level
 
 CSV_START = "metric_name,timestamp,metric_value"
 _PROGRESS_LINES = 200_000

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from outgrow.errors import ImportRefused
-from outgrow.sources.files import PARQUET_MAGIC, Progress, first_bytes, no_progress, open_text
-from outgrow.sources.history import COLUMNS
-from outgrow.sources.ramp_k6 import CSV_START, read_k6_csv, read_k6_json, read_k6_summaries
-from outgrow.sources.ramp_locust import HISTORY_COLUMNS, read_locust
-from outgrow.sources.ramp_records import RampRequest, ReadRamp
-from outgrow.sources.ramp_table import AXES, read_table
+from outgrow.imports.files import PARQUET_MAGIC, Progress, first_bytes, no_progress, open_text
+from outgrow.imports.history import COLUMNS
+from outgrow.imports.ramp_k6 import CSV_START, read_k6_csv, read_k6_json, read_k6_summaries
+from outgrow.imports.ramp_locust import HISTORY_COLUMNS, read_locust
+from outgrow.imports.ramp_records import RampRequest, ReadRamp
+from outgrow.imports.ramp_table import AXES, read_table
 
 Kind = Literal["history", "ramp table", "k6 CSV output", "k6 JSON output", "k6 summary", "Locust history", "repository"]
 RAMP_KINDS: tuple[Kind, ...] = ("ramp table", "k6 CSV output", "k6 JSON output", "k6 summary", "Locust history")

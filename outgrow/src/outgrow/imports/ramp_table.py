@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.errors import ImportRefused
+from outgrow.imports.files import open_text
+from outgrow.imports.ramp_records import Loop, RampRequest, ReadRamp, latency_ramp
 from outgrow.quantities import parse_time
 from outgrow.signals.series import FloatArray, Ramp
-from outgrow.sources.files import open_text
-from outgrow.sources.ramp_records import Loop, RampRequest, ReadRamp, latency_ramp
 
 AXES: dict[str, Literal["load", "users", "concurrency"]] = {
     "concurrency": "concurrency",

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from outgrow.errors import ImportRefused, UsageError
+from outgrow.imports.files import Progress
+from outgrow.imports.history import OPTIONAL_COLUMN, refuse_columns
+from outgrow.imports.history_rows import CheckedHistory, Rows, add_rows
 from outgrow.quantities import parse_time
 from outgrow.signals.series import FloatArray
-from outgrow.sources.files import Progress
-from outgrow.sources.history import OPTIONAL_COLUMN, refuse_columns
-from outgrow.sources.history_rows import CheckedHistory, Rows, add_rows
 
 try:
     import pyarrow as pa

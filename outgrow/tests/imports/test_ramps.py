@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.errors import ImportRefused
+from outgrow.imports.ramp_records import RampRequest
+from outgrow.imports.ramp_steps import measure, steps_of_arrivals, steps_of_level
+from outgrow.imports.ramps import detect, read_ramps
 from outgrow.signals.series import FloatArray
-from outgrow.sources.ramp_records import RampRequest
-from outgrow.sources.ramp_steps import measure, steps_of_arrivals, steps_of_level
-from outgrow.sources.ramps import detect, read_ramps
 
 START = 1_772_323_200.0  # 2026-03-01T00:00:00Z
 REQUEST = RampRequest("p95")

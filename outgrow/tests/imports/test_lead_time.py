@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.errors import SourceError
+from outgrow.imports.lead_time import Commit, lead_times, read_lead_time
 from outgrow.quantities import DAY, HOUR, WEEK
-from outgrow.sources.lead_time import Commit, lead_times, read_lead_time
 
 MONDAY = 1_772_409_600.0  # 2026-03-02T00:00:00Z
 

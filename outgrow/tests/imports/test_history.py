@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.errors import ImportRefused, UsageError
-from outgrow.sources import history_rows
-from outgrow.sources.history import read_history
+from outgrow.imports import history_rows
+from outgrow.imports.history import read_history
 
 DECLARED = frozenset({"p95", "registered_users", "memory"})
 MARCH = 1_772_323_200.0  # 2026-03-01T00:00:00Z
@@ -238,7 +238,7 @@ def test_a_cut_off_parquet_file_is_refused(tmp_path: Path) -> None:
 def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, b"PAR1 and more", "history.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "outgrow.sources.history_parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "outgrow.imports.history_parquet", raising=False)
     with pytest.raises(UsageError, match="needs pyarrow") as refused:
         read_history(path, DECLARED)
     assert "outgrow[parquet]" in refused.value.next_step
