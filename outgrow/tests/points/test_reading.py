@@ -76,14 +76,21 @@ def test_every_error_is_said_at_once_with_line_and_column() -> None:
         .replace("threshold: 30s", "threshold: 30B")
         .replace("decide_by: 1500", "decide_by: soon")
     )
+    lines = wrong.split("\n")
+
+    def at(text: str) -> str:
+        number = next(number for number, line in enumerate(lines, start=1) if text in line)
+        return f"outgrow.yaml:{number}:{lines[number - 1].index(text) + 1}"
+
     assert findings(wrong) == [
-        "outgrow.yaml:70:3: points[0].decide_by: should be a valid integer, unable to parse string as an integer",
-        "outgrow.yaml:74:3: points[0].rolback: is not a known key",
-        "outgrow.yaml:77:5: points[0].triggers[0].id: String should match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$'",
-        "outgrow.yaml:79:5: points[0].triggers[0].signal: there is no signal 'vector_p59'; did you mean 'vector_p95'?",
-        "outgrow.yaml:88:5: points[0].triggers[1].breaks_at: must lie above the threshold: the warning comes first",
-        "outgrow.yaml:117:5: points[0].options[1].effort_weeks: low is above high",
-        "outgrow.yaml:326:5: points[3].triggers[2].threshold: '30B' is not a quantity in seconds; write 5s or 500ms",
+        f"{at('decide_by: soon')}: points[0].decide_by: should be a valid integer, unable to parse string as an integer",
+        f"{at('rolback')}: points[0].rolback: is not a known key",
+        f"{at('id: slow search')}: points[0].triggers[0].id: String should match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$'",
+        f"{at('signal: vector_p59')}: points[0].triggers[0].signal: there is no signal 'vector_p59'; "
+        "did you mean 'vector_p95'?",
+        f"{at('breaks_at: 1GB')}: points[0].triggers[1].breaks_at: must lie above the threshold: the warning comes first",
+        f"{at('effort_weeks: [4, 3]')}: points[0].options[1].effort_weeks: low is above high",
+        f"{at('threshold: 30B')}: points[3].triggers[2].threshold: '30B' is not a quantity in seconds; write 5s or 500ms",
     ]
 
 
