@@ -52,7 +52,7 @@ def split_doubt(highest: FloatArray, middle: FloatArray, log_limit: FloatArray) 
     rising = middle + 1e-12 * np.arange(middle.size)
     held = np.interp(log_limit, rising, np.arange(middle.size, dtype=np.float64), right=np.inf)
     curve = _log_variance(held, horizon)
-    if growth + curve <= 0:
+    if growth + curve <= 1e-12:
         return Doubt(0.5, 0.5)
     return Doubt(growth / (growth + curve), curve / (growth + curve))
 

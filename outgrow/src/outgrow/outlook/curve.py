@@ -87,7 +87,11 @@ class Curves:
         for kind in KINDS:
             chosen = np.flatnonzero(self.kind == kind)
             found[chosen] = _solve(
-                kind, self.capacity[chosen], self.parameter[chosen], self.beta[chosen, 1:], np.maximum(target[chosen], 0.0)
+                kind,
+                self.capacity[chosen],
+                self.parameter[chosen],
+                self.beta[chosen, 1:],
+                np.maximum(target[chosen], 0.0),
             )
         return np.asarray(np.where(target <= 0, 0.0, found) * self.driver_scale, dtype=np.float64)
 

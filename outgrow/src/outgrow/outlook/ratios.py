@@ -188,14 +188,15 @@ def _spread_crossing(
     counts: FloatArray, total: FloatArray, limit: float, now: float, start: float, horizon: int
 ) -> tuple[Crossing, FloatArray]:
     over = counts > limit
-    reached = over.any(axis=1)
+    passed = over.any(axis=1)
     week = np.argmax(over, axis=1)
-    times = np.where(reached, np.maximum(start + week * WEEK, now), np.inf)
-    probability = float(np.mean(reached))
+    times = np.where(passed, np.maximum(start + week * WEEK, now), np.inf)
+    probability = float(np.mean(passed))
     when = percentiles(times)
-    users = percentiles(np.where(reached, total[np.arange(total.shape[0]), week], np.inf))
+    users = percentiles(np.where(passed, total[np.arange(total.shape[0]), week], np.inf))
     if float(np.mean(over[:, 0])) >= LEAST_PROBABILITY:
-        return Crossing(limit, "dated", users, Interval(now, now, now), 1.0), np.full(times.size, now)
+        reached = Interval(now, now, now)
+        return Crossing(limit, "dated", users, reached, 1.0, None, None, reached), np.full(times.size, now)
     if probability < LEAST_PROBABILITY:
         refusal = no_crossing(probability, horizon)
         return Crossing(limit, "users-only", users, None, probability, None, refusal, when), times
