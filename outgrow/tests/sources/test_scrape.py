@@ -338,6 +338,14 @@ class TestMemory:
             assert seen.unknown == expected.unknown
             targets[1].come_back()
 
+    def test_a_target_with_other_labels_is_another(self, targets: tuple[ScriptedTarget, ScriptedTarget]) -> None:
+        ledger = MemoryLedger()
+        for place, job in enumerate(["old", "new", "new"]):
+            targets[0].show(exposing(1000 + place * 30))
+            config = {"targets": [targets[0].url], "labels": {"job": job}}
+            seen = opened(config, ledger).observe(BOTH, AT + place * 15)
+            assert ("load" in values(seen)) == (place == 2)
+
     def test_what_is_held_is_bounded_by_the_longest_window(
         self, targets: tuple[ScriptedTarget, ScriptedTarget]
     ) -> None:

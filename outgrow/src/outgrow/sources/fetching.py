@@ -21,6 +21,7 @@ from outgrow.points.declaration import Duration, Quantity
 
 _ACCEPTED = "accept-the-risk"
 _INLINE_SECRETS = ("password", "token", "bearer_token", "authorization", "secret")
+_KEEP_ALIVE_SECONDS = 1.0  # sooner than any server closes: a connection it has just closed looks like a failure
 _HEADERS = {"User-Agent": "outgrow"}
 
 
@@ -202,7 +203,10 @@ class Fetcher:
             if self._client is None:
                 settings = self._settings
                 self._client = httpx2.Client(
-                    verify=_tls(settings), timeout=settings.timeout, trust_env=settings.proxy_from_environment
+                    verify=_tls(settings),
+                    timeout=settings.timeout,
+                    trust_env=settings.proxy_from_environment,
+                    limits=httpx2.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS),
                 )
             return self._client
 

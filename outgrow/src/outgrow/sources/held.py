@@ -92,16 +92,12 @@ class HeldScrapes:
         self._touched: dict[Identity, str] = {}
 
     def begin(self, at: float, targets: Mapping[str, Mapping[str, str]]) -> None:
-        """A new round of scrapes at ``at`` of these targets (name → its labels); others are forgotten."""
+        """A new round of scrapes at ``at`` of these targets (name → labels); others, and old labels, are forgotten."""
         self.latest = at
         self._faults, self._touched = [], {}
-        self._targets = {
-            name: self._targets[name] if name in self._targets else _Target(dict(labels))
-            for name, labels in targets.items()
-        }
-        for name, labels in targets.items():
-            self._targets[name].labels = dict(labels)
-        self._tracks = {key: track for key, track in self._tracks.items() if track.target in self._targets}
+        known = {name: state for name, state in self._targets.items() if targets.get(name) == state.labels}
+        self._targets = {name: known.get(name) or _Target(dict(labels)) for name, labels in targets.items()}
+        self._tracks = {key: track for key, track in self._tracks.items() if track.target in known}
 
     def answered(self, target: str, names: frozenset[str], samples: Iterable[Exposed], needed: Needed) -> None:
         """Keep what is needed of one target's answer to this round; ``names`` are all metrics it exposes."""

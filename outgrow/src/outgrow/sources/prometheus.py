@@ -155,8 +155,12 @@ class PrometheusSource:
                     missing = f"{len(past.failures)} of {past.parts} parts of its past are missing: "
                     unknown[name] = (missing if past.parts > 1 else "") + past.failures[0]
                 elif not any(key[0] == name for key in series):
-                    unknown[name] = f"{self._where} has no value of it from {iso_date(start)} to {iso_date(end)}"
+                    unknown[name] = self._no_past(start, end)
         return History(series, unknown)
+
+    def _no_past(self, start: float, end: float) -> str:
+        always = " while all its targets were up" if self._settings.missing_targets == "unknown" else ""
+        return f"{self._where} has no value of it from {iso_date(start)} to {iso_date(end)}{always}"
 
     @property
     def _where(self) -> str:
