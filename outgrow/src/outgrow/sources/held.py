@@ -233,10 +233,8 @@ class HeldScrapes:
         failed = len(state.failed) - bisect_right(state.failed, start)
         answered = len(state.answered) - bisect_right(state.answered, start)
         if failed and answered < ANSWERED_RATIO * (answered + failed):
-            within = format_duration(signal.window)
-            return (
-                f"{name} answered only {answered} of {answered + failed} times within {within}; wait until it is back"
-            )
+            times = f"{answered} of {answered + failed} times within {format_duration(signal.window)}"
+            return f"{name} answered only {times}, too few for a rate of the whole; wait for more scrapes"
         return None
 
 
