@@ -73,8 +73,9 @@ TRIGGER_KINDS = (
 )
 
 READING = """
-Exactly one of `quantile`, `rate`, `ratio`, `value`, `max` goes with `metric`; `promql` stands alone. `by` works with
-`value`, `rate` and `max`. The same declaration gives the same number through Prometheus and through the recorder.
+Exactly one of `quantile`, `rate`, `ratio`, `value`, `max` goes with `metric`; `promql` and `imported` stand alone. `by`
+works with `value`, `rate` and `max`. The same declaration gives the same number through Prometheus and through the
+recorder.
 """
 
 TRIGGERS = """

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from outgrow.cli import COMMANDS
+from outgrow.cli import COMMANDS, build
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -256,12 +257,16 @@ def test_decisions_are_numbered_and_dated() -> None:
 
 
 @pytest.fixture(scope="module")
-def bookshop(tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """A shell in a folder with the example; its ledger holds the history and the ramp."""
-    shell = Shell(tmp_path_factory.mktemp("shop"))
-    code, printed = shell.run(f"cp -r {BOOKSHOP} shop && cd shop && outgrow import history.csv ramp.csv --simulated")
-    assert code == 0, printed
-    return shell
+def bookshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the example; its ledger holds the history and the ramp."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(BOOKSHOP, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OUTGROW_LEDGER", raising=False)
+        files = [str(folder / name) for name in ("history.csv", "ramp.csv")]
+        told = ["import", *files, "--simulated", "--config", str(folder / "outgrow.yaml")]
+        build(("import",))(told, standalone_mode=False)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -270,19 +275,30 @@ def bookshop(tmp_path_factory: pytest.TempPathFactory) -> Shell:
         "check",
         "status --as-of 2026-11-01",
         "forecast --as-of 2026-11-01",
-        "import ramp.csv",
+        "import ramp.csv --simulated",
         "note search house-style ok",
         "pace",
         "init -c other.yaml",
         "export report --no-pictures --as-of 2026-11-01",
+        "export grafana",
+        "export prometheus-rules",
     ],
 )
-def test_every_field_of_the_json_is_documented(words: str, bookshop: Shell) -> None:
-    _, printed = bookshop.run(f"outgrow {words} --json 2>/dev/null")
+def test_every_field_of_the_json_is_documented(
+    words: str, bookshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("OUTGROW_LEDGER", raising=False)
+    monkeypatch.delenv("OUTGROW_CONFIG", raising=False)
+    monkeypatch.chdir(bookshop)
+    command = words.split()[0]
+    build((command,))([*words.split(), "--json"], standalone_mode=False)
     section = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
-    section = section.split(f"## outgrow {words.split()[0]}\n")[1].split("\n## ")[0]
+    section = section.split(f"## outgrow {command}\n")[1].split("\n## ")[0]
     documented = {word for span in re.findall(r"`([^`]+)`", section) for word in re.findall(r"\w+", span)} | {"schema"}
-    missing = set(keys(json.loads("\n".join(printed)))) - documented
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("schema") == "outgrow/v1"
+    printed.pop("dashboard", None)
+    missing = set(keys(printed)) - documented
     assert not missing, f"outgrow {words} --json has {sorted(missing)}"
 
 
