@@ -181,6 +181,14 @@ def test_a_block_that_prints_something_else_is_found(
         run_blocks("page.md", wrong, tmp_path)
 
 
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+def test_no_mark_is_mistyped(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(re.findall(r"<!-- *(?:run|file)", text)) == len(blocks(text)), f"{name_of(page)}: a mark without a block"
+    for block in blocks(text):
+        assert block.language != "console" or block.text.startswith("$ "), block.text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_resolve(page: Path) -> None:
     text = FENCED.sub("", page.read_text(encoding="utf-8"))
