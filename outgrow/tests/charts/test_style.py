@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.charts.style import axis_unit, day_text, span_text, spread, users_text
+from outgrow.charts.style import axis_unit, spread
+from outgrow.outlook.sentences import day, span, users_text
 from outgrow.quantities import Interval
 
 
@@ -54,7 +55,7 @@ def test_users_and_dates_as_people_say_them() -> None:
     assert users_text(Interval(4123, 5380, 7001)) == "5,400 (4,100–7,000)"
     assert users_text(Interval(12_345, 20_150, math.inf)) == "20,000 (12,000–∞)"
     assert users_text(Interval(1900, math.inf, math.inf)) == "1,900 or more"
-    assert day_text(1_775_000_000) == "31 Mar 2026"
-    assert day_text(math.inf) == "later"
-    assert span_text(1_775_000_000, 1_780_000_000) == "31 Mar – 28 May 2026"
-    assert span_text(1_775_000_000, math.inf) == "not before 31 Mar 2026"
+    assert day(1_775_000_000) == "31 Mar 2026"
+    assert day(math.inf) == "later"
+    assert span(1_775_000_000, 1_780_000_000) == "31 Mar – 28 May 2026"
+    assert span(1_775_000_000, math.inf) == "not before 31 Mar 2026"

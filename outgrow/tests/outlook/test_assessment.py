@@ -55,7 +55,7 @@ GOLDEN = {
         status(QUIET, SOON, 1200.0),
         "approaching",
         "Search: coming: searches are slow (210 ms, the limit is 5 s; the time to start is within 90 days). It reaches "
-        "15 s at 5,400 (4,100–7,000) users, around 1 Apr 2027 (2 Mar 2027 – 11 May 2027), in 90 days. To be in time, "
+        "15 s at 5,400 (4,100–7,000) users, around 1 Apr 2027 (2 Mar – 11 May 2027), in 90 days. To be in time, "
         "start by 31 Jan 2027. Declared 2,000 users, measured 5,400 (4,100–7,000): the measured limit governs.",
     ),
     "dated and far off": (

@@ -10,10 +10,11 @@ import altair as alt
 import vl_convert
 
 from outgrow.charts.curve_panel import curve_panel
-from outgrow.charts.style import DARK, LIGHT, config, day_text, span_text, users_text
+from outgrow.charts.style import DARK, LIGHT, config
 from outgrow.charts.users_panel import history_span_text, users_panel
 from outgrow.errors import UsageError
 from outgrow.outlook.records import Crossing, Forecast
+from outgrow.outlook.sentences import day, span, users_text
 from outgrow.quantities import format_quantity, significant
 
 LINE_CHARACTERS = 150
@@ -74,7 +75,7 @@ def subtitle(forecast: Forecast, *, signal: str, unit: str) -> list[str]:
     lines = [_answer(forecast.breaks, signal, unit)]
     if forecast.start_by is not None:
         late = " (already past)" if forecast.start_by < forecast.made_at else ""
-        lines[0] += f" Start by {day_text(forecast.start_by)}{late}."
+        lines[0] += f" Start by {day(forecast.start_by)}{late}."
     refusal = forecast.breaks.refusal
     if refusal is not None:
         lines += textwrap.wrap(f"Why: {refusal.reason}", LINE_CHARACTERS)
@@ -88,17 +89,17 @@ def _answer(breaks: Crossing, signal: str, unit: str) -> str:
     users, crossing = breaks.users_at_limit, breaks.crossing
     at_users = "" if users is None else f" at {users_text(users)} users"
     if breaks.verdict == "dated" and crossing is not None and math.isfinite(crossing.mid):
-        return f"{limit}{at_users}, about {day_text(crossing.mid)} ({span_text(crossing.low, crossing.high)})."
+        return f"{limit}{at_users}, about {day(crossing.mid)} ({span(crossing.low, crossing.high)})."
     if breaks.verdict in ("dated", "range") and crossing is not None:
-        span = span_text(crossing.low, crossing.high)
-        when = span if math.isinf(crossing.high) else f"some time within {span}"
+        within = span(crossing.low, crossing.high)
+        when = span if math.isinf(crossing.high) else f"some time within {within}"
         return f"{limit}{at_users}, {when}: too wide for one date."
     if users is None:
         return f"{limit}: when cannot be said yet."
     if math.isinf(users.mid):
         earliest = ""
         if crossing is not None and math.isfinite(crossing.low):
-            earliest = f", no earlier than {day_text(crossing.low)}"
+            earliest = f", no earlier than {day(crossing.low)}"
         return f"{limit} at no fewer than {significant(users.low, 2)} users{earliest}: the rest is not knowable yet."
     return f"{limit}{at_users}; on which date cannot be said."
 
@@ -112,7 +113,7 @@ def _provenance(forecast: Forecast) -> list[str]:
         parts.append(f"time scale {forecast.time_scale}")
     history = history_span_text(forecast)
     bands = ["bands hold 80 %"] if forecast.fan is not None or forecast.curve is not None else []
-    return [*parts, *([history] if history else []), *bands, f"made {day_text(forecast.made_at)}"]
+    return [*parts, *([history] if history else []), *bands, f"made {day(forecast.made_at)}"]
 
 
 def as_svg(chart: alt.TopLevelMixin) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outgrow.quantities import HOUR, Interval, at_date, significant
+from outgrow.quantities import HOUR, significant
 
 FONT = "Roboto, 'Helvetica Neue', Arial, sans-serif"
 LABEL_SIZE = 12
@@ -89,32 +88,6 @@ def axis_unit(unit: str, top: float) -> AxisUnit:
 def round_users(value: float) -> str:
     """Users to two significant digits, as somebody would say them: 5,380 → ``5,400``."""
     return significant(value, 2)
-
-
-def users_text(users: Interval) -> str:
-    """``5,400 (4,100–7,000)``; an open top as ``4,100 or more``."""
-    if math.isinf(users.mid):
-        return f"{round_users(users.low)} or more"
-    if users.low == users.high:
-        return round_users(users.mid)
-    high = "∞" if math.isinf(users.high) else round_users(users.high)
-    return f"{round_users(users.mid)} ({round_users(users.low)}–{high})"
-
-
-def day_text(seconds: float, *, year: bool = True) -> str:
-    """``14 Mar 2027`` (UTC); ``later`` for never and for times beyond the year 9999."""
-    if not math.isfinite(seconds) or seconds > 253_402_300_799:
-        return "later"
-    day = at_date(seconds)
-    return f"{day.day} {day:%b %Y}" if year else f"{day.day} {day:%b}"
-
-
-def span_text(low: float, high: float) -> str:
-    """Two dates as a span, the year once where it is the same: ``14 Jan – 2 Jun 2027``."""
-    if not math.isfinite(high):
-        return f"not before {day_text(low)}"
-    same_year = at_date(low).year == at_date(high).year
-    return f"{day_text(low, year=not same_year)} – {day_text(high)}"
 
 
 def spread(wanted: Sequence[tuple[float, float]], top: float, bottom: float) -> list[float]:

@@ -22,8 +22,9 @@ from outgrow.charts.marks import (
     rule_across,
     words,
 )
-from outgrow.charts.style import Palette, day_text, round_users, span_text, users_text
+from outgrow.charts.style import Palette, round_users
 from outgrow.outlook.records import Crossing, Forecast
+from outgrow.outlook.sentences import day, span, users_text
 from outgrow.quantities import DAY, MONTH, WEEK, YEAR, at_date
 
 WIDTH, HEIGHT = 620, 440
@@ -144,7 +145,7 @@ def _dates(forecast: Forecast, frame: Frame, palette: Palette) -> list[alt.Chart
     start = forecast.start_by
     if start is not None:
         late = ", already past" if start < forecast.made_at else ""
-        text = f"start by {day_text(start)}{late}"
+        text = f"start by {day(start)}{late}"
         if start < frame.left:
             layers += words(f"◂ {text}", 0, -30, palette.act, palette, weight="bold")
         else:
@@ -186,7 +187,7 @@ def _crossing_span(breaks: Crossing, frame: Frame, palette: Palette) -> list[alt
     if not math.isfinite(crossing.high):
         arrow = chart([{}]).mark_point(filled=True, shape="triangle-right", size=110, color=palette.breaks, opacity=0.8)
         layers.append(arrow.encode(x=alt.value(frame.width), y=alt.value(floor)))
-    text = span_text(crossing.low, crossing.high)
+    text = span(crossing.low, crossing.high)
     one_date = breaks.verdict == "dated" and math.isfinite(crossing.mid)
     centre = frame.x(crossing.mid if math.isfinite(crossing.mid) else crossing.low)
     if one_date:
@@ -197,7 +198,7 @@ def _crossing_span(breaks: Crossing, frame: Frame, palette: Palette) -> list[alt
             drop = middle.mark_rule(color=palette.breaks, strokeDash=[1, 3], strokeWidth=1.2)
             height = frame.y(breaks.users_at_limit.mid)
             layers.append(drop.encode(x="crossing:T", y=alt.value(height), y2=alt.value(floor)))
-        text = f"crossed about {day_text(crossing.mid)}"
+        text = f"crossed about {day(crossing.mid)}"
     half = CHARACTER * len(text) / 2
     place = min(max(centre, frame.x(crossing.low) + half), frame.width - half)
     return [*layers, *words(text, place, floor - 18, palette.breaks, palette, align="center", weight="bold")]

@@ -36,7 +36,7 @@ def status(
         emit_json({"time_scale": scale or None, "points": [point_fields(each) for each in statuses]})
     else:
         _show(statuses, triggers, plain, scale)
-        hint(_next(statuses))
+        hint(_next(statuses, bool(workspace.declaration.sources)))
     raise typer.Exit(exit_code(statuses))
 
 
@@ -114,9 +114,11 @@ def _show_trigger(trigger: TriggerStatus, point: str, console: Console, plain: b
         console.print(Text(f"    {word:<12}", style=STATE_STYLES[trigger.state]) + line)
 
 
-def _next(statuses: tuple[PointStatus, ...]) -> str:
+def _next(statuses: tuple[PointStatus, ...], has_sources: bool) -> str:
     first = next((each for each in statuses if each.state in ("firing", "approaching")), None)
     if first is not None:
         return f"outgrow forecast {first.id} --explain"
     unknown = any(each.state == "unknown" for each in statuses)
+    if not has_sources:
+        return "outgrow import FILE"
     return "outgrow check" if unknown else "outgrow record --every 60s"

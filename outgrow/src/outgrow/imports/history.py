@@ -9,7 +9,6 @@ read is an ``ImportRefused`` with its line.
 from __future__ import annotations
 
 import csv
-import difflib
 import gc
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -21,15 +20,13 @@ import numpy as np
 
 from outgrow.errors import ImportRefused
 from outgrow.imports.files import PARQUET_MAGIC, Progress, Text, first_bytes, no_progress, open_text
-from outgrow.imports.history_rows import CheckedHistory, Rows, add_rows
+from outgrow.imports.history_rows import OPTIONAL_COLUMN, CheckedHistory, Rows, add_rows, refuse_columns
 from outgrow.quantities import parse_time
 from outgrow.signals.series import FloatArray
 
 if TYPE_CHECKING:
     from _csv import Reader
 
-COLUMNS = ("time", "signal", "value")
-OPTIONAL_COLUMN = "member"
 
 _ROWS_AT_ONCE = 5_000
 _NO_VALUE = frozenset({"", "null", "none", "na", "n/a"})
@@ -71,21 +68,6 @@ def read_history(path: Path, declared: Collection[str], progress: Progress = no_
         if collects:
             gc.enable()
     return history
-
-
-def refuse_columns(file: str, names: list[str]) -> None:
-    """Raise ``ImportRefused`` unless the columns are those of a history."""
-    wanted = f"the columns are {','.join(COLUMNS)} and optionally {OPTIONAL_COLUMN}"
-    for name in COLUMNS:
-        if name not in names:
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            found = f"; {close[0]!r} looks like it" if close else ""
-            raise ImportRefused(file, 1, f"there is no column {name!r}{found}", next_step=wanted)
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise ImportRefused(file, 1, f"the column {name!r} stands twice", next_step=wanted)
-        if name not in (*COLUMNS, OPTIONAL_COLUMN):
-            raise ImportRefused(file, 1, f"the column {name!r} means nothing here", next_step=wanted)
 
 
 def _fill_from_csv(history: CheckedHistory, path: Path, declared: frozenset[str], progress: Progress) -> None:

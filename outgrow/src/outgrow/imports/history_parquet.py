@@ -9,8 +9,7 @@ import numpy as np
 
 from outgrow.errors import ImportRefused, UsageError
 from outgrow.imports.files import Progress
-from outgrow.imports.history import OPTIONAL_COLUMN, refuse_columns
-from outgrow.imports.history_rows import CheckedHistory, Rows, add_rows
+from outgrow.imports.history_rows import OPTIONAL_COLUMN, CheckedHistory, Rows, add_rows, refuse_columns
 from outgrow.quantities import parse_time
 from outgrow.signals.series import FloatArray
 

@@ -17,11 +17,29 @@ from outgrow.errors import ImportRefused
 from outgrow.quantities import iso_date
 from outgrow.signals.series import FloatArray
 
+COLUMNS = ("time", "signal", "value")
+OPTIONAL_COLUMN = "member"
+
 IN_MEMORY = 4_000_000
 """Samples held before they go to a temporary file: 64 MB."""
 
 EARLIEST, LATEST = 631_152_000.0, 4_102_444_800.0
 """1990 and 2100: a time outside was written in a unit that was not meant."""
+
+
+def refuse_columns(file: str, names: list[str]) -> None:
+    """Raise ``ImportRefused`` unless the columns are those of a history."""
+    wanted = f"the columns are {','.join(COLUMNS)} and optionally {OPTIONAL_COLUMN}"
+    for name in COLUMNS:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            found = f"; {close[0]!r} looks like it" if close else ""
+            raise ImportRefused(file, 1, f"there is no column {name!r}{found}", next_step=wanted)
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ImportRefused(file, 1, f"the column {name!r} stands twice", next_step=wanted)
+        if name not in (*COLUMNS, OPTIONAL_COLUMN):
+            raise ImportRefused(file, 1, f"the column {name!r} means nothing here", next_step=wanted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from outgrow.errors import ImportRefused
 from outgrow.imports.files import PARQUET_MAGIC, Progress, first_bytes, no_progress, open_text
-from outgrow.imports.history import COLUMNS
+from outgrow.imports.history_rows import COLUMNS
 from outgrow.imports.ramp_k6 import CSV_START, read_k6_csv, read_k6_json, read_k6_summaries
 from outgrow.imports.ramp_locust import HISTORY_COLUMNS, read_locust
 from outgrow.imports.ramp_records import RampRequest, ReadRamp

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from outgrow.outlook.records import Crossing, Forecast
 from outgrow.outlook.status import PointStatus, TriggerStatus
-from outgrow.quantities import DAY, Interval, at_date, format_quantity, significant
+from outgrow.quantities import DAY, Interval, at_date, format_quantity, iso_date, significant
 
 
 def point_sentence(status: PointStatus, now: float) -> PointStatus:
@@ -39,16 +39,26 @@ def limits_clause(status: PointStatus) -> str:
 
 
 def users_text(users: Interval) -> str:
-    """``5,400 (4,100–7,000)``: the middle and the 80 % interval, to two digits."""
-    return f"{significant(users.mid, 2)} ({significant(users.low, 2)}–{significant(users.high, 2)})"
+    """``5,400 (4,100–7,000)``: the middle and the 80 % interval, to two digits; an open top as ``4,100 or more``."""
+    low, mid, high = (significant(value, 2) for value in (users.low, users.mid, users.high))
+    if math.isinf(users.mid):
+        return f"{low} or more"
+    return mid if users.low == users.high else f"{mid} ({low}–{high})"
 
 
-def day(seconds: float) -> str:
-    """``20 Apr 2027``, or ``later`` for a time that is not reached within the horizon."""
-    if not math.isfinite(seconds):
+def day(seconds: float, *, year: bool = True) -> str:
+    """``20 Apr 2027`` (UTC); ``later`` for a time that is not reached within the horizon."""
+    if iso_date(seconds) is None:
         return "later"
     date = at_date(seconds)
-    return f"{date.day} {date:%b %Y}"
+    return f"{date.day} {date:%b %Y}" if year else f"{date.day} {date:%b}"
+
+
+def span(low: float, high: float) -> str:
+    """Two dates, the year once where it is the same: ``14 Jan – 2 Jun 2027``; with an open end ``not before …``."""
+    if iso_date(high) is None:
+        return f"not before {day(low)}"
+    return f"{day(low, year=at_date(low).year != at_date(high).year)} – {day(high)}"
 
 
 def crossing_text(crossing: Crossing, now: float) -> str:
@@ -58,7 +68,7 @@ def crossing_text(crossing: Crossing, now: float) -> str:
         if when.high <= now:
             return "which is passed already"
         days = max(0, round((when.mid - now) / DAY))
-        return f"around {day(when.mid)} ({day(when.low)} – {day(when.high)}), in {days:,} days"
+        return f"around {day(when.mid)} ({span(when.low, when.high)}), in {days:,} days"
     if crossing.verdict == "range" and when is not None:
         return f"between {day(when.low)} and {day(when.high)}"
     return ""
