@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from outgrow.outlook.forecast import digest_of, forecast, forecast_many
@@ -95,6 +95,7 @@ def test_a_change_of_units_changes_nothing(make: Make, ramp: Ramp, signal: float
 
 
 @few
+@example(slower=0.0078125, faster=1e-7, seed=0)  # once a week apart, by the noise of the draws
 @given(slower=st.floats(0.004, 0.03), faster=st.floats(0, 0.02), seed=st.integers(0, 3))
 def test_faster_growth_to_the_same_users_never_crosses_later(
     make: Make, slower: float, faster: float, seed: int

@@ -101,7 +101,7 @@ def look_at_growth(users: Weekly, weeks: int, draws: int = DRAWS) -> GrowthOutlo
 def forecast(inputs: ForecastInputs, *, draws: int = DRAWS, growth: GrowthOutlook | None = None) -> Forecast:
     """When each limit of one trigger is crossed, or why that cannot be said.
 
-    The same inputs give the same forecast: the random generators are seeded from the reduced inputs without the limits,
+    The same inputs give the same forecast: the random generators are seeded from the inputs, but not from the limits,
     so that a higher limit is never crossed sooner. Data that does not suffice comes back as a refusal, not as an error.
 
     Args:
@@ -133,7 +133,7 @@ def _forecast(
     weeks = inputs.horizon_weeks + stale + 1
     if growth is None or not growth.fits(reduced.users, weeks, draws):
         growth = look_at_growth(reduced.users, weeks, draws)
-    rng = np.random.default_rng(curve_seed(reduced))
+    rng = np.random.default_rng(curve_seed(inputs))
     free = inputs.direction == "below" and inputs.signal.unit != "ratio"
     curves = fit_curves(
         reduced.bins, reduced.ramps, inputs.family, draws=draws, rng=rng, capacity=reduced.capacity, free_intercept=free

@@ -44,7 +44,6 @@ UTILISATION_DEVIATION = 0.10
 UTILISATION_DEVIATION_PER_LOG = 0.05
 STILL_GROWING = 1.02
 REFUSED_CHANGE = 0.10
-DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,23 +172,17 @@ def digest_of_reduced(reduced: Reduced | Refusal, inputs: ForecastInputs) -> str
 
 
 def growth_seed(users: Weekly) -> int:
-    """Seed of the growth paths: the shape of the history, whatever its unit."""
-    relative = np.log(users.values) - math.log(users.values[0])
-    return int(_hash([METHOD, "growth", repr(users.first_week)], (np.round(relative, DIGITS) + 0.0,))[:15], 16)
+    """Seed of the growth paths: where the history begins, not what it says.
+
+    Neighbouring histories then share their random numbers, so that a forecast moves smoothly with its data and from
+    week to week instead of jumping by the noise of its draws.
+    """
+    return int(_hash([METHOD, "growth", repr(users.first_week)], ())[:15], 16)
 
 
-def curve_seed(reduced: Reduced) -> int:
-    """Seed of the curve draws: the shape of the measurements, whatever their units, and no limit."""
-    values = [reduced.bins.value, *(ramp.value for ramp in reduced.ramps)]
-    drivers = [reduced.bins.driver, *(ramp.driver for ramp in reduced.ramps)]
-    largest = max(float(np.abs(part).max()) for part in values if part.size) or 1.0
-    farthest = max(float(part.max()) for part in drivers if part.size) or 1.0
-    parts = [_rounded(part / largest) for part in values] + [_rounded(part / farthest) for part in drivers]
-    return int(_hash([METHOD, "curve"], tuple(parts))[:15], 16)
-
-
-def _rounded(values: FloatArray) -> FloatArray:
-    return np.round(values, DIGITS) + 0.0
+def curve_seed(inputs: ForecastInputs) -> int:
+    """Seed of the curve draws: the name of the signal, for the same reason; no unit and no limit."""
+    return int(_hash([METHOD, "curve", inputs.signal.name], ())[:15], 16)
 
 
 def _hash(words: list[str], arrays: tuple[FloatArray, ...]) -> str:
