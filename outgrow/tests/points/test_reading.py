@@ -83,14 +83,18 @@ def test_every_error_is_said_at_once_with_line_and_column() -> None:
         return f"outgrow.yaml:{number}:{lines[number - 1].index(text) + 1}"
 
     assert findings(wrong) == [
-        f"{at('decide_by: soon')}: points[0].decide_by: should be a valid integer, unable to parse string as an integer",
+        f"{at('decide_by: soon')}: points[0].decide_by: should be a valid integer, "
+        "unable to parse string as an integer",
         f"{at('rolback')}: points[0].rolback: is not a known key",
-        f"{at('id: slow search')}: points[0].triggers[0].id: String should match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$'",
+        f"{at('id: slow search')}: points[0].triggers[0].id: "
+        "String should match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$'",
         f"{at('signal: vector_p59')}: points[0].triggers[0].signal: there is no signal 'vector_p59'; "
         "did you mean 'vector_p95'?",
-        f"{at('breaks_at: 1GB')}: points[0].triggers[1].breaks_at: must lie above the threshold: the warning comes first",
+        f"{at('breaks_at: 1GB')}: points[0].triggers[1].breaks_at: "
+        "must lie above the threshold: the warning comes first",
         f"{at('effort_weeks: [4, 3]')}: points[0].options[1].effort_weeks: low is above high",
-        f"{at('threshold: 30B')}: points[3].triggers[2].threshold: '30B' is not a quantity in seconds; write 5s or 500ms",
+        f"{at('threshold: 30B')}: points[3].triggers[2].threshold: "
+        "'30B' is not a quantity in seconds; write 5s or 500ms",
     ]
 
 

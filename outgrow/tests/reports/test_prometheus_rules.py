@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from outgrow.points.declaration import Declaration
 from outgrow.reports.prometheus_rules import alert_name, left_out, prometheus_rules, record_names
@@ -37,7 +37,7 @@ def accepted(promtool: str, path: Path, *verb: str) -> str:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    return YAML(typ="safe", pure=True).load(text)
+    return yaml.safe_load(text)
 
 
 def alerts(text: str) -> list[dict[str, Any]]:
