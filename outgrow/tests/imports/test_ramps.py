@@ -499,3 +499,15 @@ def test_a_step_with_too_few_requests_is_left_out(seed: int, quantile: float) ->
     assert found.levels.tolist() == enough
     assert found.left_out == len(steps) - len(enough)
     assert found.quantiles[quantile].shape == found.levels.shape == found.throughput_per_second.shape
+
+
+def test_pauses_between_open_steps_are_no_load() -> None:
+    rng = np.random.default_rng(4)
+    sent, start = [], 0.0
+    for rate in (20, 40, 60, 80, 100):
+        sent.append(start + np.sort(rng.uniform(0, 40, rate * 40)))
+        start += 45
+    times = np.concatenate(sent)
+    steps = steps_of_arrivals(times, np.ones(times.size))
+    assert {round(step.level / 20) for step in steps} == {1, 2, 3, 4, 5}
+    assert all(abs(step.level / (20 * round(step.level / 20)) - 1) < 0.2 for step in steps)

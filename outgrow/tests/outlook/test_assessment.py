@@ -134,3 +134,8 @@ def test_firing_comes_first_then_the_soonest() -> None:
 def test_a_forecast_survives_the_archive(made: Forecast) -> None:
     assert archived(restored(archived(made))) == archived(made)
     assert restored(archived(made)).breaks == made.breaks
+
+
+def test_the_estimate_behind_a_refusal_is_kept_to_be_scored() -> None:
+    hidden = replace(OPEN.breaks, estimate=days(100, 200, 900))
+    assert restored(archived(replace(OPEN, breaks=hidden))).breaks.estimate == hidden.estimate

@@ -34,6 +34,11 @@ def init(
     for url in filter(None, (prometheus, scrape)):
         if not url.startswith(("http://", "https://")) or any(mark in url for mark in "\"'\\\n{}"):
             raise UsageError(f"{url!r} is not an address; write for example http://127.0.0.1:9090")
+        if "@" in url.split("/")[2]:
+            raise UsageError(
+                "an address with a password would stand in the file for all to read",
+                next_step="leave it out, and name a password_file under sources",
+            )
     if config.exists() and not force:
         raise UsageError(
             f"{config} is there already and was left as it is", next_step=f"outgrow check --config {config}"

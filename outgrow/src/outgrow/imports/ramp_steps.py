@@ -82,8 +82,8 @@ def steps_of_arrivals(times: FloatArray, counts: FloatArray) -> tuple[Step, ...]
     """The steps of an open-loop test, from when requests were sent.
 
     The test is cut into at most ``MOST_WINDOWS`` windows of equal length, none shorter than ``PLATEAU_SECONDS``;
-    windows whose rates differ by at most a tenth are pooled. What comes after the last window near the peak is left
-    out. A test shorter than ``PLATEAU_SECONDS`` has no steps.
+    windows in which the load stepped or paused are left out, those whose rates differ by at most a tenth are pooled.
+    What comes after the last window near the peak is left out. A test shorter than ``PLATEAU_SECONDS`` has no steps.
 
     Args:
         times: shape (n,), when requests were sent (or should have been), seconds. counts: shape (n,), how many.
@@ -96,11 +96,12 @@ def steps_of_arrivals(times: FloatArray, counts: FloatArray) -> tuple[Step, ...]
     length = float(edges[1] - edges[0])
     sent, _ = np.histogram(times, edges, weights=counts)
     rates = sent / length
-    last = int(np.flatnonzero(rates >= NEAR_PEAK * rates.max())[-1])
+    usable = (rates > 0) & ~_mixed(times, counts, edges)
+    if not usable.any():
+        return ()
+    last = int(np.flatnonzero(usable & (rates >= NEAR_PEAK * rates[usable].max()))[-1])
     groups: list[list[int]] = []
-    for window in sorted(range(last + 1), key=lambda place: rates[place]):
-        if rates[window] <= 0:
-            continue
+    for window in sorted(np.flatnonzero(usable[: last + 1]).tolist(), key=lambda place: rates[place]):
         if groups and rates[window] <= SAME_LEVEL * rates[groups[-1][0]]:
             groups[-1].append(window)
         else:
@@ -112,6 +113,23 @@ def steps_of_arrivals(times: FloatArray, counts: FloatArray) -> tuple[Step, ...]
         )
         for group in groups
     )
+
+
+def _mixed(times: FloatArray, counts: FloatArray, edges: FloatArray) -> NDArray[np.bool_]:
+    """Windows in which the load changed by a step or paused: their mean is a load that was never offered.
+
+    A tenth of a window in which less than a third of its share was sent, or halves that differ by more than half, each
+    beyond four standard deviations of a Poisson count.
+    """
+    tenths = np.linspace(edges[0], edges[-1], 10 * (edges.size - 1) + 1)
+    sent = np.histogram(times, tenths, weights=counts)[0].reshape(-1, 10)
+    share = sent.mean(axis=1)
+    paused = (sent.min(axis=1) < share / 3) & (share - sent.min(axis=1) > 4 * np.sqrt(share))
+    first, second = sent[:, :5].sum(axis=1), sent[:, 5:].sum(axis=1)
+    stepped = (np.abs(first - second) > 4 * np.sqrt(first + second)) & (
+        np.maximum(first, second) > 1.5 * np.minimum(first, second)
+    )
+    return np.asarray(paused | stepped, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

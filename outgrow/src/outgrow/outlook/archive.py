@@ -67,6 +67,7 @@ def _crossing(crossing: Crossing) -> dict[str, Any]:
         "users_at_limit": _interval(crossing.users_at_limit),
         "crossing": _interval(crossing.crossing),
         "probability": crossing.probability,
+        "estimate": _interval(crossing.estimate),
         "doubt": [crossing.doubt.growth, crossing.doubt.curve] if crossing.doubt else None,
         "refusal": [crossing.refusal.code, crossing.refusal.reason, crossing.refusal.next_step]
         if crossing.refusal
@@ -81,6 +82,7 @@ def _to_crossing(body: Mapping[str, Any]) -> Crossing:
         users_at_limit=_to_interval(body["users_at_limit"]),
         crossing=_to_interval(body["crossing"]),
         probability=body["probability"],
+        estimate=_to_interval(body["estimate"]),
         doubt=Doubt(*body["doubt"]) if body["doubt"] else None,
         refusal=Refusal(*body["refusal"]) if body["refusal"] else None,
     )

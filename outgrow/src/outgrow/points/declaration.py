@@ -57,7 +57,23 @@ Quantity = Annotated[
 
 Users = Annotated[int, Field(gt=0)]
 Weeks = Annotated[float, Field(gt=0, le=520, allow_inf_nan=False)]
-WeeksRange = Annotated[tuple[Weeks, Weeks], BeforeValidator(_pair)]
+WeeksRange = Annotated[
+    tuple[Weeks, Weeks],
+    BeforeValidator(_pair),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 520},
+                {
+                    "type": "array",
+                    "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 520},
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
+            ]
+        }
+    ),
+]
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["unknown"]
 Score = Annotated[int, Field(ge=1, le=5)]
 Aggregate = Literal["sum", "avg", "max", "min", "count"]
