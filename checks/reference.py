@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+
+import typer
 
 from outgrow.cli import COMMANDS
 
@@ -25,7 +28,13 @@ evaluate (a source is down, data too short).
 
 def reference() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(f"## outgrow {command}\n\n```text\n{_help(command)}\n```\n" for command in COMMANDS)])
+    parts = [HEAD]
+    for command, (module, attribute) in COMMANDS.items():
+        found = getattr(import_module(module), attribute)
+        inner = [each.name or "" for each in found.registered_commands] if isinstance(found, typer.Typer) else []
+        parts += [f"## outgrow {command}\n\n```text\n{_help(command)}\n```\n"]
+        parts += [f"### outgrow {command} {name}\n\n```text\n{_help(command, name)}\n```\n" for name in inner]
+    return "\n".join(parts)
 
 
 def outdated(root: Path) -> Iterator[str]:
@@ -35,7 +44,7 @@ def outdated(root: Path) -> Iterator[str]:
         yield f"{TARGET}:1: the reference of commands is not current; run make docs"
 
 
-def _help(command: str) -> str:
+def _help(*command: str) -> str:
     environment = {
         **os.environ,
         "COLUMNS": "100",
@@ -43,9 +52,10 @@ def _help(command: str) -> str:
         "TERM": "dumb",
         "_TYPER_FORCE_DISABLE_TERMINAL": "1",
     }
-    words = [sys.executable, "-m", "outgrow", command, "--help"]
+    words = [sys.executable, "-m", "outgrow", *command, "--help"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    said = done.stdout.replace("python -m outgrow", "outgrow")
+    return "\n".join(line.rstrip() for line in said.strip("\n").splitlines())
 
 
 if __name__ == "__main__":

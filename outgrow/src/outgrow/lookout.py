@@ -32,6 +32,7 @@ class Lookout:
     Attributes:
         declaration, ledger: what is watched, and where it is kept.
         now: seconds since the epoch; the end of what is read.
+        noted_until: up to when notes count; None: up to ``now``.
         unknown: signal → why its source gave no value just now.
         keep: store new forecasts in the ledger.
         pictures: make every forecast anew, with its fan and curve, instead of reusing a stored one.
@@ -44,6 +45,7 @@ class Lookout:
     keep: bool = True
     pictures: bool = False
     time_scale: str = ""
+    noted_until: float | None = None
     _hourly: dict[tuple[str, str, str], Series] = field(default_factory=dict)
 
     def statuses(self, points: Sequence[Point] | None = None) -> tuple[PointStatus, ...]:
@@ -107,7 +109,8 @@ class Lookout:
         """What the samples say of a trigger now."""
         if trigger.kind == "fact":
             notes = self.ledger.notes(point.id, trigger.id)
-            return judge_fact(trigger, [note.at for note in notes if note.withdrawn_at is None], self.now)
+            until = self.now if self.noted_until is None else self.noted_until
+            return judge_fact(trigger, [note.at for note in notes if note.withdrawn_at is None], until)
         name = trigger.signal or ""
         if trigger.kind == "grows-faster-than-users":
             users = self._read(self.declaration.users.signal, "median")

@@ -82,12 +82,17 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_growth(text: str) -> float:
-    """Growth a month as a ratio: ``15%`` → 0.15, ``0.15`` → 0.15. Raises ``ValueError``."""
+    """Growth a month as a ratio: ``15%`` → 0.15, ``0.15`` → 0.15; a bare number of 1 or more is ambiguous.
+
+    Raises ``ValueError``.
+    """
     stripped = text.strip()
     try:
         value = float(stripped[:-1]) / 100 if stripped.endswith("%") else float(stripped)
     except ValueError:
         raise ValueError(f"{text!r} is not a growth rate; write for example 15%") from None
+    if abs(value) >= 1 and not stripped.endswith("%"):
+        raise ValueError(f"{text!r} could mean {text}% or {value:.0%}; write for example 15%")
     if not -0.9 <= value <= 10 or math.isnan(value):
         raise ValueError(f"growth of {text} a month is outside -90% to 1000%; write for example 15%")
     return value

@@ -55,15 +55,21 @@ class Workspace:
             self._sources = open_sources(self.path, self.declaration, self.clock, self.ledger)
         return self._sources
 
-    def lookout(self, *, unknown: Mapping[str, str] | None = None, now: float | None = None,
-                pictures: bool = False) -> Lookout:  # fmt: skip
-        """What is known at ``now`` (the present unless told)."""
+    def lookout(
+        self,
+        *,
+        unknown: Mapping[str, str] | None = None,
+        now: float | None = None,
+        keep: bool = True,
+        pictures: bool = False,
+    ) -> Lookout:
+        """What is known at ``now`` (the present unless told); new forecasts are kept in the ledger, unless told."""
         return Lookout(
             declaration=self.declaration,
             ledger=self.ledger,
             now=self.clock.now() if now is None else now,
             unknown=unknown or {},
-            keep=now is None,
+            keep=keep,
             pictures=pictures,
             time_scale=self.clock.scale,
         )
@@ -104,7 +110,7 @@ class Workspace:
             names = ",".join(sorted(asked))
             if not asked or (tried and json.loads(tried)["names"] == names and now - json.loads(tried)["at"] < DAY):
                 continue
-            if source.reachable() is not None:
+            if not getattr(source, "keeps_history", True) or source.reachable() is not None:
                 continue
             say(f"reading up to {BACKFILL_SECONDS / DAY:.0f} days of history from {source.name}, once ...")
             history = source.history(asked, now - BACKFILL_SECONDS, now, HOUR)
@@ -218,5 +224,5 @@ def chosen_point(declaration: Declaration, name: str) -> Any:
     if found is None and name.isdigit() and 1 <= int(name) <= len(declaration.points):
         found = declaration.points[int(name) - 1]
     if found is None:
-        raise UsageError(f"there is no point {name!r}; there are {', '.join(p.id for p in declaration.points)}")
+        raise UsageError(f"there is no point {name!r}; declared: {', '.join(p.id for p in declaration.points)}")
     return found

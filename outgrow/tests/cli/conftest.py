@@ -17,29 +17,7 @@ import pytest
 
 DAY = 86400.0
 
-DECLARATION = """\
-apiVersion: outgrow/v1
-name: test service
-users: {signal: registered_users}
-load: {signal: requests_per_second}
-milestones: [500, 1000, 1500, 2000, 6000]
-signals:
-  registered_users: {unit: users, metric: registered_users, value: true}
-  requests_per_second: {unit: per_second, metric: http_requests_total, rate: true}
-  vector_p95: {unit: seconds, metric: vector_query_seconds, quantile: 0.95}
-points:
-- id: data-architecture
-  title: Data architecture
-  monitor_from: 1000
-  decide_by: 1500
-  complete_before: 2000
-  triggers:
-  - {id: slow-search, title: vector queries are slow, signal: vector_p95, threshold: 1s, breaks_at: 3s, for: 10m}
-  - {id: contract, title: a contract asks for it, kind: fact}
-  options:
-  - {id: tune, effort_weeks: [0.5, 1]}
-  - {id: A, effort_weeks: [2, 3], new_to_team: true}
-"""
+DECLARATION = (Path(__file__).parent / "declaration.yaml").read_text()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import tomllib
 from datetime import date
 from importlib.metadata import version
@@ -12,6 +13,9 @@ import pytest
 
 from outgrow.cli import COMMANDS
 from outgrow.points.templates import NAMES
+
+DAY = 86400.0
+DECLARATION = (Path(__file__).parent / "declaration.yaml").read_text()
 
 
 def test_help_names_every_command(outgrow, tmp_path: Path) -> None:
@@ -123,7 +127,8 @@ def test_pictures_are_written(outgrow, workspace: Path, tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     assert svg.read_text().startswith("<svg")
     assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    assert outgrow("forecast", "--svg", str(svg), cwd=workspace).code == 2
+    assert outgrow("forecast", "--svg", str(svg), cwd=workspace).code == 0
+    assert outgrow("forecast", "1", "--svg", str(png), cwd=workspace).code == 2
     assert outgrow("forecast", "nowhere", cwd=workspace).code == 2
 
 
@@ -155,6 +160,35 @@ def test_broken_csv_names_the_line_and_imports_nothing(outgrow, workspace: Path,
     assert "broken.csv:3:" in ran.err
     assert "nothing of this file was imported" in ran.err
     assert outgrow("status", "--json", cwd=folder).json == before
+
+
+def test_a_ramp_in_another_unit_is_refused(outgrow, workspace: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(workspace, tmp_path / "copy")
+    (tmp_path / "ramp.csv").write_text("load_per_second,p95_seconds\n10,58\n20,70\n40,90\n80,400\n")
+    ran = outgrow("import", str(tmp_path / "ramp.csv"), "--signal", "vector_p95", cwd=folder)
+    assert ran.code == 2
+    assert "another unit" in ran.err
+
+
+def test_without_a_source_it_looks_from_the_end_of_what_was_imported(outgrow, tmp_path: Path) -> None:
+    (tmp_path / "outgrow.yaml").write_text(DECLARATION)
+    now = time.time()
+    values = {"registered_users": 400, "requests_per_second": 12, "vector_p95": 0.06}
+    rows = [f"{now - DAY * (age + 2):.0f},{name},{value}" for age in range(40) for name, value in values.items()]
+    (tmp_path / "history.csv").write_text("\n".join(["time,signal,value", *rows]) + "\n")
+    assert outgrow("import", "history.csv", cwd=tmp_path).code == 0
+    ran = outgrow("status", "--json", cwd=tmp_path)
+    assert ran.json["points"][0]["state"] == "quiet"
+    assert "the end of what was imported" in ran.err
+    old = "\n".join(["time,signal,value", "2024-01-01,registered_users,400", "2024-01-01,vector_p95,0.06"])
+    (tmp_path / "old.csv").write_text(old + "\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "outgrow.yaml").write_text(DECLARATION)
+    assert outgrow("import", str(tmp_path / "old.csv"), cwd=other).code == 0
+    ran = outgrow("status", "--json", cwd=other)
+    assert (ran.code, ran.json["points"][0]["state"]) == (3, "unknown")
+    assert "--as-of 2024-01-01" in ran.err
 
 
 def test_a_ledger_of_a_newer_version_is_refused_untouched(outgrow, workspace: Path, tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_fact_is_noted_listed_and_withdrawn(outgrow, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("serch", "contract", "x"), "there is no point 'serch'; there are search"),
+        (("serch", "contract", "x"), "there is no point 'serch'; declared: search"),
         (("search", "slow", "x"), "slow of search is measured, not noted; of kind fact there is contract"),
         (("search", "nothing", "x"), "search has no trigger 'nothing'; of kind fact there is contract"),
         (("search", "contract", " "), "a note needs a sentence"),

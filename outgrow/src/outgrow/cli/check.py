@@ -52,6 +52,11 @@ def _look(workspace: Workspace, offline: bool) -> dict[str, Any]:
     if not offline and sources and all(source["reachable"] for source in sources):
         seen = workspace.observe(keep=False)
         unknown = dict(seen.unknown)
+    if declared.load is None:
+        watched = {trigger.signal for point in declared.points for trigger in point.triggers if trigger.signal}
+        for name in watched:
+            if declared.signals[name].driver == "load":
+                unknown[name] = "follows load, and no load is declared: add load: {signal: …}, or driven_by: users"
     return {
         "ok": all(source["reachable"] is not False for source in sources),
         "points": len(declared.points),
@@ -66,7 +71,10 @@ def _look(workspace: Workspace, offline: bool) -> dict[str, Any]:
 
 def _show(found: dict[str, Any], plain: bool) -> None:
     console = out(plain)
-    counts = ", ".join(f"{found[what]} {what}" for what in ("points", "triggers", "options", "signals"))
+    counts = ", ".join(
+        f"{found[what]} {what if found[what] != 1 else what[:-1]}"
+        for what in ("points", "triggers", "options", "signals")
+    )
     console.print(Text("the file is right: ", style="green") + Text(counts))
     for source in found["sources"]:
         if source["reachable"] is None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -166,7 +169,11 @@ def _conclude(status: PointStatus, predictions: dict[int, float | None], now: fl
         when = "never" if date is None else ("it is crossed already" if date <= now else f"around {_far(date)}")
         name = f"predict_linear {days}d"
         console.print(Text(f"{name:<20}", style="bold") + Text(f"{when}, from the latencies alone"))
-    console.print("the service, its ramp and its latencies were measured; the users are simulated", style="reverse")
+    console.print(
+        "the service and its ramp were measured; the year of users, load and latencies before it is simulated",
+        style="reverse",
+        soft_wrap=True,
+    )
 
 
 def _far(date: float) -> str:
@@ -176,6 +183,11 @@ def _far(date: float) -> str:
 def _say_what_is_left(told: Told, directory: Path, pictures: list[Path], seconds: float) -> None:
     console = err()
     console.print()
+    for step in told.measured.steps:
+        if step.unfit:
+            console.print(
+                f"left out of the ramp: {step.load_per_second:.1f}/s ({step.unfit})", style="dim", markup=False
+            )
     share = told.measured.core_share_ratio
     if share < LEAST_CORE_SHARE:
         console.print(
@@ -186,8 +198,15 @@ def _say_what_is_left(told: Told, directory: Path, pictures: list[Path], seconds
     if pictures:
         console.print(f"picture: {pictures[-1]}", markup=False)
     console.print(f"all of it took {seconds:.0f} s and lies in {directory}/; every process it started has ended")
-    console.print(Text("next: ", style="dim") + Text(f"cd {directory} && outgrow status", style="bold"))
-    console.print(Text("      ", style="dim") + Text("outgrow forecast search --explain", style="bold"))
+    console.print(Text("next: ", style="dim") + Text(f"cd {directory} && {_command(directory)} status", style="bold"))
+    console.print(Text("      ", style="dim") + Text(f"{_command(directory)} forecast search --explain", style="bold"))
+
+
+def _command(directory: Path) -> str:
+    """``outgrow`` where it is on the PATH, else how it was called, as seen from ``directory``."""
+    if shutil.which("outgrow"):
+        return "outgrow"
+    return shlex.quote(os.path.relpath(Path(sys.executable).parent / "outgrow", directory))
 
 
 def _fields(

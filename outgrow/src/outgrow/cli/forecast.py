@@ -36,20 +36,27 @@ def forecast(
 ) -> None:
     """Say when each limit will be crossed, in users and as a date, or why that cannot be known yet."""
     pictures = [path for path in (svg, png) if path is not None]
-    if pictures and point is None:
-        raise UsageError("a picture shows one point; name it", next_step="outgrow forecast POINT --svg forecast.svg")
     for path, suffix in ((svg, ".svg"), (png, ".png")):
         if path is not None and path.suffix.lower() != suffix:
             raise UsageError(f"{path} does not end in {suffix}")
     with open_workspace(config) as workspace:
         declaration = workspace.declaration
         points = [chosen_point(declaration, point)] if point else list(declaration.points)
+        if pictures and len(points) > 1:
+            names = ", ".join(each.id for each in points)
+            raise UsageError(f"a picture shows one point; name one of {names}")
         lookout = look_from(workspace, as_of=as_of, offline=offline, pictures=bool(pictures))
         statuses, now = lookout.statuses(points), lookout.now
     if pictures:
         _draw(statuses[0], declaration, pictures)
     if as_json:
-        emit_json({"time_scale": lookout.time_scale or None, "points": [point_fields(each, now) for each in statuses]})
+        emit_json(
+            {
+                "as_of": iso_date(now),
+                "time_scale": lookout.time_scale or None,
+                "points": [point_fields(each, now) for each in statuses],
+            }
+        )
     else:
         for each in statuses:
             _show(each, now, explain, plain)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -27,6 +28,9 @@ from outgrow.wiring import Workspace, open_workspace
 
 LEAD_TIME = "lead_time"
 """The signal a repository goes to unless told otherwise."""
+
+FAR_OFF = 50.0
+"""A ramp whose first level is this many times off production was written in another unit."""
 
 _SHOW_PROGRESS_FROM = 5_000_000
 
@@ -164,10 +168,27 @@ def _import_ramps(workspace: Workspace, paths: list[Path], request: RampRequest)
                 f"{read.kind} measures response times, but {request.signal} is in {signal.unit or 'no unit'}",
                 next_step="choose a signal in seconds with --signal",
             )
+        _refuse_other_units(workspace, read.ramp, signal.unit)
     with workspace.ledger.transaction():
         for read in reads:
             workspace.ledger.add_ramp(read.ramp)
     return [_ramp_done(read, signal.unit) for read in reads]
+
+
+def _refuse_other_units(workspace: Workspace, ramp: Ramp, unit: str) -> None:
+    """Milliseconds read as seconds would move every date; at its lowest level a ramp resembles production."""
+    seen = workspace.ledger.hourly(ramp.signal, unit, "median")
+    if not len(seen) or ramp.values[0] <= 0:
+        return
+    usual = float(np.median(seen.values))
+    if usual > 0 and not 1 / FAR_OFF < ramp.values[0] / usual < FAR_OFF:
+        raise ImportRefused(
+            ramp.name,
+            1,
+            f"{ramp.signal} begins at {format_quantity(float(ramp.values[0]), unit)} here, and in production it is "
+            f"usually {format_quantity(usual, unit)}: one of them is in another unit",
+            next_step="say the unit in the column's name, p95_ms or p95_seconds",
+        )
 
 
 def _ramp_done(read: ReadRamp, unit: str) -> _Done:

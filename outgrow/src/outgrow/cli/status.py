@@ -33,7 +33,13 @@ def status(
         statuses = lookout.statuses()
         scale = workspace.clock.scale
     if as_json:
-        emit_json({"time_scale": scale or None, "points": [point_fields(each) for each in statuses]})
+        emit_json(
+            {
+                "as_of": iso_date(lookout.now),
+                "time_scale": scale or None,
+                "points": [point_fields(each) for each in statuses],
+            }
+        )
     else:
         _show(statuses, triggers, plain, scale)
         hint(_next(statuses, bool(workspace.declaration.sources)))

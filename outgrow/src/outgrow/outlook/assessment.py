@@ -11,7 +11,7 @@ from outgrow.outlook.sentences import point_sentence
 from outgrow.outlook.status import WORST_FIRST, PointStatus, State, TriggerStatus
 from outgrow.outlook.triggers import Judgement
 from outgrow.points.declaration import Point, Trigger
-from outgrow.quantities import DAY, Interval, significant
+from outgrow.quantities import DAY, significant
 
 SOON = 90 * DAY
 """A crossing or a start within a quarter is close enough to act on."""
@@ -103,7 +103,10 @@ def _soonest(judged: Sequence[JudgedTrigger]) -> JudgedTrigger | None:
 
 
 def _is_knowable(item: JudgedTrigger | None) -> bool:
-    return item is not None and item.forecast is not None and item.forecast.breaks.verdict != "unknown"
+    if item is None or item.forecast is None or item.forecast.breaks.verdict == "unknown":
+        return False
+    users = item.forecast.breaks.users_at_limit
+    return users is not None and math.isfinite(users.mid)
 
 
 def _trigger_status(point: Point, item: JudgedTrigger, users_now: float | None, watch_from: float,
@@ -168,8 +171,3 @@ def _near(forecast: Forecast | None, now: float) -> str:
 
 def _is_far(crossing: Crossing) -> bool:
     return crossing.refusal is not None and crossing.refusal.code == "no-crossing"
-
-
-def measured_users(status: PointStatus) -> Interval | None:
-    """Users at the measured limit, where it governs."""
-    return status.measured_users if status.governs == "measured" else None

@@ -39,8 +39,12 @@ def limits_clause(status: PointStatus) -> str:
 
 
 def users_text(users: Interval) -> str:
-    """``5,400 (4,100–7,000)``: the middle and the 80 % interval, to two digits; an open top as ``4,100 or more``."""
-    low, mid, high = (significant(value, 2) for value in (users.low, users.mid, users.high))
+    """``5,400 (4,100–7,000)``: the middle and the 80 % interval; an open top as ``4,100 or more``.
+
+    Two digits, or as many as it takes to tell the bounds apart.
+    """
+    digits = next((digits for digits in (2, 3) if significant(users.low, digits) != significant(users.high, digits)), 4)
+    low, mid, high = (significant(value, digits) for value in (users.low, users.mid, users.high))
     if math.isinf(users.mid):
         return f"{low} or more"
     return mid if users.low == users.high else f"{mid} ({low}–{high})"
@@ -113,7 +117,10 @@ def _firing(status: PointStatus, now: float) -> str:
     others = sum(t.state == "firing" for t in status.triggers) - 1
     also = f" {others} more of its triggers fire{'s' if others == 1 else ''}." if others else ""
     broken = " This is where users feel it." if trigger.broken else ""
-    ahead = f"{_outlook(trigger, now)}{_start(trigger.forecast, now)}"
+    soonest = next((each for each in status.triggers if each.trigger == status.soonest), trigger)
+    about = "" if soonest is trigger else f"Next, {soonest.title}: "
+    outlook = _outlook(soonest, now)
+    ahead = f"{about if outlook else ''}{outlook}{_start(soonest.forecast, now)}"
     return f"{trigger.title} ({trigger.reason}).{broken}{also} {ahead}".strip()
 
 
