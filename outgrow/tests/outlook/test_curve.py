@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.outlook.curve import Curves, RampPoints, fit_curves, solve_nonnegative
+from outgrow.outlook.curve import Curves, RampPoints, fit_curves
+from outgrow.outlook.nonnegative import solve_nonnegative
 from outgrow.outlook.shapes import POWER, QUEUE, SCALING, bend, bend_inside
 from outgrow.signals.series import FloatArray
 from outgrow.signals.weekly import Bins

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.outlook.level import level_at_limit as level_at_limit
+from outgrow.outlook.nonnegative import solve_nonnegative
 from outgrow.outlook.records import Family
 from outgrow.outlook.shapes import KINDS, POWER, QUEUE, SCALING, bend_inside, bends
 from outgrow.signals.series import FloatArray
@@ -25,17 +26,22 @@ from outgrow.signals.weekly import Bins
 POWERS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 QUEUE_ORDERS = (0.0, 1.0, 2.0, 4.0, 8.0)
 CONTENTIONS = (0.3, 1.5, 6.0)
-SHARES = {POWER: 0.06, QUEUE: 0.63, SCALING: 0.31}
+SHARES = {POWER: 0.05, QUEUE: 0.63, SCALING: 0.32}
 SHARES_WITH_CAPACITY = {POWER: 0.04, QUEUE: 0.65, SCALING: 0.31}
 CAPACITIES = np.concatenate([[1.01, 1.02, 1.035], np.exp(np.linspace(math.log(1.055), math.log(25), 40))])
-CAPACITY_LOG_MEAN = math.log(2.7)
-CAPACITY_LOG_DEVIATION = 0.45
+CAPACITIES_OF_A_RIG = np.exp(np.linspace(math.log(0.75), math.log(25), 40))
+FINE_CAPACITIES = 48
+CAPACITY_LOG_MEAN = math.log(3)
+CAPACITY_LOG_DEVIATION = 0.4
 BRIDGE_LOG_DEVIATION = 0.12
 LEAST_BRIDGE_DEVIATION = 0.03
-COARSE_BRIDGES = 7
+COARSE_BRIDGES = 5
 FINE_BRIDGES = 9
-MODEL_ERROR = 0.03
-RAMP_ERROR = 0.08
+LEAST_SHARE = 1e-3
+MODEL_ERROR = 0.02
+RAMP_ERROR = 0.05
+LOAD_ERROR = 0.007
+COARSE_LOAD_ERROR = 0.04
 Indices = NDArray[np.intp]
 HUBER = 1.345
 LEAST_LEVELS = 4
@@ -59,7 +65,8 @@ class Curves:
         capacity: shape (draws,), C over ``driver_scale`` (1 for power laws).
         parameter: shape (draws,), γ, k or κ.
         beta: shape (draws, 3), in units of ``value_scale``.
-        driver_scale, value_scale: what x and y were divided by.
+        driver_scale: shape (draws,), what x was divided by: the highest load seen times the drawn ratio of the rig.
+        value_scale: what y was divided by.
         wall_share: posterior probability that the curve has a capacity (no power law).
         misfit: root mean square of the standardised residuals of the best curve.
     """
@@ -68,14 +75,14 @@ class Curves:
     capacity: FloatArray
     parameter: FloatArray
     beta: FloatArray
-    driver_scale: float
+    driver_scale: FloatArray
     value_scale: float
     wall_share: float
     misfit: float
 
     def at(self, driver: FloatArray) -> FloatArray:
         """The signal on each drawn curve; ``driver`` shape (n,) → shape (draws, n)."""
-        x = np.asarray(driver, dtype=np.float64)[None, :] / self.driver_scale
+        x = np.asarray(driver, dtype=np.float64)[None, :] / self.driver_scale[:, None]
         bent = bends(self.kind, self.capacity, self.parameter, x)
         total = self.beta[:, :1] + self.beta[:, 1:2] * x + self.beta[:, 2:] * bent
         return np.asarray(total * self.value_scale, dtype=np.float64)
@@ -134,8 +141,16 @@ def fit_curves(
         free_intercept: whether β0 may be negative (a value turned round by negation).
     """
     points = _points(bins, ramps)
-    cells = _cells(family, points.driver_scale, capacity)
-    shapes = _shapes(cells, points, _bridges(cells, points, free_intercept))
+    prior = _Prior(
+        {POWER: 1.0} if family == "resource" else SHARES if capacity is None else SHARES_WITH_CAPACITY,
+        CAPACITY_LOG_MEAN if capacity is None else capacity[0] - math.log(points.driver_scale),
+        CAPACITY_LOG_DEVIATION if capacity is None else capacity[1],
+    )
+    if points.production == points.value.size:
+        cells = _cells(prior, CAPACITIES)
+        shapes = _shapes(prior, cells, points, np.ones(1))
+    else:
+        cells, shapes = _look_closer(prior, points, free_intercept)
     beta, misfit = _fit(shapes, points, points.weight, free_intercept)
     residual = _residual(shapes, points, beta, np.unravel_index(int(np.argmin(misfit)), misfit.shape))
     scale = max(1.0, 1.4826 * float(np.median(np.abs(residual))))
@@ -153,7 +168,7 @@ def fit_curves(
         capacity=cells.capacity[cell],
         parameter=cells.parameter[cell],
         beta=drawn,
-        driver_scale=points.driver_scale,
+        driver_scale=points.driver_scale * shapes.bridge[bridge],
         value_scale=points.value_scale,
         wall_share=float(posterior[:, cells.kind != POWER].sum()),
         misfit=math.sqrt(least / max(points.value.size - 4, 1)),
@@ -162,30 +177,52 @@ def fit_curves(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Points:
-    """Production points first, then ramp points, scaled to order one; ``production`` counts the former."""
+    """Production points first, then ramp points, scaled to order one; ``production`` counts the former.
+
+    ``coarse_weight`` allows for a grid of capacities too coarse to follow a steep ramp.
+    """
 
     driver: FloatArray
     value: FloatArray
     weight: FloatArray
+    coarse_weight: FloatArray
     production: int
     driver_scale: float
     value_scale: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Prior:
+    """Probability of each kind of bend, and the log-normal prior of the capacity over the highest load seen."""
+
+    shares: dict[int, float]
+    mean: float
+    deviation: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cells:
-    """The grid of curve shapes, shape (cells,) each."""
+    """The grid of curve shapes, shape (cells,) each; ``log_prior`` without the prior of the capacity.
+
+    ``log_width`` is the log of a cell's width in ln C.
+    """
 
     kind: NDArray[np.int8]
     capacity: FloatArray
     parameter: FloatArray
     log_prior: FloatArray
+    log_width: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shapes:
-    """x and h(x) at every point: shapes (bridges, points) and (bridges, cells, points); log prior by bridge."""
+    """x and h(x) at every point, in units of the rig: shapes (bridges, points) and (bridges, cells, points).
 
+    ``bridge`` is the load in production over that on the rig for the same answer, shape (bridges,); ``log_prior`` has
+    shape (bridges, cells).
+    """
+
+    bridge: FloatArray
     driver: FloatArray
     bend: FloatArray
     log_prior: FloatArray
@@ -204,47 +241,52 @@ def _points(bins: Bins, ramps: tuple[RampPoints, ...]) -> _Points:
     variance = np.empty(value.size)
     count = bins.driver.size
     variance[:count] = error**2 + (MODEL_ERROR * size[:count]) ** 2
-    variance[count:] = (RAMP_ERROR * size[count:]) ** 2 + (MODEL_ERROR * size[count:]) ** 2
-    return _Points(driver, value, 1 / variance, count, driver_scale, value_scale)
+    steep = [np.gradient(ramp.value, ramp.driver) * ramp.driver / value_scale for ramp in ramps]
+    by_load = np.concatenate([np.zeros(count), *steep]) ** 2
+    variance[count:] = (RAMP_ERROR**2 + MODEL_ERROR**2) * size[count:] ** 2
+    weight, coarse_weight = (1 / (variance + by_load * error**2) for error in (LOAD_ERROR, COARSE_LOAD_ERROR))
+    return _Points(driver, value, weight, coarse_weight, count, driver_scale, value_scale)
 
 
-def _cells(family: Family, driver_scale: float, capacity: tuple[float, float] | None) -> _Cells:
-    shares = {POWER: 1.0} if family == "resource" else SHARES if capacity is None else SHARES_WITH_CAPACITY
-    mean, deviation = (
-        (CAPACITY_LOG_MEAN, CAPACITY_LOG_DEVIATION)
-        if capacity is None
-        else (capacity[0] - math.log(driver_scale), capacity[1])
-    )
-    density = np.log(np.gradient(np.log(CAPACITIES))) - ((np.log(CAPACITIES) - mean) / deviation) ** 2 / 2
-    density -= density.max() + math.log(float(np.exp(density - density.max()).sum()))
+def _cells(prior: _Prior, capacities: FloatArray) -> _Cells:
+    width = np.log(np.gradient(np.log(capacities)))
     parts = []
-    for kind, share in shares.items():
+    for kind, share in prior.shares.items():
         parameters = np.array({POWER: POWERS, QUEUE: QUEUE_ORDERS, SCALING: CONTENTIONS}[kind])
-        sizes, prior = (np.ones(1), np.zeros(1)) if kind == POWER else (CAPACITIES, density)
+        sizes, widths = (np.ones(1), np.zeros(1)) if kind == POWER else (capacities, width)
         parts.append(
             (
                 np.full(sizes.size * parameters.size, kind, dtype=np.float64),
                 np.tile(sizes, parameters.size),
                 np.repeat(parameters, sizes.size),
-                np.tile(prior, parameters.size) + math.log(share / parameters.size),
+                np.full(sizes.size * parameters.size, math.log(share / parameters.size)),
+                np.tile(widths, parameters.size),
             )
         )
-    kinds, sizes, parameters, prior = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Cells(kinds.astype(np.int8), sizes, parameters, prior)
+    kinds, sizes, parameters, log_prior, widths = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Cells(kinds.astype(np.int8), sizes, parameters, log_prior, widths)
 
 
-def _bridges(cells: _Cells, points: _Points, free: bool) -> FloatArray:
-    """Where to look for the ratio between rig and production: a coarse look over the prior, then a grid around it."""
-    if points.production == points.value.size:
-        return np.ones(1)
+def _look_closer(prior: _Prior, points: _Points, free: bool) -> tuple[_Cells, _Shapes]:
+    """Grids of capacity and bridge around what a coarse look over the whole prior finds likely."""
     coarse = np.exp(np.linspace(-2.4, 2.4, COARSE_BRIDGES) * BRIDGE_LOG_DEVIATION)
-    shapes = _shapes(cells, points, coarse)
-    beta, misfit = _fit(shapes, points, points.weight, free)
+    cells = _cells(prior, CAPACITIES_OF_A_RIG)
+    shapes = _shapes(prior, cells, points, coarse)
+    beta, misfit = _fit(shapes, points, points.coarse_weight, free)
     over = max(1.0, float(misfit.min()) / max(points.value.size - 4, 1))
-    weight = _posterior(cells, shapes, beta, misfit, over).sum(axis=1)
-    mean = float(weight @ np.log(coarse))
-    deviation = math.sqrt(float(weight @ (np.log(coarse) - mean) ** 2) + LEAST_BRIDGE_DEVIATION**2)
-    return np.exp(mean + np.linspace(-2.4, 2.4, FINE_BRIDGES) * deviation)
+    weight = _posterior(cells, shapes, beta, misfit, over)
+    by_bridge = weight.sum(axis=1)
+    mean = float(by_bridge @ np.log(coarse))
+    deviation = math.sqrt(float(by_bridge @ (np.log(coarse) - mean) ** 2) + LEAST_BRIDGE_DEVIATION**2)
+    bridges = np.exp(mean + np.linspace(-2.4, 2.4, FINE_BRIDGES) * deviation)
+    grid = CAPACITIES_OF_A_RIG
+    by_capacity = np.array([weight[:, (cells.kind != POWER) & (cells.capacity == each)].sum() for each in grid])
+    if by_capacity.sum() > LEAST_SHARE:
+        cumulative = np.cumsum(by_capacity) / by_capacity.sum()
+        low = max(int(np.searchsorted(cumulative, LEAST_SHARE)) - 1, 0)
+        high = min(int(np.searchsorted(cumulative, 1 - LEAST_SHARE)) + 1, grid.size - 1)
+        cells = _cells(prior, np.exp(np.linspace(math.log(grid[low]), math.log(grid[high]), FINE_CAPACITIES)))
+    return cells, _shapes(prior, cells, points, bridges)
 
 
 def _posterior(cells: _Cells, shapes: _Shapes, beta: FloatArray, misfit: FloatArray, over: float) -> FloatArray:
@@ -252,7 +294,7 @@ def _posterior(cells: _Cells, shapes: _Shapes, beta: FloatArray, misfit: FloatAr
 
     A capacity below the highest load of a ramp needs the ramp to have risen there: half of its top on the bend.
     """
-    log_weight = cells.log_prior[None, :] + shapes.log_prior[:, None] - (misfit - misfit.min()) / (2 * over)
+    log_weight = shapes.log_prior - (misfit - misfit.min()) / (2 * over)
     row = np.arange(shapes.driver.shape[0])
     farthest = shapes.driver.argmax(axis=1)
     top = shapes.driver[row, farthest][:, None]
@@ -263,17 +305,20 @@ def _posterior(cells: _Cells, shapes: _Shapes, beta: FloatArray, misfit: FloatAr
     return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 
-def _shapes(cells: _Cells, points: _Points, bridges: FloatArray) -> _Shapes:
-    has_ramp = points.production < points.value.size
+def _shapes(prior: _Prior, cells: _Cells, points: _Points, bridges: FloatArray) -> _Shapes:
     driver = np.tile(points.driver, (bridges.size, 1))
-    driver[:, points.production :] *= bridges[:, None]
+    driver[:, : points.production] /= bridges[:, None]
     bent = np.empty((bridges.size, cells.kind.size, points.value.size))
     described = cells.kind, cells.capacity, cells.parameter
-    bent[:, :, : points.production] = bends(*described, driver[:1, : points.production])
-    if has_ramp:
-        bent[:, :, points.production :] = bends(*described, driver[:, None, points.production :])
-    log_prior = -((np.log(bridges) / BRIDGE_LOG_DEVIATION) ** 2) / 2
-    return _Shapes(driver, bent, log_prior)
+    bent[:, :, : points.production] = bends(*described, driver[:, None, : points.production])
+    if points.production < points.value.size:
+        bent[:, :, points.production :] = bends(*described, driver[:1, points.production :])
+    away = (np.log(cells.capacity) + np.log(bridges)[:, None] - prior.mean) / prior.deviation
+    density = np.where(
+        cells.kind == POWER, 0.0, cells.log_width - away**2 / 2 - math.log(prior.deviation * math.sqrt(2 * math.pi))
+    )
+    bridging = -((np.log(bridges) / BRIDGE_LOG_DEVIATION) ** 2) / 2
+    return _Shapes(bridges, driver, bent, cells.log_prior + density + bridging[:, None])
 
 
 def _fit(shapes: _Shapes, points: _Points, weight: FloatArray, free: bool) -> tuple[FloatArray, FloatArray]:
@@ -333,69 +378,3 @@ def _refit(
         free_intercept=free,
     )
     return refitted
-
-
-def solve_nonnegative(
-    gram: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
-    moment: tuple[FloatArray, FloatArray, FloatArray],
-    *,
-    free_intercept: bool = False,
-) -> tuple[FloatArray, FloatArray]:
-    """Non-negative least squares with three coefficients for many problems at once: closed form over all active sets.
-
-    Args:
-        gram: the entries 00, 01, 02, 11, 12, 22 of XᵀWX, any one shape.
-        moment: the entries of XᵀWy, the same shape.
-        free_intercept: whether the first coefficient may be negative.
-
-    Returns:
-        Coefficients, shape (…, 3), and how far they lower the sum of squares from yᵀWy, shape (…).
-    """
-    g00, g01, g02, g11, g12, g22 = gram
-    r0, r1, r2 = moment
-    zero = np.zeros_like(r0)
-    options = [(r0 / g00, zero, zero)]
-    tiny = 1e-9
-    with np.errstate(divide="ignore", invalid="ignore"):
-        d01 = g00 * g11 - g01 * g01
-        d02 = g00 * g22 - g02 * g02
-        d12 = g11 * g22 - g12 * g12
-        options.append(_or_zero(d01 > tiny * g00 * g11, (r0 * g11 - r1 * g01) / d01, (r1 * g00 - r0 * g01) / d01, zero))
-        first, last, none = _or_zero(
-            d02 > tiny * g00 * g22, (r0 * g22 - r2 * g02) / d02, (r2 * g00 - r0 * g02) / d02, zero
-        )
-        options.append((first, none, last))
-        c00, c01, c02 = d12, g02 * g12 - g01 * g22, g01 * g12 - g02 * g11
-        c11, c12, c22 = d02, g01 * g02 - g00 * g12, d01
-        determinant = g00 * c00 + g01 * c01 + g02 * c02
-        options.append(
-            _or_zero(
-                determinant > tiny * g00 * g11 * g22,
-                (c00 * r0 + c01 * r1 + c02 * r2) / determinant,
-                (c01 * r0 + c11 * r1 + c12 * r2) / determinant,
-                (c02 * r0 + c12 * r1 + c22 * r2) / determinant,
-            )
-        )
-        if not free_intercept:
-            options.append((zero, r1 / g11, zero))
-            options.append((zero, zero, r2 / g22))
-            last, first, none = _or_zero(
-                d12 > tiny * g11 * g22, (r2 * g11 - r1 * g12) / d12, (r1 * g22 - r2 * g12) / d12, zero
-            )
-            options.append((none, first, last))
-    best = np.full(r0.shape, -np.inf)
-    answer = np.zeros((*r0.shape, 3))
-    for b0, b1, b2 in options:
-        gain = b0 * r0 + b1 * r1 + b2 * r2
-        better = (gain > best) & (b1 >= 0) & (b2 >= 0)
-        if not free_intercept:
-            better &= b0 >= 0
-        best = np.where(better, gain, best)
-        answer[better, 0], answer[better, 1], answer[better, 2] = b0[better], b1[better], b2[better]
-    return answer, np.maximum(best, 0.0)
-
-
-def _or_zero(
-    usable: NDArray[np.bool_], a: FloatArray, b: FloatArray, c: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    return np.where(usable, a, 0.0), np.where(usable, b, 0.0), np.where(usable, c, 0.0)

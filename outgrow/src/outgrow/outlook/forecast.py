@@ -37,9 +37,9 @@ from outgrow.quantities import WEEK, WEEKS_PER_MONTH, Interval
 from outgrow.signals.series import FloatArray, Origin, Series
 from outgrow.signals.weekly import Weekly, week_start
 
-__all__ = ["GrowthOutlook", "digest_of", "forecast", "forecast_many", "look_at_growth"]
+__all__ = ["GrowthOutlook", "digest_of", "forecast", "forecast_many", "look_at_growth", "origins_of"]
 
-DRAWS = 1000
+DRAWS = 800
 GROWTH_RATE_WEEKS = 13
 FAN_POINTS = 80
 CURVE_POINTS = 48
@@ -157,7 +157,7 @@ def _forecast(
         fan=growth.fan,
         curve=_fitted(inputs, reduced, curves),
         steps=steps_of(inputs, reduced, growth.gate, growth.per_month, curves, warn, breaks, start_by),
-        origins=_origins(inputs),
+        origins=origins_of(inputs),
         closed_loop_ramp=reduced.closed_loop,
         history=_history(inputs, reduced),
     )
@@ -211,13 +211,14 @@ def _refused(inputs: ForecastInputs, digest: str, refusal: Refusal) -> Forecast:
         warn=Crossing(inputs.threshold, "unknown", refusal=refusal),
         breaks=Crossing(last, "unknown", refusal=refusal),
         steps=(refusal.reason, refusal.next_step),
-        origins=_origins(inputs),
+        origins=origins_of(inputs),
         closed_loop_ramp=any(ramp.loop == "closed" for ramp in inputs.ramps),
         history=None,
     )
 
 
-def _origins(inputs: ForecastInputs) -> tuple[Origin, ...]:
+def origins_of(inputs: ForecastInputs) -> tuple[Origin, ...]:
+    """The kinds of data a forecast from these inputs rests on."""
     series = [inputs.users, inputs.signal, *(s for s in (inputs.load, inputs.utilisation) if s is not None)]
     found: list[Origin] = [each.origin for each in series if len(each)] + [ramp.origin for ramp in inputs.ramps]
     return tuple(dict.fromkeys(found))

@@ -7,7 +7,7 @@ measurement variance σ²:
 
 One Kalman pass runs all configurations side by side; σ² is integrated out under an inverse-gamma prior, which makes the
 weight of a configuration a Student-t likelihood (West and Harrison, Bayesian Forecasting and Dynamic Models, 4.5).
-Future paths add a chance of 1/52 a week that the slope changes by a factor exp(N(0, .3)).
+Future paths add a chance of 1/52 a week that the slope changes by a factor exp(N(0, .27)).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DAMPINGS = {1.0: 0.8, 0.99: 0.1, 0.9: 0.05, 0.7: 0.05}
 PRIOR_COUNT = 2.0
 PRIOR_DEVIATION = 0.005
 HAZARD_PER_WEEK = 1 / 52
-HAZARD_LOG_DEVIATION = 0.3
+HAZARD_LOG_DEVIATION = 0.27
 LARGEST_LOG_STEP = 0.7
 YEAR_WEEKS = 365.25 / 7
 SEASON_FROM_WEEKS = 104

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outgrow.outlook.curve import solve_nonnegative
+from outgrow.outlook.nonnegative import solve_nonnegative
 from outgrow.outlook.records import Refusal
 from outgrow.quantities import DAY
 from outgrow.signals.series import FloatArray, Series
