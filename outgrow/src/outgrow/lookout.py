@@ -13,16 +13,24 @@ import numpy as np
 
 from outgrow.outlook.archive import archived, restored
 from outgrow.outlook.assessment import JudgedTrigger, assess, soonest_first
-from outgrow.outlook.forecast import digest_of, forecast_many
-from outgrow.outlook.ratios import count_regions, forecast_spread, probability_outpaces
+from outgrow.outlook.forecast import digest_of, forecast_many, origins_of
+from outgrow.outlook.ratios import forecast_spread, probability_outpaces
 from outgrow.outlook.records import Family, Forecast, ForecastInputs, Refusal
 from outgrow.outlook.scalability import probability_worse_though_scaled_out
 from outgrow.outlook.status import PointStatus
-from outgrow.outlook.triggers import LOOK_BACK, Judgement, judge, judge_fact, judge_probability, stale_after
+from outgrow.outlook.triggers import (
+    LOOK_BACK,
+    Judgement,
+    ago,
+    is_stale,
+    judge,
+    judge_fact,
+    judge_probability,
+)
 from outgrow.points.declaration import Declaration, Option, Point, Team, Trigger
 from outgrow.ports import Ledger
 from outgrow.quantities import HOUR, Interval
-from outgrow.signals.series import Series
+from outgrow.signals.series import Origin, Series
 
 
 @dataclass(slots=True)
@@ -78,9 +86,12 @@ class Lookout:
         return known
 
     def users_now(self) -> float | None:
-        """The latest number of users, None when there is none in the last four weeks."""
-        recent = self._read(self.declaration.users.signal, "median").between(self.now - LOOK_BACK, self.now)
-        return float(recent.values[-1]) if len(recent) else None
+        """The latest number of users; None when it is old, its source fails, or it fell to nothing."""
+        name = self.declaration.users.signal
+        recent = self._recent(name)
+        if name in self.unknown or is_stale(recent, self.now) or recent.values[-1] <= 0:
+            return None
+        return float(recent.values[-1])
 
     def inputs(self, point: Point, trigger: Trigger) -> ForecastInputs:
         """Everything the forecast of a ``threshold`` trigger rests on."""
@@ -99,7 +110,7 @@ class Lookout:
             threshold=trigger.threshold,
             breaks_at=trigger.breaks_at,
             now=self.now,
-            ramps=self.ledger.ramps(trigger.signal),
+            ramps=tuple(ramp for ramp in self.ledger.ramps(trigger.signal) if ramp.made_at <= self._until),
             utilisation=self._read(utilisation.signal, "mean") if utilisation else None,
             lead_time_weeks=lead_time(point, self.declaration.team),
             normal_load_only=trigger.when == "normal-load",
@@ -108,9 +119,13 @@ class Lookout:
     def judge(self, point: Point, trigger: Trigger) -> Judgement:
         """What the samples say of a trigger now."""
         if trigger.kind == "fact":
-            notes = self.ledger.notes(point.id, trigger.id)
-            until = self.now if self.noted_until is None else self.noted_until
-            return judge_fact(trigger, [note.at for note in notes if note.withdrawn_at is None], until)
+            until = self._until
+            counted = [
+                note.at
+                for note in self.ledger.notes(point.id, trigger.id)
+                if note.made_at <= until and (note.withdrawn_at is None or note.withdrawn_at > until)
+            ]
+            return judge_fact(trigger, counted, until)
         name = trigger.signal or ""
         if trigger.kind == "grows-faster-than-users":
             users = self._read(self.declaration.users.signal, "median")
@@ -120,20 +135,25 @@ class Lookout:
             return self._judge_scaling(trigger)
         if trigger.kind == "spread":
             return self._judge_spread(trigger)
-        unit = self.declaration.signals[name].unit
-        recent = self.ledger.series(name, unit, self.now - LOOK_BACK, self.now)
         load = self.declaration.load
-        if not len(recent):
-            recent = self._read(name, "median")
-        return judge(trigger, recent, self._read(load.signal, "mean") if load else None, self.now,
-                     self.unknown.get(name, ""))  # fmt: skip
+        measured_load = self._recent(load.signal) if load is not None and trigger.when == "normal-load" else None
+        return judge(trigger, self._recent(name), measured_load, self.now, self.unknown.get(name, ""))
+
+    @property
+    def _until(self) -> float:
+        """Up to when notes and ramps count: they are facts of their own, not samples that end with an import."""
+        return self.now if self.noted_until is None else self.noted_until
 
     def _assess(
         self, point: Point, users_now: float | None, forecasts: Mapping[tuple[str, str], Forecast]
     ) -> PointStatus:
         judged = [
             JudgedTrigger(
-                trigger, self._unit(trigger), self.judge(point, trigger), forecasts.get((point.id, trigger.id))
+                trigger,
+                self._unit(trigger),
+                self.judge(point, trigger),
+                forecasts.get((point.id, trigger.id)),
+                self._origins(trigger),
             )
             for trigger in point.triggers
         ]
@@ -148,13 +168,27 @@ class Lookout:
             return "regions"
         return self.declaration.signals[trigger.signal].unit if trigger.signal else ""
 
+    def _origins(self, trigger: Trigger) -> tuple[Origin, ...]:
+        names = [name for name in (trigger.signal, trigger.replicas) if name]
+        series = [self._read(name, "median") for name in names]
+        return tuple(dict.fromkeys(each.origin for each in series if len(each)))
+
     def _read(self, signal: str, value: str, member: str = "") -> Series:
+        """The whole past by the hour; an hour that is not over at ``now`` is left out."""
         key = (signal, value, member)
         if key not in self._hourly:
             unit = self.declaration.signals[signal].unit
             self._hourly[key] = self.ledger.hourly(
-                signal, unit, "median" if value == "median" else "mean", end=self.now, member=member
+                signal, unit, "median" if value == "median" else "mean", end=self.now - HOUR, member=member
             )
+        return self._hourly[key]
+
+    def _recent(self, signal: str) -> Series:
+        """The raw samples of the last four weeks up to ``now``."""
+        key = (signal, "raw", "")
+        if key not in self._hourly:
+            unit = self.declaration.signals[signal].unit
+            self._hourly[key] = self.ledger.series(signal, unit, self.now - LOOK_BACK, self.now)
         return self._hourly[key]
 
     def _judge_probability(self, trigger: Trigger, found: float | Refusal, meaning: str) -> Judgement:
@@ -166,8 +200,19 @@ class Lookout:
         return judge_probability(trigger, found, self.now, meaning)
 
     def _gap(self, name: str) -> str:
-        """Why a signal has no value now, ``""`` where it has one."""
-        return self.unknown.get(name) or ("" if len(self._read(name, "median")) else f"{name} has never had a value")
+        """Why a signal has no value that may stand for now, ``""`` where it has one."""
+        recent = self._recent(name)
+        if name in self.unknown:
+            return self.unknown[name]
+        if not len(recent):
+            return (
+                f"{name} has had no value in the last four weeks"
+                if len(self._read(name, "median"))
+                else (f"{name} has never had a value")
+            )
+        return (
+            f"the last value of {name} is {ago(self.now - recent.times[-1])} old" if is_stale(recent, self.now) else ""
+        )
 
     def _judge_scaling(self, trigger: Trigger) -> Judgement:
         load = self.declaration.load
@@ -180,18 +225,18 @@ class Lookout:
         return self._judge_probability(trigger, found, "more replicas now serve less")
 
     def _judge_spread(self, trigger: Trigger) -> Judgement:
-        regions = self._regions(trigger)
-        latest = [float(series.times[-1]) for series in regions.values() if len(series)]
-        if not latest:
-            reason = self.unknown.get(trigger.signal or "", "") or f"{trigger.signal} has never had a value by region"
+        name, regions = trigger.signal or "", self._regions(trigger)
+        if not regions:
+            reason = self.unknown.get(name) or self._gap(name) or f"{name} has no value by region now"
             return Judgement("unknown", None, self.now, None, reason)
-        if self.now - max(latest) > stale_after(HOUR):
-            reason = self.unknown.get(trigger.signal or "", "") or f"the last value of {trigger.signal} is old"
-            return Judgement("unknown", None, max(latest), None, reason)
-        count = float(count_regions(regions, trigger.share))
-        times = np.array([max(latest)])
-        series = Series(trigger.signal or "", "regions", times, np.array([count]))
-        return judge(trigger, series, None, self.now)
+        recent = {member: series.between(self.now - LOOK_BACK, self.now) for member, series in regions.items()}
+        times = np.unique(np.concatenate([series.times for series in recent.values()]))
+        users = np.zeros((len(recent), times.size))
+        for row, series in zip(users, recent.values(), strict=True):
+            row[np.searchsorted(times, series.times)] = series.values
+        counts = (users >= trigger.share * users.sum(axis=0)).sum(axis=0).astype(np.float64)
+        counted = Series(name, "regions", times, counts)
+        return judge(trigger, counted, None, self.now, self.unknown.get(name, ""))
 
     def _spread_forecast(self, point: Point, trigger: Trigger) -> Forecast | None:
         regions = self._regions(trigger)
@@ -207,18 +252,29 @@ class Lookout:
         )
 
     def _regions(self, trigger: Trigger) -> dict[str, Series]:
+        """Users by region over time; a region that has no value any more is none."""
         name = trigger.signal or ""
-        members = [member for member in self.ledger.members(name) if member]
-        return {member: self._read(name, "median", member) for member in members}
+        found = {member: self._read(name, "median", member) for member in self.ledger.members(name) if member}
+        return {member: series for member, series in found.items() if not is_stale(series, self.now)}
 
     def _stored(self, point: Point, trigger: Trigger, inputs: ForecastInputs) -> Forecast | None:
+        """The forecast made before from the same inputs, if it was labelled as they are now."""
         stored = self.ledger.forecast_by_digest(point.id, trigger.id, digest_of(inputs))
-        return restored(stored.body) if stored is not None else None
+        if stored is None:
+            return None
+        try:
+            forecast = restored(stored.body)
+        except (KeyError, TypeError, ValueError):  # damaged, or of an older form: it is made anew
+            return None
+        same = set(forecast.origins) == set(origins_of(inputs)) and forecast.time_scale == self.time_scale
+        return forecast if same else None
 
     def _kept(self, point: Point, trigger: Trigger, made: Forecast) -> Forecast:
         stamped = replace(made, time_scale=self.time_scale)
-        if self.keep and self.ledger.forecast_by_digest(point.id, trigger.id, made.digest) is None:
-            self.ledger.add_forecast(point.id, trigger.id, made.made_at, made.digest, archived(stamped))
+        body = archived(stamped)
+        before = self.ledger.forecast_by_digest(point.id, trigger.id, made.digest)
+        if self.keep and (before is None or before.body.get("origins") != body["origins"]):
+            self.ledger.add_forecast(point.id, trigger.id, made.made_at, made.digest, body)
         return stamped
 
 

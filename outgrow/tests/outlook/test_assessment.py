@@ -139,3 +139,26 @@ def test_a_forecast_survives_the_archive(made: Forecast) -> None:
 def test_the_estimate_behind_a_refusal_is_kept_to_be_scored() -> None:
     hidden = replace(OPEN.breaks, estimate=days(100, 200, 900))
     assert restored(archived(replace(OPEN, breaks=hidden))).breaks.estimate == hidden.estimate
+
+
+def test_the_far_limit_of_one_trigger_does_not_calm_another() -> None:
+    two = POINT.model_copy(update={"triggers": (POINT.triggers[0], POINT.triggers[0].model_copy(update={"id": "b"}))})
+    blind = forecast(Crossing(15.0, "unknown", refusal=Refusal("too-short", "2 days of history", "Wait")))
+    judged = [
+        JudgedTrigger(two.triggers[0], "seconds", QUIET, FAR),
+        JudgedTrigger(two.triggers[1], "seconds", QUIET, blind),
+    ]
+    assert assess(two, judged, 1400.0, [500, 1000, 6000], NOW).state == "unknown"
+
+
+def test_a_limit_that_is_open_to_a_factor_of_three_never_governs() -> None:
+    wide = Crossing(
+        15.0, "users-only", Interval(2000.0, 4200.0, 12000.0), None, 0.0, None, Refusal("no-crossing", "x", "y")
+    )
+    made = status(QUIET, forecast(wide), 1500.0)
+    assert (made.governs, made.state) == ("declared", "unknown")
+
+
+def test_simulated_data_is_named_without_a_forecast() -> None:
+    judged = [JudgedTrigger(POINT.triggers[0], "seconds", QUIET, None, ("simulated",))]
+    assert assess(POINT, judged, 400.0, LADDER, NOW).sentence.endswith("Made with simulated history.")

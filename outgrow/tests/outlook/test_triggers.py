@@ -120,3 +120,34 @@ def test_values_that_all_stay_inside_never_fire(values: list[float]) -> None:
 def test_stale_is_never_shorter_than_a_quarter_of_an_hour() -> None:
     assert stale_after(1.0) == 15 * MINUTE
     assert stale_after(DAY) == 3 * DAY
+
+
+@given(st.floats(0.5, 0.999), st.floats(0.0, 0.49))
+def test_a_perfect_value_always_clears(threshold: float, bad: float) -> None:
+    below = trigger(direction="below", threshold=threshold)
+    assert judge(below, minutes([bad] * 20 + [1.0] * 5, "ratio"), None, NOW).state == "quiet"
+
+
+def test_a_reason_never_says_above_of_a_value_that_is_not() -> None:
+    wavering = judge(trigger(), minutes([6] * 15 + [4.9]), None, NOW)
+    assert (wavering.state, wavering.reason) == ("firing", "4.9 s, was above 5 s and is not clear before 4.5 s")
+
+
+def test_a_load_that_stays_high_is_the_new_normal() -> None:
+    day = 24 * 60
+    load = minutes([10.0] * 9 * day + [100.0] * 2 * day, "per_second")
+    queue = minutes([1.0] * 9 * day + [9.0] * 2 * day)
+    assert judge(trigger(when="normal-load"), queue, load, NOW).state == "firing"
+
+
+def test_a_load_without_a_value_now_judges_nothing() -> None:
+    load = minutes([10.0] * 600, "per_second")
+    old = Series("l", "per_second", load.times - 2 * DAY, load.values)
+    assert judge(trigger(when="normal-load"), minutes([60.0] * 600), old, NOW).state == "unknown"
+
+
+def test_old_and_sparse_history_does_not_stretch_what_counts_as_fresh() -> None:
+    daily = NOW - 3 * DAY - DAY * np.arange(20)[::-1]
+    live = NOW - 7200 - MINUTE * np.arange(60)[::-1]
+    mixed = Series("s", "seconds", np.r_[daily, live], np.ones(80))
+    assert judge(trigger(), mixed, None, NOW).state == "unknown"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from outgrow.cli.output import err
 from outgrow.errors import UsageError
 from outgrow.lookout import Lookout
@@ -54,4 +56,5 @@ def _end_of(text: str) -> float:
         time = parse_time(text)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return time + DAY if len(text.strip()) == 10 else time
+    is_day = re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()) is not None
+    return time + DAY if is_day else time

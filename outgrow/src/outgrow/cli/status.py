@@ -92,6 +92,7 @@ def trigger_fields(trigger: TriggerStatus) -> dict[str, Any]:
         "broken": trigger.broken,
         "confirms": trigger.confirms,
         "reason": trigger.reason,
+        "origins": list(trigger.origins),
     }
 
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from outgrow.outlook.records import Crossing, Forecast
+from outgrow.outlook.refusal import NOT_KNOWABLE_SPREAD
 from outgrow.outlook.sentences import point_sentence
 from outgrow.outlook.status import WORST_FIRST, PointStatus, State, TriggerStatus
 from outgrow.outlook.triggers import Judgement
 from outgrow.points.declaration import Point, Trigger
 from outgrow.quantities import DAY, significant
+from outgrow.signals.series import Origin
 
 SOON = 90 * DAY
 """A crossing or a start within a quarter is close enough to act on."""
@@ -25,6 +27,7 @@ class JudgedTrigger:
     unit: str
     judgement: Judgement
     forecast: Forecast | None
+    origins: tuple[Origin, ...] = ()
 
 
 def assess(point: Point, judged: Sequence[JudgedTrigger], users_now: float | None, milestones: Sequence[int],
@@ -43,7 +46,9 @@ def assess(point: Point, judged: Sequence[JudgedTrigger], users_now: float | Non
     governs = "measured" if measured is not None and _is_knowable(soonest) else "declared"
     limit = measured.low if measured is not None and governs == "measured" else float(point.complete_before)
     watch_from = watched_from(limit, milestones) if governs == "measured" else float(point.monitor_from)
-    triggers = tuple(_trigger_status(point, item, users_now, watch_from, now) for item in judged)
+    triggers = tuple(
+        _trigger_status(point, item, users_now, own_watch(point, item, milestones), now) for item in judged
+    )
     state = point_state(triggers)
     forecast = soonest.forecast if soonest else None
     status = PointStatus(
@@ -79,6 +84,17 @@ def watched_from(limit_users: float, milestones: Sequence[int]) -> float:
     return float(below[-2]) if len(below) >= 2 else limit_users * 2 / 3
 
 
+def own_watch(point: Point, item: JudgedTrigger, milestones: Sequence[int]) -> float:
+    """From how many users one trigger is watched: by its own measured limit, else as declared for the point.
+
+    The far limit of one trigger says nothing about another that cannot be judged.
+    """
+    users = item.forecast.breaks.users_at_limit if item.forecast is not None else None
+    if users is None or not _is_knowable(item):
+        return float(point.monitor_from)
+    return watched_from(users.low, milestones)
+
+
 def soonest_first(statuses: Sequence[PointStatus]) -> tuple[PointStatus, ...]:
     """Firing first, then by date of the crossing; without a date, unknown before approaching before quiet."""
 
@@ -106,7 +122,7 @@ def _is_knowable(item: JudgedTrigger | None) -> bool:
     if item is None or item.forecast is None or item.forecast.breaks.verdict == "unknown":
         return False
     users = item.forecast.breaks.users_at_limit
-    return users is not None and math.isfinite(users.mid)
+    return users is not None and math.isfinite(users.mid) and users.high < NOT_KNOWABLE_SPREAD * users.low
 
 
 def _trigger_status(point: Point, item: JudgedTrigger, users_now: float | None, watch_from: float,
@@ -127,6 +143,7 @@ def _trigger_status(point: Point, item: JudgedTrigger, users_now: float | None, 
         broken=judgement.broken,
         confirms=trigger.confirms,
         forecast=item.forecast,
+        origins=tuple(dict.fromkeys((*item.origins, *(item.forecast.origins if item.forecast else ())))),
     )
 
 
@@ -153,6 +170,8 @@ def trigger_state(item: JudgedTrigger, users_now: float | None, watch_from: floa
     if breaks is None or (breaks.verdict == "unknown" and breaks.refusal is not None):
         why = breaks.refusal.reason if breaks and breaks.refusal else "nothing can be forecast of it"
         return "unknown", f"{judgement.reason}, but when it will be crossed is not known: {why}"
+    if not _is_knowable(item):
+        return "unknown", f"{judgement.reason}, but at how many users it is reached is not known from here"
     if _is_far(breaks):
         return "quiet", judgement.reason
     return "approaching", f"{judgement.reason}; {significant(watch_from)} users are passed, two milestones before it"

@@ -21,7 +21,7 @@ def point_sentence(status: PointStatus, now: float) -> PointStatus:
     else:
         lead = _quiet(status, now)
     parts = [f"{status.title}: {lead}", limits_clause(status)]
-    simulated = any("simulated" in t.forecast.origins for t in status.triggers if t.forecast)
+    simulated = any("simulated" in trigger.origins for trigger in status.triggers)
     if simulated:
         parts.append("Made with simulated history.")
     return replace(status, sentence=" ".join(part for part in parts if part))
@@ -133,7 +133,7 @@ def _approaching(status: PointStatus, now: float) -> str:
 
 def _unknown(status: PointStatus, now: float) -> str:
     unknown = [trigger for trigger in status.triggers if trigger.state == "unknown"]
-    first = unknown[0]
+    first = (unknown or list(status.triggers))[0]
     count = f"{len(unknown)} of {len(status.triggers)} triggers have" if len(unknown) > 1 else "one trigger has"
     refusal = first.forecast.breaks.refusal if first.forecast else None
     next_step = f" Next: {refusal.next_step.rstrip('.')}." if refusal and refusal.next_step else ""

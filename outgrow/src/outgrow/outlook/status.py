@@ -7,6 +7,7 @@ from typing import Literal
 
 from outgrow.outlook.records import Forecast
 from outgrow.quantities import Interval
+from outgrow.signals.series import Origin
 
 State = Literal["quiet", "approaching", "firing", "unknown"]
 
@@ -37,7 +38,10 @@ class TriggerMemory:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TriggerStatus:
-    """One trigger now; ``value``, ``threshold``, ``breaks_at`` in ``unit``, ``since`` in seconds since the epoch."""
+    """One trigger now; ``value``, ``threshold``, ``breaks_at`` in ``unit``, ``since`` in seconds since the epoch.
+
+    ``origins`` names the kinds of data it rests on, so that simulated data is labelled.
+    """
 
     point: str
     trigger: str
@@ -52,6 +56,7 @@ class TriggerStatus:
     broken: bool = False
     confirms: bool = False
     forecast: Forecast | None = None
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

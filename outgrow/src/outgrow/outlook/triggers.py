@@ -16,7 +16,13 @@ from outgrow.quantities import DAY, HOUR, MINUTE, format_duration, format_quanti
 from outgrow.signals.series import FloatArray, Series
 
 HYSTERESIS_RATIO = 0.1
-"""Without ``clears_at`` a fired trigger is quiet again once the value is 10 % inside the threshold."""
+"""Without ``clears_at`` a fired trigger is quiet again 10 % inside the threshold (see ``clearing``)."""
+
+
+NEW_NORMAL = DAY
+"""A load that stays above its usual peaks for a day is no peak any more."""
+
+RECENT_SAMPLES = 20
 
 NORMAL_LOAD_QUANTILE = 0.9
 """``when: normal-load`` leaves out the busiest tenth of the last four weeks."""
@@ -65,18 +71,38 @@ def judge(trigger: Trigger, series: Series, load: Series | None, now: float, unk
         return Judgement("unknown", None, now, None, reason)
     interval = sampling_interval(recent.times)
     age = now - recent.times[-1]
-    if unknown_reason and age > interval:
-        return Judgement("unknown", float(recent.values[-1]), float(recent.times[-1]), None, unknown_reason)
+    value, last = float(recent.values[-1]), float(recent.times[-1])
+    if unknown_reason:
+        return Judgement("unknown", value, last, None, unknown_reason)
     if age > stale_after(interval):
-        reason = f"the last value of {series.name} is {ago(age)} old"
-        return Judgement("unknown", float(recent.values[-1]), float(recent.times[-1]), None, reason)
+        return Judgement("unknown", value, last, None, f"the last value of {series.name} is {ago(age)} old")
     if trigger.when == "normal-load":
-        if load is None or not len(load.between(now - LOOK_BACK, now)):
-            return Judgement("unknown", None, now, None, "it counts at normal load only, and load has no value")
-        recent = at_normal_load(recent, load.between(now - LOOK_BACK, now))
-        if not len(recent):
-            return Judgement("unknown", None, now, None, "there was no time of normal load in the last four weeks")
+        if load is None or is_stale(load, now):
+            return Judgement("unknown", value, last, None, "it counts at normal load only, and load has no value now")
+        normal = at_normal_load(recent, load.between(now - LOOK_BACK, now))
+        if len(normal) and now - normal.times[-1] <= max(NEW_NORMAL, stale_after(interval)):
+            recent = normal
     return replay(trigger, recent, interval, now)
+
+
+def is_stale(series: Series, now: float) -> bool:
+    """Whether a series has no value that may stand for the present."""
+    past = series.between(-np.inf, now)
+    return not len(past) or now - past.times[-1] > stale_after(sampling_interval(past.times))
+
+
+def clearing(trigger: Trigger, unit: str) -> float:
+    """The value at which a fired trigger is quiet again: declared, or 10 % of the way back.
+
+    For a ratio the way back from a threshold below which it fires ends at 1, so that 95 % clears at 95.5 %.
+    """
+    threshold = trigger.threshold if trigger.threshold is not None else 0.0
+    if trigger.clears_at is not None:
+        return trigger.clears_at
+    if trigger.direction == "above":
+        return threshold - HYSTERESIS_RATIO * abs(threshold)
+    room = max(0.0, 1 - threshold) if unit == "ratio" else abs(threshold)
+    return threshold + HYSTERESIS_RATIO * room
 
 
 def replay(trigger: Trigger, series: Series, interval: float, now: float) -> Judgement:
@@ -88,9 +114,7 @@ def replay(trigger: Trigger, series: Series, interval: float, now: float) -> Jud
     """
     sign = 1.0 if trigger.direction == "above" else -1.0
     threshold = trigger.threshold if trigger.threshold is not None else 0.0
-    clears_at = trigger.clears_at
-    if clears_at is None:
-        clears_at = threshold - sign * HYSTERESIS_RATIO * abs(threshold)
+    clears_at = clearing(trigger, series.unit)
     over = sign * series.values > sign * threshold
     clear = sign * series.values < sign * clears_at if clears_at != threshold else ~over
     fired, since, condition_since = False, float(series.times[0]), None
@@ -149,16 +173,17 @@ def judge_probability(trigger: Trigger, probability: float, now: float, meaning:
 
 
 def at_normal_load(series: Series, load: Series) -> Series:
-    """The samples taken while load was at most its 90th percentile (of the load given)."""
+    """The samples taken while load was at most its 90th percentile (of the load given), where load is known at all."""
     limit = np.quantile(load.values, NORMAL_LOAD_QUANTILE)
     index = np.clip(np.searchsorted(load.times, series.times, side="right") - 1, 0, len(load) - 1)
-    keep = load.values[index] <= limit
+    near = np.abs(series.times - load.times[index]) <= stale_after(sampling_interval(load.times))
+    keep = near & (load.values[index] <= limit)
     return Series(series.name, series.unit, series.times[keep], series.values[keep], series.origin)
 
 
 def sampling_interval(times: FloatArray) -> float:
-    """The usual distance between samples in seconds: their median, an hour for a single one."""
-    return float(np.median(np.diff(times))) if times.size > 1 else HOUR
+    """The usual distance between the latest samples in seconds: their median, an hour for a single one."""
+    return float(np.median(np.diff(times[-RECENT_SAMPLES:]))) if times.size > 1 else HOUR
 
 
 def stale_after(interval: float) -> float:
@@ -178,6 +203,14 @@ def _reason(trigger: Trigger, series: Series, state: str, since: float, now: flo
     value = format_quantity(float(series.values[-1]), series.unit)
     limit = format_quantity(trigger.threshold or 0.0, series.unit)
     side = trigger.direction
+    over = (
+        series.values[-1] > (trigger.threshold or 0.0)
+        if side == "above"
+        else series.values[-1] < (trigger.threshold or 0.0)
+    )
+    if state == "firing" and not over:
+        clears = format_quantity(clearing(trigger, series.unit), series.unit)
+        return f"{value}, was {side} {limit} and is not clear before {clears}"
     if state == "firing":
         return f"{value}, {side} {limit} for {ago(max(now - since + trigger.for_, 1.0))}"
     if state == "pending":
