@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -23,7 +23,7 @@ from outgrow.errors import DeclarationError, Finding, UsageError
 from outgrow.ledger import default_location, open_ledger
 from outgrow.lookout import Lookout
 from outgrow.points.declaration import Declaration, Plugin
-from outgrow.points.reading import locate, read_declaration
+from outgrow.points.reading import locate, read_declaration, refusals, well_formed_plugins
 from outgrow.ports import Clock, Ledger, Notifier, Source
 from outgrow.quantities import DAY, HOUR
 from outgrow.recording import RecordReport, observe_all, record_once
@@ -75,11 +75,11 @@ class Workspace:
         )
 
     def notifiers(self) -> tuple[Notifier, ...]:
-        """The declared notifiers. Raises ``DeclarationError`` where their settings are wrong."""
-        return tuple(
-            _open("outgrow.notifiers", self.path, ("notify", index), plugin, self.clock)
-            for index, plugin in enumerate(self.declaration.notify)
-        )
+        """The declared notifiers. Raises ``DeclarationError`` with all that is wrong in them and in the sources."""
+        if self._sources is None:
+            self._sources, notifiers = open_adapters(self.path, self.declaration, self.clock, self.ledger)
+            return notifiers
+        return _open_all("outgrow.notifiers", self.path, "notify", enumerate(self.declaration.notify), self.clock)
 
     def observe(self, *, keep: bool = True) -> RecordReport:
         """Ask every source now; what they said is kept in the ledger unless told otherwise."""
@@ -146,7 +146,7 @@ def open_workspace(config: Path) -> Iterator[Workspace]:
         DeclarationError: the file is wrong.
         LedgerError: the ledger cannot be used.
     """
-    declaration = read_declaration(config)
+    declaration = read_whole(config)
     location = default_location(config, os.environ, declaration.ledger)
     ledger = open_ledger(location)
     try:
@@ -172,11 +172,57 @@ def open_sources(path: Path, declaration: Declaration, clock: Clock, ledger: Led
 
     A setting whose name ends in ``_file`` is a path relative to the declared file.
     """
-    findings: list[Finding] = []
-    opened: list[Source] = []
-    for index, plugin in enumerate(declaration.sources):
+    return _open_all("outgrow.sources", path, "sources", enumerate(declaration.sources), clock, ledger)
+
+
+def open_adapters(
+    path: Path, declaration: Declaration, clock: Clock, ledger: Ledger | None
+) -> tuple[tuple[Source, ...], tuple[Notifier, ...]]:
+    """The declared sources and notifiers; all wrong settings of both are found at once."""
+    found: list[Finding] = []
+    sources: tuple[Source, ...] = ()
+    notifiers: tuple[Notifier, ...] = ()
+    try:
+        sources = open_sources(path, declaration, clock, ledger)
+    except DeclarationError as error:
+        found += error.findings
+    try:
+        notifiers = _open_all("outgrow.notifiers", path, "notify", enumerate(declaration.notify), clock)
+    except DeclarationError as error:
+        found += error.findings
+    if found:
+        raise DeclarationError(tuple(found))
+    return sources, notifiers
+
+
+def read_whole(path: Path) -> Declaration:
+    """The declared file; where it is wrong, wrong settings of its sources and notifiers are found as well.
+
+    Raises:
+        UsageError: no such file.
+        DeclarationError: the file is wrong.
+    """
+    try:
+        return read_declaration(path)
+    except DeclarationError as error:
+        found = list(error.findings)
+    entries = well_formed_plugins(path)
+    for group, key, more in (("outgrow.sources", "sources", (None,)), ("outgrow.notifiers", "notify", ())):
         try:
-            opened.append(_open("outgrow.sources", path, ("sources", index), plugin, clock, ledger))
+            _open_all(group, path, key, entries[key], SystemClock(), *more)
+        except DeclarationError as error:
+            found += error.findings
+    raise DeclarationError(tuple(sorted(set(found), key=lambda one: (one.line, one.column, one.path, one.message))))
+
+
+def _open_all(
+    group: str, path: Path, key: str, plugins: Iterable[tuple[int, Plugin]], clock: Clock, *more: Any
+) -> tuple[Any, ...]:
+    findings: list[Finding] = []
+    opened: list[Any] = []
+    for index, plugin in plugins:
+        try:
+            opened.append(_open(group, path, (key, index), plugin, clock, *more))
         except DeclarationError as error:
             findings += error.findings
     if findings:
@@ -201,10 +247,7 @@ def _open(group: str, path: Path, place: tuple[str | int, ...], plugin: Plugin, 
         return factory(settings, clock, *more[: max(0, len(signature(factory).parameters) - 2)])
     except ValidationError as error:
         raise DeclarationError(
-            tuple(
-                _located(path, (*place, *item["loc"]), str(item["msg"]).removeprefix("Value error, "))
-                for item in error.errors()
-            )
+            tuple(_located(path, (*place, *where), message) for where, message in refusals(error))
         ) from None
     except (ValueError, OSError, UsageError) as error:
         raise _finding(path, place, str(error)) from None

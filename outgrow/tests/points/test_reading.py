@@ -161,3 +161,60 @@ def test_a_broken_line_is_found_or_harmless(number: int, replacement: str) -> No
         parse_declaration("\n".join(lines))
     except DeclarationError as error:
         assert all(finding.line >= 1 and finding.column >= 1 for finding in error.findings)
+
+
+SMALL = """\
+apiVersion: outgrow/v1
+users: {signal: users}
+signals:
+  users: {unit: users, metric: users, value: true}
+  load: {unit: per_second, metric: requests_total, rate: true}
+  wait: {unit: seconds, metric: wait_seconds, quantile: 0.95}
+  failing: {unit: ratio, metric: errors_total, ratio: {metric: requests_total}}
+  regions: {unit: users, metric: users, value: true, by: region}
+points:
+- id: one
+  monitor_from: 10
+  complete_before: 20
+  triggers:
+  - {id: slow, signal: wait, threshold: 1s}
+"""
+
+
+def with_trigger(trigger: str) -> str:
+    return SMALL.replace("  - {id: slow, signal: wait, threshold: 1s}", f"  - {{id: x, {trigger}}}")
+
+
+def test_signals_named_like_rules_keep_their_place() -> None:
+    wrong = SMALL.replace(
+        "signals:\n",
+        "signals:\n"
+        "  ratio: {unti: users, metric: x, value: true}\n"
+        "  answers: {metric: x, value: true, windwo: 4}\n"
+        "  rule: {metric: x, ratio: {metric: y, lables: {a: b}}}\n",
+    )
+    wrong += "  rule: {kind: ratio, stay: 5, migrate: 2, bogus: 1}\n"
+    assert findings(wrong) == [
+        "outgrow.yaml:4:11: signals.ratio.unti: is not a known key",
+        "outgrow.yaml:5:37: signals.answers.windwo: is not a known key",
+        "outgrow.yaml:6:40: signals.rule.ratio.lables: is not a known key",
+        "outgrow.yaml:18:44: points[0].rule.bogus: is not a known key",
+    ]
+
+
+def test_costs_and_names_are_found_without_the_names_of_their_models() -> None:
+    wrong = SMALL.replace("  wait:", "  bad name:") + "costs: {monthly_now: much}\n"
+    paths = [finding.split(": ")[1] for finding in findings(wrong)]
+    assert {"signals.bad name", "costs.monthly_now"} <= set(paths)
+    option = SMALL + "  options:\n  - {id: A, effort_weeks: 1, monthly_cost: {fixed: much}}\n"
+    assert {finding.split(": ")[1] for finding in findings(option)} <= {
+        "points[0].options[0].monthly_cost.fixed",
+        "points[0].options[0].monthly_cost",
+    }
+
+
+@pytest.mark.parametrize("depth", [60, 1_500, 200_000])
+@pytest.mark.parametrize("mark", ["[", "{a: "])
+def test_deep_nesting_is_a_finding(depth: int, mark: str) -> None:
+    text = "apiVersion: outgrow/v1\na: " + mark * depth
+    assert findings(text) == [f"outgrow.yaml:2:{4 + 49 * len(mark)}: (yaml): is nested too deeply: more than 50 levels"]

@@ -43,12 +43,12 @@ def check(
 
 def _look(workspace: Workspace, offline: bool) -> dict[str, Any]:
     declared = workspace.declaration
+    workspace.notifiers()  # first: with it, wrong settings of sources and notifiers are found together
     sources, unknown = [], {}
     for source, plugin in zip(workspace.sources, declared.sources, strict=True):
         reason = None if offline else source.reachable()
         sources.append({"name": source.name, "kind": plugin.kind, "reachable": None if offline else reason is None,
                         "reason": reason})  # fmt: skip
-    workspace.notifiers()
     if not offline and sources and all(source["reachable"] for source in sources):
         seen = workspace.observe(keep=False)
         unknown = dict(seen.unknown)

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from outgrow.errors import DeclarationError, Finding, UsageError
 from outgrow.points.consistency import contradictions
-from outgrow.points.declaration import Declaration
+from outgrow.points.declaration import Declaration, Plugin
 
 PathParts = tuple[str | int, ...]
 MAX_BYTES = 2_000_000
+MAX_DEPTH = 50
+"""A declared file needs seven levels; composing thousands would exhaust the stack."""
 
 
 def read_declaration(path: Path) -> Declaration:
@@ -65,6 +67,27 @@ def parse_declaration(text: str, file: str = "outgrow.yaml") -> Declaration:
     if findings:
         raise DeclarationError(_ordered(findings))
     return declaration
+
+
+def well_formed_plugins(path: Path) -> dict[str, list[tuple[int, Plugin]]]:
+    """The entries of ``sources`` and ``notify``, with their places, that can be read in a file wrong elsewhere."""
+    entries: dict[str, list[tuple[int, Plugin]]] = {"sources": [], "notify": []}
+    try:
+        data = _plain(_compose(path.read_text(encoding="utf-8-sig"), str(path)), (), [])
+    except (OSError, ValueError, DeclarationError):
+        return entries
+    for key, found in entries.items():
+        for index, entry in enumerate(data[key] if isinstance(data.get(key), list) else ()):
+            try:
+                found.append((index, Plugin.model_validate(entry)))
+            except ValidationError:  # found with the rest of the file
+                continue
+    return entries
+
+
+def refusals(error: ValidationError) -> list[tuple[PathParts, str]]:
+    """What a plugin's settings were refused for, as (path, message), without echoes."""
+    return [(tuple(item["loc"]), _message(item)) for item in _without_echoes(error, tuple)]
 
 
 _STAND_INS: dict[str, Any] = {
@@ -126,6 +149,7 @@ for _tag, _pattern, _first in (
 
 def _compose(text: str, file: str) -> yaml.Node:
     try:
+        _refuse_depth(text, file)
         root = yaml.compose(text, Loader=_CoreSchemaLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -137,6 +161,21 @@ def _compose(text: str, file: str) -> yaml.Node:
         raise DeclarationError((Finding(file, 1, 1, "(file)", "is empty or not a mapping; outgrow init writes one"),))
     _refuse_aliases(root, file, set())
     return root
+
+
+def _refuse_depth(text: str, file: str) -> None:
+    """Events come one by one, whatever the depth; nodes are composed by recursion in C, which ends the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_CoreSchemaLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            mark = event.start_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            message = f"is nested too deeply: more than {MAX_DEPTH} levels"
+            raise DeclarationError((Finding(file, line, column, "(yaml)", message),))
 
 
 def _refuse_aliases(node: yaml.Node, file: str, seen: set[int]) -> None:
@@ -181,17 +220,32 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 
 
 def _said(error: ValidationError) -> list[tuple[PathParts, Any]]:
-    """What was found, by path. A list counts as too short when one of its items is wrong; that echo is left out."""
-    said = [(_path(item["loc"]), item) for item in error.errors()]
+    """What was found, by path."""
+    return [(_path(item["loc"]), item) for item in _without_echoes(error, _path)]
+
+
+def _without_echoes(error: ValidationError, path_of: Callable[[Sequence[str | int]], PathParts]) -> list[Any]:
+    """A list counts as too short when one of its items is wrong; that echo is left out."""
+    said = [(path_of(item["loc"]), item) for item in error.errors()]
     return [
-        (path, item)
+        item
         for path, item in said
         if item["type"] != "too_short" or not any(other != path and other[: len(path)] == path for other, _ in said)
     ]
 
 
 def _path(location: Sequence[str | int]) -> PathParts:
-    return tuple(part for part in location if part not in ("ratio", "answers") or location[-1] == part)
+    """The place in the file: without the names validation adds for the chosen rule, members of unions, and keys."""
+    kept: list[str | int] = []
+    for index, part in enumerate(location):
+        in_rule = index == 3 and location[0] == "points" and location[2] == "rule"
+        in_money = location[0] in ("points", "costs") and index > 0 and location[index - 1] in _MONEY
+        if not in_rule and part != "[key]" and (not in_money or part in _MONEY):
+            kept.append(part)
+    return tuple(kept)
+
+
+_MONEY = ("monthly_cost", "monthly_now", "fixed", "per_user")
 
 
 def _message(item: Any) -> str:
