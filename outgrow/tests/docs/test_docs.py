@@ -283,7 +283,7 @@ def bookshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "check",
         "status --as-of 2026-11-01",
         "forecast --as-of 2026-11-01",
-        "import ramp.csv --simulated",
+        "import ramp.csv --made 2026-10-20 --simulated",
         "note search house-style ok",
         "pace",
         "init -c other.yaml",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ from outgrow.imports.lead_time import read_lead_time
 from outgrow.imports.ramp_records import Loop, RampRequest, ReadRamp
 from outgrow.imports.ramps import RAMP_KINDS, detect, read_ramps
 from outgrow.points.declaration import Declaration, Signal
-from outgrow.quantities import format_duration, format_quantity, iso_date
+from outgrow.quantities import format_duration, format_quantity, iso_date, parse_time
 from outgrow.signals.series import Origin, Ramp
 from outgrow.wiring import Workspace, open_workspace
 
@@ -70,6 +70,9 @@ def import_(
         float | None, typer.Option(min=0.0, max=1.0, help="Which quantile the signal is, where it is not declared.")
     ] = None,
     metric: Annotated[str, typer.Option(help="The k6 trend that holds the durations.")] = "http_req_duration",
+    made: Annotated[
+        str | None, typer.Option(help="When a ramp was run, e.g. 2026-03-01; else what its file says.")
+    ] = None,
     simulated: Annotated[
         bool, typer.Option("--simulated", help="The data are made up; they are labelled so wherever they show.")
     ] = False,
@@ -91,7 +94,7 @@ def import_(
         if ramps := sorted_out[Kind.RAMP]:
             name = signal or _ramp_signal(declaration, ramps[0])
             request = RampRequest(name, quantile or _declared(declaration, name).quantile, loop, origin, metric)
-            done += _import_ramps(workspace, ramps, request)
+            done += _import_ramps(workspace, ramps, request, _time(made))
         done += [_import_history(workspace, path, origin) for path in sorted_out[Kind.HISTORY]]
         done += [_import_lead_time(workspace, path, signal or LEAD_TIME) for path in sorted_out[Kind.GIT]]
     if as_json:
@@ -158,10 +161,12 @@ def _import_history(workspace: Workspace, path: Path, origin: Origin) -> _Done:
     )
 
 
-def _import_ramps(workspace: Workspace, paths: list[Path], request: RampRequest) -> list[_Done]:
+def _import_ramps(workspace: Workspace, paths: list[Path], request: RampRequest, made_at: float | None) -> list[_Done]:
     signal = _declared(workspace.declaration, request.signal)
     with _progress(*paths) as progress:
         reads = read_ramps(paths, request, progress)
+    if made_at is not None:
+        reads = tuple(replace(read, ramp=replace(read.ramp, made_at=made_at)) for read in reads)
     for read in reads:
         if read.kind != "ramp table" and signal.unit != "seconds":
             raise UsageError(
@@ -173,6 +178,13 @@ def _import_ramps(workspace: Workspace, paths: list[Path], request: RampRequest)
         for read in reads:
             workspace.ledger.add_ramp(read.ramp)
     return [_ramp_done(read, signal.unit) for read in reads]
+
+
+def _time(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise UsageError(f"--made: {error}") from None
 
 
 def _refuse_other_units(workspace: Workspace, ramp: Ramp, unit: str) -> None:
