@@ -123,7 +123,7 @@ class Lookout:
             counted = [
                 note.at
                 for note in self.ledger.notes(point.id, trigger.id)
-                if note.made_at <= until and (note.withdrawn_at is None or note.withdrawn_at > until)
+                if note.withdrawn_at is None or note.withdrawn_at > until
             ]
             return judge_fact(trigger, counted, until)
         name = trigger.signal or ""
