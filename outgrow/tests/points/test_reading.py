@@ -218,3 +218,104 @@ def test_costs_and_names_are_found_without_the_names_of_their_models() -> None:
 def test_deep_nesting_is_a_finding(depth: int, mark: str) -> None:
     text = "apiVersion: outgrow/v1\na: " + mark * depth
     assert findings(text) == [f"outgrow.yaml:2:{4 + 49 * len(mark)}: (yaml): is nested too deeply: more than 50 levels"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "path", "said"),
+    [
+        ("signal: wait, threshold: 1s, confirms: true", "", "at least one trigger must not merely confirm"),
+        ("signal: wait, threshold: 1s, when: normal-load", "[0].when", "declare load: {signal: …}"),
+        ("signal: failing, threshold: 80", "[0].threshold", "80 of unit ratio: write 80% or 0.8"),
+        ("signal: failing, threshold: 0.5, breaks_at: 250", "[0].breaks_at", "it lies between 0 and 1"),
+        ("signal: failing, threshold: 0.5, clears_at: -1", "[0].clears_at", "it lies between 0 and 1"),
+        ("kind: fact, threshold: 5s", "[0].threshold", "'5s' has a unit here; write a plain number"),
+        ("kind: fact, threshold: 5, breaks_at: 2", "[0].breaks_at", "the warning comes first"),
+        ("kind: fact, for: 10m", "[0].for", "means nothing for kind fact"),
+        ("kind: fact, when: any", "[0].when", "means nothing"),
+        ("kind: fact, direction: above", "[0].direction", "means nothing"),
+        ("kind: fact, share: 0.05", "[0].share", "means nothing"),
+        ("kind: fact, clears_at: 1", "[0].clears_at", "a fact is set by outgrow note"),
+        ("signal: wait, threshold: 1s, share: 0.1", "[0].share", "means nothing for kind threshold"),
+        ("signal: wait, threshold: 1s, within: 90d", "[0].within", "means nothing"),
+        ("kind: grows-faster-than-users, signal: wait, threshold: 0.8, for: 1h", "[0].for", "means nothing"),
+        ("kind: grows-faster-than-users, signal: wait, threshold: 0.8s", "[0].threshold", "not a quantity in ratio"),
+        ("kind: spread, signal: regions, threshold: 3, when: any", "[0].when", "means nothing for kind spread"),
+        ("kind: spread, signal: regions, threshold: 3B", "[0].threshold", "'3B' has a unit here"),
+    ],
+)
+def test_what_a_trigger_would_ignore_or_never_reach_is_found(trigger: str, path: str, said: str) -> None:
+    [finding] = findings(with_trigger(trigger))
+    assert f" points[0].triggers{path}: " in finding
+    assert said in finding
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "signal: failing, threshold: 80%, breaks_at: 1",
+        "signal: wait, threshold: 1s, for: 5m, clears_at: 500ms, direction: above",
+        "kind: fact, threshold: 3, breaks_at: 3, within: 90d",
+        "kind: grows-faster-than-users, signal: wait, threshold: 80%, breaks_at: 0.9",
+        "kind: spread, signal: regions, threshold: 3, share: 0.1, for: 1d, clears_at: 2",
+    ],
+)
+def test_what_means_something_is_accepted(trigger: str) -> None:
+    parse_declaration(with_trigger(trigger))
+
+
+def test_a_signal_asks_a_source_that_is_declared() -> None:
+    asking = SMALL.replace("quantile: 0.95", "quantile: 0.95, source: promtheus")
+    assert findings(asking) == [
+        "outgrow.yaml:6:63: signals.wait.source: there is no source 'promtheus'; declared: none"
+    ]
+    declared = (
+        'sources:\n- {kind: prometheus, url: "http://127.0.0.1:9090"}\n- {kind: scrape, name: own, targets: []}\n'
+    )
+    [finding] = findings(asking + declared)
+    assert finding.endswith("there is no source 'promtheus'; did you mean 'prometheus'?")
+    for name in ("prometheus", "own"):
+        parse_declaration(asking.replace("promtheus", name) + declared)
+
+
+def test_two_sources_of_one_name_are_found() -> None:
+    twice = SMALL + 'sources:\n- {kind: prometheus, url: "http://a"}\n- {kind: scrape, name: prometheus}\n'
+    assert findings(twice) == [
+        "outgrow.yaml:17:3: sources[1]: is the second source named 'prometheus'; give each a name of its own"
+    ]
+
+
+def test_contradictions_are_found_beside_a_plugin_without_kind() -> None:
+    found = findings(with_trigger("signal: waits, threshold: 1s") + "sources: [{name: a}]\nnotify: [{name: b}]\n")
+    assert [finding.split(": ")[1] for finding in found] == [
+        "points[0].triggers[0].signal",
+        "sources[0].kind",
+        "notify[0].kind",
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["triggers: []", "triggers: 5", "triggers: {a: b}"])
+def test_triggers_that_are_none_do_not_hide_the_rest(wrong: str) -> None:
+    text = SMALL.replace("triggers:\n  - {id: slow, signal: wait, threshold: 1s}", wrong)
+    found = findings(text.replace("signal: users}", "signal: user}"))
+    assert [finding.split(": ")[1] for finding in found] == ["users.signal", "points[0].triggers"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "postgresql://me:hunter2@host/db",
+        "postgres://me:hunter2@host/db",
+        "postgresql://me@host/db?password=hunter2",
+        "postgresql+psycopg://me:hunter2@host/db",
+    ],
+)
+def test_a_password_in_the_ledgers_url_is_refused_and_not_repeated(location: str) -> None:
+    [finding] = findings(SMALL + f'ledger: "{location}"\n')
+    assert "ledger: a password would stand in the file" in finding
+    assert "OUTGROW_LEDGER" in finding
+    assert "hunter2" not in finding
+
+
+def test_a_ledgers_url_without_password_is_accepted() -> None:
+    for location in ("postgresql://me@host/db", "postgresql:///db?service=outgrow", "here.sqlite"):
+        parse_declaration(SMALL + f'ledger: "{location}"\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from outgrow.points.declaration import AnswersRule, Declaration, Point, RatioRule, Signal, Trigger
 from outgrow.quantities import parse_quantity
@@ -12,6 +13,16 @@ from outgrow.quantities import parse_quantity
 Contradiction = tuple[tuple[str | int, ...], str]
 
 READINGS = ("quantile", "rate", "ratio", "value", "max")
+
+_PROBABILITIES = ("grows-faster-than-users", "worse-though-scaled-out")
+_OF_A_PROBABILITY = ("direction", "when", "clears_at", "within", "share", "for")
+WITHOUT_MEANING: dict[str, tuple[str, ...]] = {
+    "threshold": ("share", "within"),
+    "fact": ("for", "when", "direction", "share"),
+    "spread": ("within", "when", "direction"),
+    **dict.fromkeys(_PROBABILITIES, _OF_A_PROBABILITY),
+}
+"""Trigger kind → the keys that it would ignore; who writes one expects something of it."""
 
 
 def contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[Contradiction]:
@@ -30,22 +41,73 @@ def contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[C
         yield ("milestones",), "must rise from one milestone to the next"
     for name, signal in known.items():
         yield from _signal(name, signal)
+    yield from _sources(declaration, data)
+    yield from _ledger(declaration.ledger)
     yield from _twice(("points",), [point.id for point in declaration.points])
     options = {f"{point.id}/{option.id}" for point in declaration.points for option in point.options}
     for index, point in enumerate(declaration.points):
         path = ("points", index)
         yield from _ladder(path, point)
         yield from _twice((*path, "triggers"), [trigger.id for trigger in point.triggers])
+        if all(trigger.confirms for trigger in point.triggers):
+            yield (*path, "triggers"), "nothing here can fire: at least one trigger must not merely confirm"
         yield from _twice((*path, "options"), [option.id for option in point.options])
         for place, trigger in enumerate(point.triggers):
-            raw = data["points"][index]["triggers"][place]
-            yield from _trigger((*path, "triggers", place), trigger, declaration, raw)
+            where = (*path, "triggers", place)
+            raw = _raw(data, where)
+            yield from _trigger(where, trigger, declaration, raw if isinstance(raw, dict) else {})
+            if trigger.kind == "threshold" and trigger.when == "normal-load" and data.get("load") is None:
+                yield (*where, "when"), "normal-load needs to know the load: declare load: {signal: …}"
         yield from _options(path, point, options)
         yield from _rule(path, point)
     if declaration.team.always_operational > declaration.team.people:
         yield ("team", "always_operational"), "asks for more people than the team has"
     if not any(declaration.criteria.model_dump().values()):
         yield ("criteria",), "at least one weight must be above zero"
+
+
+def _raw(data: Any, path: tuple[str | int, ...]) -> Any:
+    """What is written at ``path``, or None."""
+    for part in path:
+        if isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _sources(declaration: Declaration, data: dict[str, Any]) -> Iterator[Contradiction]:
+    """A source goes by its ``name``, else by its kind; a signal may ask for one by it."""
+    if len(declaration.sources) != len(data.get("sources") or ()):
+        return
+    names = [source.name or source.kind for source in declaration.sources]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("sources", index), f"is the second source named {name!r}; give each a name of its own"
+    if any(_raw(data, ("sources", index, "kind")) != source.kind for index, source in enumerate(declaration.sources)):
+        return
+    for signal_name, signal in declaration.signals.items():
+        if signal.source is not None and signal.source not in names:
+            near = _near(signal.source, set(names)) or f"; declared: {', '.join(names) or 'none'}"
+            yield ("signals", signal_name, "source"), f"there is no source {signal.source!r}{near}"
+
+
+def _ledger(location: str | None) -> Iterator[Contradiction]:
+    if location is None or "://" not in location:
+        return
+    try:
+        parts = urlsplit(location)
+        has_password = parts.password is not None
+        names = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    except ValueError:
+        yield ("ledger",), "is not a URL; write for example postgresql://user@host/database"
+        return
+    if has_password or "password" in names or "sslpassword" in names:
+        yield (
+            ("ledger",),
+            "a password would stand in the file for all to read; keep it in a pgpass or service file, or give the "
+            "whole URL as OUTGROW_LEDGER in the environment",
+        )
 
 
 def _signal(name: str, signal: Signal) -> Iterator[Contradiction]:
@@ -71,13 +133,18 @@ def _signal(name: str, signal: Signal) -> Iterator[Contradiction]:
 
 
 def _trigger(
-    path: tuple[str | int, ...], trigger: Trigger, declaration: Declaration, raw: Any
+    path: tuple[str | int, ...], trigger: Trigger, declaration: Declaration, raw: dict[str, Any]
 ) -> Iterator[Contradiction]:
     known = declaration.signals
+    for key in WITHOUT_MEANING[trigger.kind]:
+        if key in raw:
+            yield (*path, key), f"means nothing for kind {trigger.kind}; leave it out"
+    yield from _thresholds(path, trigger)
     if trigger.kind == "fact":
         for key in ("signal", "replicas", "clears_at"):
             if getattr(trigger, key) is not None:
                 yield (*path, key), "a fact is set by outgrow note and watches no signal"
+        yield from _units(path, raw, "")
         return
     if trigger.signal is None:
         yield path, "needs a signal"
@@ -92,17 +159,35 @@ def _trigger(
         yield (*path, "replicas"), "belongs to kind worse-though-scaled-out"
     if trigger.kind == "spread" and trigger.signal in known and known[trigger.signal].by is None:
         yield (*path, "signal"), "spread needs a signal with by: (the label that holds the region)"
-    if trigger.kind in ("grows-faster-than-users", "worse-though-scaled-out"):
+    if trigger.kind not in _PROBABILITIES and trigger.threshold is None:
+        yield path, "needs a threshold"
+    yield from _values(path, trigger, known, raw)
+
+
+def _values(
+    path: tuple[str | int, ...], trigger: Trigger, known: dict[str, Signal], raw: dict[str, Any]
+) -> Iterator[Contradiction]:
+    if trigger.kind in _PROBABILITIES:
+        yield from _units(path, raw, "ratio")
         for key in ("threshold", "breaks_at"):
             value = getattr(trigger, key)
             if value is not None and not 0 < value < 1:
                 yield (*path, key), "is a probability here: between 0 and 1"
-    elif trigger.threshold is None:
-        yield path, "needs a threshold"
-    yield from _thresholds(path, trigger)
-    signal = known.get(trigger.signal or "")
-    if signal is not None and trigger.kind == "threshold":
-        yield from _units(path, raw, signal.unit)
+    elif trigger.kind == "spread":
+        yield from _units(path, raw, "")
+    elif trigger.signal in known:
+        unit = known[trigger.signal].unit
+        yield from _units(path, raw, unit)
+        if unit == "ratio":
+            yield from _ratios(path, trigger)
+
+
+def _ratios(path: tuple[str | int, ...], trigger: Trigger) -> Iterator[Contradiction]:
+    for key in ("threshold", "breaks_at", "clears_at"):
+        value = getattr(trigger, key)
+        if value is not None and not 0 <= value <= 1:
+            meant = f"write {value:g}% or {value / 100:g}" if 1 < value <= 100 else "it lies between 0 and 1"
+            yield (*path, key), f"{value:g} of unit ratio: {meant}"
 
 
 def _thresholds(path: tuple[str | int, ...], trigger: Trigger) -> Iterator[Contradiction]:
@@ -115,13 +200,14 @@ def _thresholds(path: tuple[str | int, ...], trigger: Trigger) -> Iterator[Contr
         yield (*path, "clears_at"), "must lie on the quiet side of the threshold"
 
 
-def _units(path: tuple[str | int, ...], raw: Any, unit: str) -> Iterator[Contradiction]:
+def _units(path: tuple[str | int, ...], raw: dict[str, Any], unit: str) -> Iterator[Contradiction]:
+    """Suffixes that do not suit ``unit``; ``""`` is a bare count."""
     for key in ("threshold", "breaks_at", "clears_at"):
-        if isinstance(raw, dict) and isinstance(raw.get(key), str):
+        if isinstance(raw.get(key), str):
             try:
                 parse_quantity(raw[key], unit)
             except ValueError as error:
-                yield (*path, key), str(error)
+                yield (*path, key), str(error) if unit else f"{raw[key]!r} has a unit here; write a plain number"
 
 
 def _ladder(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction]:

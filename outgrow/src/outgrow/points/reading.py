@@ -116,7 +116,7 @@ def _without(data: dict[str, Any], error: ValidationError, rounds: int = 5) -> D
                 return None
             owner, key = keys[-1]
             owner.pop(key, None)
-            if key == "id":
+            if key == "id" or (key == "kind" and path[0] in ("sources", "notify")):
                 owner[key] = f"missing-{attempt}-{number}"
             elif item["type"] != "extra_forbidden" and key in _STAND_INS:
                 owner[key] = deepcopy(_STAND_INS[key])
