@@ -8,8 +8,8 @@ times likelihood, and the doubt within a cell comes from a parametric bootstrap 
 bridge: production carries s times the rig's load for the same answer, s ~ LogN(0, .12), settled where both overlap.
 
 A bend with a capacity is a wall there, however flat the curve is before it. Where neither utilisation nor a ramp places
-the capacity, the highest load seen is taken to be a third of it (C over it ~ LogN(ln 3, .4), that is 20 to 56 %): servers
-usually run at 10 to 50 % (L. A. Barroso and U. Hölzle, The Case for Energy-Proportional Computing, 2007).
+the capacity, the highest load seen is taken to be a third of it (C over it ~ LogN(ln 3, .4), that is 20 to 56 %):
+servers usually run at 10 to 50 % (L. A. Barroso and U. Hölzle, The Case for Energy-Proportional Computing, 2007).
 """
 
 from __future__ import annotations
