@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import vl_convert
@@ -19,6 +21,9 @@ from outgrow.quantities import format_quantity, significant
 
 LINE_CHARACTERS = 150
 PNG_SCALE = 2.0
+
+# XML 1.0, production 2 (Char): the renderer ends the whole process over such a character.
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def forecast_picture(
@@ -116,14 +121,30 @@ def _provenance(forecast: Forecast) -> list[str]:
     return [*parts, *([history] if history else []), *bands, f"made {day(forecast.made_at)}"]
 
 
+def _specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    specification: dict[str, Any] = _drawable(chart.to_dict(validate=False))
+    return specification
+
+
+def _drawable(value: Any) -> Any:
+    """The same without characters that no XML document can hold."""
+    if isinstance(value, str):
+        return _NOT_IN_XML.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {key: _drawable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_drawable(item) for item in value]
+    return value
+
+
 def as_svg(chart: alt.TopLevelMixin) -> str:
     """The picture as SVG text, self-contained: no script, no link, no font to fetch."""
-    return vl_convert.vegalite_to_svg(chart.to_dict(validate=False), allowed_base_urls=[])
+    return vl_convert.vegalite_to_svg(_specification(chart), allowed_base_urls=[])
 
 
 def as_png(chart: alt.TopLevelMixin, scale: float = PNG_SCALE) -> bytes:
     """The picture as PNG bytes, ``scale`` pixels to each pixel of the design."""
-    return vl_convert.vegalite_to_png(chart.to_dict(validate=False), scale=scale, allowed_base_urls=[])
+    return vl_convert.vegalite_to_png(_specification(chart), scale=scale, allowed_base_urls=[])
 
 
 def save(chart: alt.TopLevelMixin, path: Path) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib import import_module
 
 import typer
 
 from outgrow import __version__
 from outgrow.cli.output import report_error
+from outgrow.cli.streams import OutputLost, guard_streams
 from outgrow.errors import OutgrowError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -67,16 +69,43 @@ def root(
 
 
 def main() -> None:
-    """Entry point of the ``outgrow`` command."""
-    called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
-    only = (called,) if called in COMMANDS and "_OUTGROW_COMPLETE" not in os.environ else tuple(COMMANDS)
+    """Entry point of the ``outgrow`` command. Whatever happens, 1 always means a finding."""
+    if not guard_streams():
+        sys.exit(3)
+    as_json = "--json" in sys.argv
     try:
+        code = _code(as_json)
+        sys.stdout.flush()
+    except OutputLost as lost:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (the interpreter flushes it at its end)
+        code = report_error(lost, as_json=False)
+    sys.exit(code)
+
+
+def _code(as_json: bool) -> int:
+    try:
+        called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+        only = (called,) if called in COMMANDS and "_OUTGROW_COMPLETE" not in os.environ else tuple(COMMANDS)
         build(only)()
+    except SystemExit as end:
+        if isinstance(end.__context__, OSError):  # typer would end with 1 for a broken pipe; ours never come so far
+            return _broke(end.__context__, as_json)
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 2
+    except OutputLost:
+        raise
     except OutgrowError as error:
-        sys.exit(report_error(error, as_json="--json" in sys.argv))
+        return report_error(error, as_json=as_json)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; what was finished is kept\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return 130
+    except Exception as broken:
+        return _broke(broken, as_json)
+    return 0
+
+
+def _broke(broken: Exception, as_json: bool) -> int:
+    if os.environ.get("OUTGROW_TRACEBACK"):
+        traceback.print_exception(broken, file=sys.stderr)
+    what = " ".join(f"{type(broken).__name__}: {broken}".split())[:300].removesuffix(":")
+    error = OutgrowError(f"outgrow broke: {what}; this is a bug, please report it with the command")
+    return report_error(error, as_json=as_json)

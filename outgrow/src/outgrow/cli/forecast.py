@@ -142,7 +142,7 @@ def _show(status: PointStatus, now: float, explain: bool, plain: bool) -> None:
             table.add_column(column, overflow="fold")
         for trigger in told:
             for index, row in enumerate(_rows(trigger, now)):
-                table.add_row(trigger.title if index == 0 else "", *row)
+                table.add_row(*(Text(cell) for cell in (trigger.title if index == 0 else "", *row)))
         console.print(table)
     soonest = soonest_trigger(status)
     if soonest is not None and soonest.forecast is not None:

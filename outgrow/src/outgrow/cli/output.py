@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from outgrow.errors import DeclarationError, OutgrowError
@@ -28,18 +30,35 @@ STATE_STYLES: dict[State, str] = {
 """Not knowing never looks like being fine."""
 
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSAID_IN_JSON = re.compile("[\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text without what would steer a terminal; tabs and line ends stay. Others' words are shown, never obeyed."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+class _Screen(Console):
+    """A console on which only styles steer the terminal, never the words."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
 def out(plain: bool = False) -> Console:
     """Where data goes. Honours NO_COLOR; ``plain`` has no colour and never folds a line."""
     if plain:
-        return Console(file=sys.stdout, color_system=None, width=10_000, highlight=False, soft_wrap=True)
-    return Console(
+        return _Screen(file=sys.stdout, color_system=None, width=10_000, highlight=False, soft_wrap=True)
+    return _Screen(
         file=sys.stdout, highlight=False, width=_width(sys.stdout.isatty()), soft_wrap=not sys.stdout.isatty()
     )
 
 
 def err() -> Console:
     """Where messages go."""
-    return Console(
+    return _Screen(
         file=sys.stderr, highlight=False, width=_width(sys.stderr.isatty()), soft_wrap=not sys.stderr.isatty()
     )
 
@@ -51,13 +70,15 @@ def _width(is_terminal: bool) -> int | None:
 
 def emit_line(text: str) -> None:
     """One fact on a line of stdout, with its tabs as they are."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
     sys.stdout.flush()
 
 
 def emit_json(fields: Mapping[str, Any]) -> None:
     """One JSON document on stdout, with its schema; infinite and NaN numbers become null."""
-    sys.stdout.write(json.dumps({"schema": SCHEMA, **_finite(fields)}, ensure_ascii=False, indent=2) + "\n")
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps({"schema": SCHEMA, **_finite(fields)}, ensure_ascii=not unicode, indent=2)
+    sys.stdout.write(_UNSAID_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def _finite(value: Any) -> Any:
