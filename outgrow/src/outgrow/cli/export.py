@@ -71,18 +71,23 @@ def grafana(
     no_input: NoInputOption = False,
 ) -> None:
     """A Grafana dashboard: a row for each rewrite point, a panel for each signal with its limits."""
-    from outgrow.reports.grafana import grafana_dashboard
+    from outgrow.reports.grafana import grafana_dashboard, left_out
 
+    declaration = read_declaration(config)
     try:
-        dashboard = grafana_dashboard(read_declaration(config))
+        dashboard = grafana_dashboard(declaration)
     except ValueError as error:
         raise UsageError(f"{config}: a signal cannot be said in PromQL: {error}") from None
     text = json.dumps(dashboard, ensure_ascii=False, indent=2) + "\n"
+    missing = left_out(declaration)
     if as_json:
         _write(text, output)
-        emit_json({"format": "grafana", "output": _path(output), "dashboard": None if output else dashboard})
+        shown = None if output else dashboard
+        emit_json({"format": "grafana", "output": _path(output), "left_out": missing, "dashboard": shown})
     else:
         _deliver(text, output)
+        if missing:
+            err().print(f"without a panel, because they come from imports alone: {', '.join(missing)}", markup=False)
     hint("outgrow export prometheus-rules")
 
 

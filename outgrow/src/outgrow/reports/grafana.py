@@ -73,6 +73,11 @@ def grafana_dashboard(declaration: Declaration) -> Json:
     }
 
 
+def left_out(declaration: Declaration) -> tuple[str, ...]:
+    """Signals that have no panel: they come from imports alone, and Prometheus does not know them."""
+    return tuple(name for name, signal in declaration.signals.items() if signal.imported)
+
+
 def _growth(declaration: Declaration) -> Iterator[Json]:
     uses = (("users", declaration.users), ("load", declaration.load), ("utilisation", declaration.utilisation))
     seen: set[str] = set()
@@ -80,22 +85,25 @@ def _growth(declaration: Declaration) -> Iterator[Json]:
         if use is not None and use.signal not in seen:
             seen.add(use.signal)
             signal = declaration.signals[use.signal]
+            if signal.imported:
+                continue
             yield _panel(signal.title or use.signal, f"The {word} every forecast rests on.", signal)
 
 
 def _point(point: Point, declaration: Declaration) -> Iterator[Json]:
     users = declaration.signals[declaration.users.signal]
     decide = [(float(point.decide_by), _WARN)] if point.decide_by else []
-    yield _text(point)
-    yield _panel(
-        "Users against the declared limit",
-        " ".join(_ladder(point)),
-        users,
-        [(float(point.monitor_from), "yellow"), *decide, (float(point.complete_before), _BREAK)],
-    )
+    yield _text(point, declaration)
+    if not users.imported:
+        yield _panel(
+            "Users against the declared limit",
+            " ".join(_ladder(point)),
+            users,
+            [(float(point.monitor_from), "yellow"), *decide, (float(point.complete_before), _BREAK)],
+        )
     by_signal: dict[tuple[str, bool], list[Trigger]] = {}
     for trigger in point.triggers:
-        if trigger.signal is not None:
+        if trigger.signal is not None and not declaration.signals[trigger.signal].imported:
             by_signal.setdefault((trigger.signal, trigger.kind == "spread"), []).append(trigger)
     for (name, by_member), triggers in by_signal.items():
         signal = declaration.signals[name]
@@ -178,7 +186,7 @@ def _steps(limits: Sequence[tuple[float, str]], *, below: bool) -> list[Json]:
     return [{"color": colour, "value": value} for colour, value in zip(steps, [None, *values], strict=True)]
 
 
-def _text(point: Point) -> Json:
+def _text(point: Point, declaration: Declaration) -> Json:
     lines = [f"**{_escaped(point.headline or point.title or point.id)}**", ""]
     lines += [f"Root cause: {_escaped(point.root_cause)}.", ""] if point.root_cause else []
     lines += [" ".join(_ladder(point)), ""]
@@ -187,6 +195,13 @@ def _text(point: Point) -> Json:
     unseen = [trigger for trigger in point.triggers if trigger.kind != "threshold"]
     if unseen:
         lines += ["Not drawn as a line:", "", *(f"- {_escaped(_unseen(trigger))}" for trigger in unseen), ""]
+    imported = [
+        f"{trigger.title or trigger.id}: {trigger.signal} comes from imports alone, judged by outgrow status"
+        for trigger in point.triggers
+        if trigger.signal is not None and declaration.signals[trigger.signal].imported
+    ]
+    if imported:
+        lines += ["Not drawn at all:", "", *(f"- {_escaped(line)}" for line in imported), ""]
     lines.append(f"`outgrow forecast {point.id}`")
     return {
         "type": "text",

@@ -67,13 +67,21 @@ def prometheus_rules(declaration: Declaration) -> str:
 def left_out(declaration: Declaration) -> tuple[str, ...]:
     """``point/trigger`` of what PromQL cannot say and the rules therefore leave to the tool itself."""
     return tuple(
-        f"{point.id}/{trigger.id}" for point in declaration.points for trigger in point.triggers if _why_not(trigger)
+        f"{point.id}/{trigger.id}"
+        for point in declaration.points
+        for trigger in point.triggers
+        if _why_not(trigger, declaration)
     )
 
 
-def _why_not(trigger: Trigger) -> str:
+def _why_not(trigger: Trigger, declaration: Declaration) -> str:
     if trigger.confirms:
         return "may confirm another trigger and never fires alone"
+    if trigger.signal is not None and declaration.signals[trigger.signal].imported:
+        return f"is judged on {trigger.signal}, which comes from imports alone; outgrow status judges it"
+    load = declaration.load
+    if trigger.when == "normal-load" and load is not None and declaration.signals[load.signal].imported:
+        return f"needs {load.signal}, which comes from imports alone; outgrow status judges it"
     return _LEFT_OUT.get(trigger.kind, "")
 
 
@@ -96,11 +104,14 @@ def _recordings(declaration: Declaration, records: Mapping[str, str]) -> Iterato
         trigger.signal for point in declaration.points for trigger in point.triggers if trigger.kind == "spread"
     }
     for name, signal in declaration.signals.items():
+        if signal.imported:
+            yield _Rule(comment=f"left out: {name} comes from imports alone")
+            continue
         yield _Rule(head=("record", records[name]), expr=promql_of(signal))
         if name in by_member and signal.by:
             yield _Rule(head=("record", _by_member(records[name])), expr=promql_of(signal, by_member=True))
     for use in (declaration.users, declaration.load):
-        if use is not None:
+        if use is not None and not declaration.signals[use.signal].imported:
             yield _unknown(None, use.signal, declaration, records)
 
 
@@ -111,8 +122,8 @@ def _by_member(record: str) -> str:
 def _alerts(point: Point, declaration: Declaration, records: Mapping[str, str]) -> Iterator[_Rule]:
     watched: dict[str, None] = {}
     for trigger in point.triggers:
-        if trigger.signal is None or trigger.threshold is None or _why_not(trigger):
-            yield _Rule(comment=f"left out: {trigger.id} {_why_not(trigger)}")
+        if trigger.signal is None or trigger.threshold is None or _why_not(trigger, declaration):
+            yield _Rule(comment=f"left out: {trigger.id} {_why_not(trigger, declaration)}")
             continue
         watched[trigger.signal] = None
         signal = declaration.signals[trigger.signal]
@@ -175,7 +186,9 @@ def _annotations(
     parts = [
         f"Felt by users: {_text(_bare(point.headline))}." if breaks and point.headline else "",
         f"Root cause: {_text(_bare(point.root_cause))}." if point.root_cause else "",
-        f"Users now: {users}; to be complete before {point.complete_before:,}.",
+        f"Users now: {users}; to be complete before {point.complete_before:,}."
+        if not declaration.signals[declaration.users.signal].imported
+        else f"To be complete before {point.complete_before:,} users.",
         f"First: {_text(_bare(trigger.runbook))}." if trigger.runbook and not _is_url(trigger.runbook) else "",
         f"Next: outgrow forecast {point.id}",
     ]
@@ -197,7 +210,8 @@ def _unknown(point: Point | None, name: str, declaration: Declaration, records: 
     title = _text(declaration.signals[name].title or name)
     summary, described = f"{title} is not measured, no date can be forecast", "Not knowing is not the same as fine."
     if point is not None:
-        expr = f"({expr})\nand on () (absent({users}) or {users} >= {point.monitor_from})"
+        if not declaration.signals[declaration.users.signal].imported:
+            expr = f"({expr})\nand on () (absent({users}) or {users} >= {point.monitor_from})"
         summary = f"{_text(point.title or point.id)}: {title} is not measured, its alerts cannot fire"
         described = f"{described} Watched from {point.monitor_from:,} users."
     return _Rule(
