@@ -7,6 +7,7 @@ plugins come through the same door: the entry points ``outgrow.sources`` and ``o
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,9 +23,9 @@ from outgrow.clock import ScaledClock, SystemClock
 from outgrow.errors import DeclarationError, Finding, UsageError
 from outgrow.ledger import default_location, open_ledger
 from outgrow.lookout import Lookout
-from outgrow.points.declaration import Declaration, Plugin
+from outgrow.points.declaration import Declaration, Plugin, Signal
 from outgrow.points.reading import locate, read_declaration, refusals, well_formed_plugins
-from outgrow.ports import Clock, Ledger, Notifier, Source
+from outgrow.ports import Clock, History, Ledger, Notifier, Observation, Source
 from outgrow.quantities import DAY, HOUR
 from outgrow.recording import RecordReport, observe_all, record_once
 from outgrow.signals.series import Origin
@@ -35,6 +36,25 @@ BACKFILL_SECONDS = 400 * DAY
 """A year and a bit, so that a yearly season shows; one value an hour."""
 FRESH_SECONDS = 120.0
 """A recorder that wrote within two minutes is trusted; otherwise the sources are asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Down:
+    """In place of a source that did not answer: its signals are unknown for that reason."""
+
+    name: str
+    reason: str
+
+    def observe(self, signals: Mapping[str, Signal], at: float) -> Observation:
+        del at
+        return Observation(unknown=dict.fromkeys(signals, self.reason))
+
+    def reachable(self) -> str | None:
+        return self.reason
+
+    def history(self, signals: Mapping[str, Signal], start: float, end: float, step_seconds: float) -> History:
+        del start, end, step_seconds
+        return History(unknown=dict.fromkeys(signals, self.reason))
 
 
 @dataclass(slots=True)
@@ -81,11 +101,14 @@ class Workspace:
             return notifiers
         return _open_all("outgrow.notifiers", self.path, "notify", enumerate(self.declaration.notify), self.clock)
 
-    def observe(self, *, keep: bool = True) -> RecordReport:
-        """Ask every source now; what they said is kept in the ledger unless told otherwise."""
+    def try_out(self, down: Mapping[str, str]) -> dict[str, str]:
+        """Signal → why it has no value now. Sources that are ``down`` (name → why) are not asked; nothing is kept."""
+        sources = [_Down(one.name, down[one.name]) if one.name in down else one for one in self.sources]
+        return dict(observe_all(sources, self.declaration.observed, self.clock.now()).unknown)
+
+    def observe(self) -> RecordReport:
+        """Ask every source now; what they said is kept in the ledger."""
         at = self.clock.now()
-        if not keep:
-            return observe_all(self.sources, self.declaration.observed, at)
         report = record_once(self.sources, self.ledger, self.declaration.observed, at, origin=self.origin)
         self.remember_recording(at, report.unknown)
         return report
@@ -106,9 +129,8 @@ class Workspace:
         read: dict[str, int] = {}
         for source in self.sources:
             asked = {name: one for name, one in missing.items() if one.source in (None, source.name)}
-            tried = self.ledger.memory(BACKFILL, source.name)
             names = ",".join(sorted(asked))
-            if not asked or (tried and json.loads(tried)["names"] == names and now - json.loads(tried)["at"] < DAY):
+            if not asked or self._has_tried(source.name, names, now):
                 continue
             if not getattr(source, "keeps_history", True) or source.reachable() is not None:
                 continue
@@ -126,15 +148,38 @@ class Workspace:
 
     def recorded(self) -> tuple[float, dict[str, str]] | None:
         """When the recorder last wrote, and which signals had no value then and why; None before its first time."""
-        content = self.ledger.memory(RECORDER, "last")
-        if content is None:
+        last = _remembered(self.ledger.memory(RECORDER, "last"))
+        at, unknown = _number(last.get("at")), last.get("unknown")
+        if at is None or not isinstance(unknown, dict):
             return None
-        last = json.loads(content)
-        return float(last["at"]), dict(last["unknown"])
+        return at, {str(name): str(reason) for name, reason in unknown.items()}
+
+    def _has_tried(self, source: str, names: str, now: float) -> bool:
+        tried = _remembered(self.ledger.memory(BACKFILL, source))
+        at = _number(tried.get("at"))
+        return tried.get("names") == names and at is not None and now - at < DAY
 
     def remember_recording(self, at: float, unknown: Mapping[str, str]) -> None:
         """Keep what ``recorded`` returns."""
         self.ledger.put_memory(RECORDER, "last", json.dumps({"at": at, "unknown": dict(unknown)}).encode())
+
+
+def _remembered(content: bytes | None) -> dict[str, Any]:
+    """What was remembered as JSON; empty where there is nothing, or nothing that can be read."""
+    try:
+        document = json.loads(content or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 @contextmanager
@@ -160,9 +205,9 @@ def open_clock(declaration: Declaration, ledger: Ledger) -> Clock:
     if not declaration.time_scale:
         return SystemClock()
     key = f"began {declaration.time_scale}"
-    content = ledger.memory("clock", key)
-    began = float(content) if content else SystemClock().now()
-    if content is None:
+    began = _number(ledger.memory("clock", key))
+    if began is None:
+        began = SystemClock().now()
         ledger.put_memory("clock", key, repr(began).encode())
     return ScaledClock(began, declaration.time_scale, since=began)
 

@@ -9,8 +9,11 @@ from rich.text import Text
 
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, err, hint, out
-from outgrow.errors import DeclarationError
-from outgrow.wiring import Workspace, open_workspace
+from outgrow.clock import SystemClock
+from outgrow.errors import DeclarationError, OutgrowError
+from outgrow.points.declaration import Declaration, Plugin
+from outgrow.ports import Source
+from outgrow.wiring import Workspace, open_adapters, open_workspace, read_whole
 
 
 def check(
@@ -22,14 +25,19 @@ def check(
 ) -> None:
     """Say whether the file is right, every source is reachable and every signal has a value."""
     try:
-        with open_workspace(config) as workspace:
-            found = _look(workspace, offline)
-    except DeclarationError as error:
+        if offline:
+            declaration = read_whole(config)
+            sources, _ = open_adapters(config, declaration, SystemClock(), None)
+            found = _found(declaration, [_said(source, plugin, None, asked=False) for source, plugin in
+                                         zip(sources, declaration.sources, strict=True)], {})  # fmt: skip
+        else:
+            with open_workspace(config) as workspace:
+                found = _look(workspace)
+    except OutgrowError as error:
         if not as_json:
             raise
-        errors = [{"file": f.file, "line": f.line, "column": f.column, "path": f.path, "message": f.message}
-                  for f in error.findings]  # fmt: skip
-        emit_json({"ok": False, "points": None, "triggers": None, "options": None, "errors": errors})
+        emit_json({"ok": False, "points": None, "triggers": None, "options": None, "errors": _errors(error),
+                   "next": error.next_step or None})  # fmt: skip
         raise typer.Exit(error.exit_code) from None
     if as_json:
         emit_json(found)
@@ -41,17 +49,32 @@ def check(
         raise typer.Exit(3)
 
 
-def _look(workspace: Workspace, offline: bool) -> dict[str, Any]:
+def _errors(error: OutgrowError) -> list[dict[str, Any]]:
+    if isinstance(error, DeclarationError):
+        return [{"file": f.file, "line": f.line, "column": f.column, "path": f.path, "message": f.message}
+                for f in error.findings]  # fmt: skip
+    return [{"file": None, "line": None, "column": None, "path": None, "message": error.message}]
+
+
+def _look(workspace: Workspace) -> dict[str, Any]:
     declared = workspace.declaration
     workspace.notifiers()  # first: with it, wrong settings of sources and notifiers are found together
-    sources, unknown = [], {}
-    for source, plugin in zip(workspace.sources, declared.sources, strict=True):
-        reason = None if offline else source.reachable()
-        sources.append({"name": source.name, "kind": plugin.kind, "reachable": None if offline else reason is None,
-                        "reason": reason})  # fmt: skip
-    if not offline and sources and all(source["reachable"] for source in sources):
-        seen = workspace.observe(keep=False)
-        unknown = dict(seen.unknown)
+    reasons = [source.reachable() for source in workspace.sources]
+    sources = [
+        _said(source, plugin, reason, asked=True)
+        for source, plugin, reason in zip(workspace.sources, declared.sources, reasons, strict=True)
+    ]
+    down = {source["name"]: source["reason"] for source in sources if not source["reachable"]}
+    unknown = workspace.try_out(down) if len(down) < len(sources) else {}
+    return _found(declared, sources, unknown)
+
+
+def _said(source: Source, plugin: Plugin, reason: str | None, *, asked: bool) -> dict[str, Any]:
+    reachable = reason is None if asked else None
+    return {"name": source.name, "kind": plugin.kind, "reachable": reachable, "reason": reason}
+
+
+def _found(declared: Declaration, sources: list[dict[str, Any]], unknown: dict[str, str]) -> dict[str, Any]:
     if declared.load is None:
         watched = {trigger.signal for point in declared.points for trigger in point.triggers if trigger.signal}
         for name in watched:

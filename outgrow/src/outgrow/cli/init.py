@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
 
 import typer
 
@@ -31,14 +32,10 @@ def init(
         raise UsageError(f"there is no template {template!r}; there are {' and '.join(NAMES)}")
     if prometheus and scrape:
         raise UsageError("give --prometheus or --scrape, not both")
-    for url in filter(None, (prometheus, scrape)):
-        if not url.startswith(("http://", "https://")) or any(mark in url for mark in "\"'\\\n{}"):
-            raise UsageError(f"{url!r} is not an address; write for example http://127.0.0.1:9090")
-        if "@" in url.split("/")[2]:
-            raise UsageError(
-                "an address with a password would stand in the file for all to read",
-                next_step="leave it out, and name a password_file under sources",
-            )
+    if prometheus:
+        _refuse_secrets(prometheus, may_ask=False)
+    if scrape:
+        _refuse_secrets(scrape, may_ask=True)
     if config.exists() and not force:
         raise UsageError(
             f"{config} is there already and was left as it is", next_step=f"outgrow check --config {config}"
@@ -61,6 +58,30 @@ def init(
     else:
         err().print(f"wrote {config} ({template}) and {schema}", markup=False)
     hint("outgrow check" if config == DEFAULT_CONFIG else f"outgrow check --config {_quoted(config)}")
+
+
+def _refuse_secrets(url: str, *, may_ask: bool) -> None:
+    """Only an address goes into the file: no password, and a query (``may_ask``) only where no secret is in it."""
+    if not url.startswith(("http://", "https://")) or any(mark in url for mark in "\"'\\\n{}"):
+        raise UsageError("that is not an address; write for example http://127.0.0.1:9090")
+    try:
+        parts = urlsplit(url)
+        names = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    except ValueError:
+        raise UsageError("that is not an address; write for example http://127.0.0.1:9090") from None
+    if "@" in parts.netloc:
+        raise UsageError(
+            "an address with a password would stand in the file for all to read",
+            next_step="leave it out, and name a password_file under sources",
+        )
+    if any(secret in name for name in names for secret in _SECRETS) or (parts.query and not may_ask) or parts.fragment:
+        raise UsageError(
+            "an address with a query, such as ?token=…, would stand in the file for all to read",
+            next_step="leave it out, and name a token_file under sources",
+        )
+
+
+_SECRETS = ("token", "key", "pass", "secret", "auth", "sig", "pwd", "credential")
 
 
 def _quoted(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from outgrow.points.declaration import AnswersRule, Declaration, Point, RatioRule, Signal, Trigger
-from outgrow.quantities import parse_quantity
+from outgrow.quantities import parse_duration, parse_quantity
 
 Contradiction = tuple[tuple[str | int, ...], str]
 
@@ -41,6 +41,8 @@ def contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[C
         yield ("milestones",), "must rise from one milestone to the next"
     for name, signal in known.items():
         yield from _signal(name, signal)
+    if declaration.time_scale and parse_duration(declaration.time_scale.partition("=")[2]) <= 0:
+        yield ("time_scale",), "must be longer than nothing; write for example 1s=1d"
     yield from _sources(declaration, data)
     yield from _ledger(declaration.ledger)
     yield from _twice(("points",), [point.id for point in declaration.points])
