@@ -23,6 +23,9 @@ ACCEPT = (  # the formats and weights Prometheus itself asks with
 )
 _OPENMETRICS = "application/openmetrics-text"
 
+_MAX_LINE = 65_536
+"""Characters of a line with a sample: the parser's time grows with their square."""
+
 _SERIES = re.compile(r'[^{\s]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?')
 
 _Parser = Callable[[TextIO], Iterable[Metric]]
@@ -68,6 +71,10 @@ def exposed(answer: Answer) -> Iterator[Exposed]:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
+        if len(line) > _MAX_LINE:
+            raise SourceError(
+                f"line {number} of its answer has {len(line):,} characters, more than the {_MAX_LINE:,} that are read"
+            )
         sample = _sample(line, number, openmetrics)
         if sample.timestamp is not None and ended and not openmetrics:
             raise SourceError("it claims to send plain text, but sends OpenMetrics with times of its own")

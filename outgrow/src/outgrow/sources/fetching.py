@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,7 +23,6 @@ from outgrow.points.declaration import Duration, Quantity
 
 _ACCEPTED = "accept-the-risk"
 _INLINE_SECRETS = ("password", "token", "bearer_token", "authorization", "secret")
-_KEEP_ALIVE_SECONDS = 1.0  # sooner than any server closes: a connection it has just closed looks like a failure
 _HEADERS = {"User-Agent": "outgrow"}
 
 
@@ -139,8 +140,54 @@ class Answer:
     location: str
 
 
+class _Watch:
+    """Cuts a request's connection off at its deadline.
+
+    Timeouts of a socket bound the wait for each piece, and a server may send pieces for ever: of its headers, too.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """From here to the end of the block."""
+        self._timer.start()
+        try:
+            yield
+        finally:
+            self._timer.cancel()
+            with self._lock:
+                self._socket = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() >= self._deadline
+
+    def saw(self, event: str, info: Mapping[str, Any]) -> None:
+        """What httpx tells of a request: a new connection, or the same with TLS, is the one to cut off."""
+        stream = info.get("return_value") if event.endswith(("connect_tcp.complete", "start_tls.complete")) else None
+        if stream is None:
+            return
+        with self._lock:
+            self._socket = stream.get_extra_info("socket")
+        if self.is_over:
+            self._cut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            if isinstance(self._socket, socket.socket):
+                with suppress(OSError):  # it is closed already
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
 class Fetcher:
-    """Makes requests with one set of settings. Usable from several threads; connections are kept until ``close``."""
+    """Makes requests with one set of settings, each over a connection of its own. Usable from several threads."""
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
@@ -162,12 +209,16 @@ class Fetcher:
             SourceError: the answer broke off or is too large, or a secret cannot be used.
         """
         where = without_query(url)
-        deadline = time.monotonic() + self._settings.timeout
         headers = {**_HEADERS, "Accept": accept, **self._authorization()}
         sent = {"data": form} if method == "POST" else {"params": form} if form else {}
+        client = self._opened()
+        watch = _Watch(self._settings.timeout)
         try:
-            with self._opened().stream(method, url, headers=headers, **sent) as response:
-                body = self._body(response.iter_bytes(), where, deadline)
+            with (
+                watch.watching(),
+                client.stream(method, url, headers=headers, extensions={"trace": watch.saw}, **sent) as response,
+            ):
+                body = self._body(response.iter_bytes(), where, watch)
                 return Answer(
                     status=response.status_code,
                     media_type=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
@@ -177,22 +228,31 @@ class Fetcher:
                 )
         except httpx2.TimeoutException:
             raise self._late(where) from None
-        except (httpx2.ConnectError, httpx2.ProxyError) as failed:
-            raise Unreachable(f"cannot connect to {where}: {_cause(failed)}") from None
+        except httpx2.TransportError as failed:
+            raise self._failed(failed, where, watch) from None
         except httpx2.DecodingError:
             raise SourceError(f"{where} sent a body that cannot be decompressed") from None
-        except (httpx2.TransportError, httpx2.InvalidURL) as failed:
-            raise SourceError(f"{where} broke off its answer: {_cause(failed)}") from None
+        except (httpx2.InvalidURL, ValueError) as failed:
+            raise SourceError(f"{where} cannot be asked: {_cause(failed)}") from None
 
-    def _body(self, chunks: Any, where: str, deadline: float) -> bytes:
+    def _failed(self, failed: httpx2.TransportError, where: str, watch: _Watch) -> SourceError:
+        if watch.is_over:
+            return self._late(where)
+        if isinstance(failed, httpx2.ConnectError | httpx2.ProxyError):
+            return Unreachable(f"cannot connect to {where}: {_cause(failed)}")
+        return SourceError(f"{where} broke off its answer: {_cause(failed)}")
+
+    def _body(self, chunks: Any, where: str, watch: _Watch) -> bytes:
         body = bytearray()
         for chunk in chunks:
             body += chunk
             if len(body) > self._settings.max_bytes:
                 limit = f"{self._settings.max_bytes / 1e6:g} MB"
                 raise TooLarge(f"{where} sent more than {limit}; raise max_bytes if that is right")
-            if time.monotonic() > deadline:
+            if watch.is_over:
                 raise self._late(where)
+        if watch.is_over:  # without a length, the end of the connection passes for the end of the body
+            raise self._late(where)
         return bytes(body)
 
     def _late(self, where: str) -> Late:
@@ -206,7 +266,7 @@ class Fetcher:
                     verify=_tls(settings),
                     timeout=settings.timeout,
                     trust_env=settings.proxy_from_environment,
-                    limits=httpx2.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS),
+                    limits=httpx2.Limits(max_keepalive_connections=0),  # the watch must see each one being made
                 )
             return self._client
 
@@ -287,7 +347,7 @@ def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return host == "localhost"  # of other names a DNS server decides, of those below localhost too
 
 
 def _cause(failed: BaseException) -> str:

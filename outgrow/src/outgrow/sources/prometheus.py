@@ -105,8 +105,8 @@ class PrometheusSource:
         """None when it answers a query, else the reason in words."""
         try:
             self._ask("query", query="1")
-        except SourceError as why:
-            return str(why)
+        except Exception as why:
+            return _reason(why, self._where)
         return None
 
     def observe(self, signals: Mapping[str, Signal], at: float) -> Observation:
@@ -115,8 +115,8 @@ class PrometheusSource:
             return Observation()
         try:
             doubtful = self._some_target_missing(signals, at)
-        except SourceError as why:
-            return Observation(unknown=dict.fromkeys(signals, str(why)))
+        except Exception as why:
+            return Observation(unknown=dict.fromkeys(signals, _reason(why, self._where)))
         deadline = time.monotonic() + _PATIENCE * self._settings.timeout
 
         def read(item: tuple[str, Signal]) -> tuple[Sample, ...] | str:
@@ -124,8 +124,8 @@ class PrometheusSource:
                 if time.monotonic() > deadline:
                     return f"{self._where} was too slow with other queries; this one was not asked"
                 return self._read(*item, at, doubtful)
-            except (SourceError, ValueError) as why:
-                return str(why)
+            except Exception as why:
+                return _reason(why, self._where)
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
             answers = dict(zip(signals, pool.map(read, signals.items()), strict=True))
@@ -137,6 +137,8 @@ class PrometheusSource:
     def history(self, signals: Mapping[str, Signal], start: float, end: float, step_seconds: float) -> History:
         """Range queries in parts of at most ``MAX_POINTS`` points; what some parts lack is a gap, with its reason.
 
+        Never raises for what the server does.
+
         Raises:
             ValueError: the step is not positive.
         """
@@ -147,10 +149,12 @@ class PrometheusSource:
         with ThreadPoolExecutor(_PARALLEL) as pool:
             pasts = pool.map(lambda signal: self._past(signal, start, end, step_seconds), signals.values())
             for (name, signal), past in zip(signals.items(), pasts, strict=True):
-                for member, (times, values) in past.points.items():
-                    one = series_of(name, signal.unit, times, values)
-                    if len(one):
-                        series[name, member] = one
+                try:
+                    read = {key: series_of(name, signal.unit, *points) for key, points in past.points.items()}
+                except Exception as why:
+                    past.failures.append(_reason(why, self._where))
+                    read = {}
+                series |= {(name, member): one for member, one in read.items() if len(one)}
                 if past.failures:
                     missing = f"{len(past.failures)} of {past.parts} parts of its past are missing: "
                     unknown[name] = (missing if past.parts > 1 else "") + past.failures[0]
@@ -232,8 +236,8 @@ class PrometheusSource:
                 return all(self._add_part(past, by, query, one, step_seconds, halvings - 1) for one in halves)
             past.failures.append(str(why))
             return not isinstance(why, Late)
-        except SourceError as why:
-            past.failures.append(str(why))
+        except Exception as why:
+            past.failures.append(_reason(why, self._where))
             return not isinstance(why, Unreachable)
         return True
 
@@ -307,7 +311,7 @@ def _elements(data: Mapping[str, Any], where: str) -> list[_Element]:
             return [_element(one["metric"], [one["value"]]) for one in result or ()]
         if kind == "matrix":
             return [_element(one["metric"], one["values"]) for one in result or ()]
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise SourceError(f"{where} gave a result that cannot be read") from None
     raise _QueryRefused(f"the query gives a {_short(kind)} where a number is needed")
 
@@ -316,7 +320,9 @@ def _element(labels: Mapping[str, str], points: Any) -> _Element:
     times = tuple(float(point[0]) for point in points)
     if not times:
         raise ValueError("no points")
-    return _Element({str(k): str(v) for k, v in labels.items()}, times, tuple(float(point[1]) for point in points))
+    named = {str(k): str(v) for k, v in labels.items()}
+    "".join([*named, *named.values()]).encode()  # a lone surrogate cannot be kept; UnicodeEncodeError is a ValueError
+    return _Element(named, times, tuple(float(point[1]) for point in points))
 
 
 def _single(elements: list[_Element], query: str) -> _Element:
@@ -379,4 +385,12 @@ def _time(seconds: float) -> str:
 
 
 def _short(text: object) -> str:
-    return " ".join(str(text).split())[:300]
+    readable = str(text).encode("utf-8", "replace").decode()
+    return " ".join("".join(one if one.isprintable() else " " for one in readable).split())[:300]
+
+
+def _reason(why: Exception, where: str) -> str:
+    """Why there is no value. What no one foresaw in an answer costs this value only, never the others' round."""
+    if isinstance(why, SourceError | ValueError) and not isinstance(why, UnicodeError):
+        return str(why)
+    return f"{where} gave an answer that cannot be read ({type(why).__name__})"

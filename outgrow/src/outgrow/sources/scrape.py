@@ -20,6 +20,7 @@ from outgrow.sources.exposition import ACCEPT, Exposed, exposed
 from outgrow.sources.fetching import Fetcher, HttpSettings
 from outgrow.sources.held import HeldScrapes, Needed, needed_for
 
+_MAX_MEMBERS = 500
 _PARALLEL = 8
 _REMEMBER_SECONDS = 30.0  # a restart loses at most so much of what is held
 
@@ -88,8 +89,11 @@ def open_source(config: Mapping[str, Any], clock: Clock, memory: Memory | None =
 class ScrapeSource:
     """Targets scraped side by side at each observation. It holds samples for the longest window, and no longer.
 
-    ``memory_key`` is where they are held between processes; other targets have another key.
+    ``memory_key`` is where they are held between processes; other targets have another key. ``keeps_history`` says that
+    there is no past to ask it for.
     """
+
+    keeps_history = False
 
     def __init__(self, settings: ScrapeSettings, memory: Memory | None = None) -> None:
         self._settings = settings
@@ -162,6 +166,8 @@ class ScrapeSource:
                     kept.append(sample)
         except SourceError as why:
             return str(why)
+        except Exception as why:  # what no one foresaw costs this target only
+            return f"its answer cannot be read ({type(why).__name__})"
         return frozenset(names), kept
 
     def _loaded(self) -> HeldScrapes:
@@ -194,6 +200,11 @@ def _evaluated(signals: Mapping[str, Signal], held: HeldScrapes, at: float) -> O
         reading = None if doubt else evaluate(signal, tracks, at)
         if reading is None or reading.value is None:
             unknown[name] = doubt or (reading.reason if reading else "")
+            continue
+        if len(reading.members) > _MAX_MEMBERS:
+            unknown[name] = (
+                f"it has {len(reading.members)} members by {signal.by}, more than the {_MAX_MEMBERS} that can be kept"
+            )
             continue
         samples.append(Sample(name, at, reading.value))
         samples += (Sample(name, at, value, member) for member, value in reading.members.items())
