@@ -277,6 +277,12 @@ def test_a_signal_asks_a_source_that_is_declared() -> None:
         parse_declaration(asking.replace("promtheus", name) + declared)
 
 
+def test_a_wrong_name_of_a_source_is_the_only_finding() -> None:
+    asking = SMALL.replace("quantile: 0.95", "quantile: 0.95, source: own")
+    declared = 'sources:\n- {kind: prometheus, url: "http://a"}\n- {kind: prometheus, name: [own], url: "http://b"}\n'
+    assert [finding.split(": ")[1] for finding in findings(asking + declared)] == ["sources[1].name"]
+
+
 def test_two_sources_of_one_name_are_found() -> None:
     twice = SMALL + 'sources:\n- {kind: prometheus, url: "http://a"}\n- {kind: scrape, name: prometheus}\n'
     assert findings(twice) == [
@@ -319,3 +325,40 @@ def test_a_password_in_the_ledgers_url_is_refused_and_not_repeated(location: str
 def test_a_ledgers_url_without_password_is_accepted() -> None:
     for location in ("postgresql://me@host/db", "postgresql:///db?service=outgrow", "here.sqlite"):
         parse_declaration(SMALL + f'ledger: "{location}"\n')
+
+
+WHOLE = (
+    with_trigger("signal: failing, threshold: 80%, when: normal-load, for: 5m, clears_at: 0.5")
+    + """\
+  - {id: note, kind: fact, threshold: 3, within: 90d}
+  options: [{id: A, effort_weeks: [1, 2], opens: [B], monthly_cost: {fixed: 3}}, {id: B, effort_weeks: 1}]
+  rule: {kind: answers, cases: [{fact: f, ask: q, choose: A}], otherwise: B}
+load: {signal: load}
+milestones: [1, 2]
+costs: {monthly_now: 3}
+ledger: here.sqlite
+time_scale: 1s=1d
+sources: [{kind: prometheus, url: "http://a"}, {kind: scrape, name: own, targets: ["http://b"]}]
+notify: [{kind: apprise, url_env: URL}]
+"""
+).replace("quantile: 0.95", "quantile: 0.95, source: own")
+
+
+def places(data: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [place for key, value in inner for place in ((*path, key), *places(value, (*path, key)))]
+
+
+@pytest.mark.parametrize("place", places(yaml.safe_load(WHOLE)), ids=str)
+def test_no_value_anywhere_crashes_the_reader(place: tuple[str | int, ...]) -> None:
+    parse_declaration(WHOLE)
+    for value in (None, 5, "x y", "http://[", [], [5], {}, {"a": 1}):
+        data = yaml.safe_load(WHOLE)
+        owner = data
+        for part in place[:-1]:
+            owner = owner[part]
+        owner[place[-1]] = value
+        try:
+            parse_declaration(yaml.safe_dump(data))
+        except DeclarationError as error:
+            assert error.findings

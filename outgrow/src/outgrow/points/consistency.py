@@ -80,14 +80,18 @@ def _raw(data: Any, path: tuple[str | int, ...]) -> Any:
 
 def _sources(declaration: Declaration, data: dict[str, Any]) -> Iterator[Contradiction]:
     """A source goes by its ``name``, else by its kind; a signal may ask for one by it."""
-    if len(declaration.sources) != len(data.get("sources") or ()):
+    if not declaration.sources and data.get("sources"):
         return
+    for index, source in enumerate(declaration.sources):
+        if (_raw(data, ("sources", index, "kind")), _raw(data, ("sources", index, "name"))) != (
+            source.kind,
+            source.name,
+        ):
+            return  # a wrong one was left out, so that names are not known
     names = [source.name or source.kind for source in declaration.sources]
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("sources", index), f"is the second source named {name!r}; give each a name of its own"
-    if any(_raw(data, ("sources", index, "kind")) != source.kind for index, source in enumerate(declaration.sources)):
-        return
     for signal_name, signal in declaration.signals.items():
         if signal.source is not None and signal.source not in names:
             near = _near(signal.source, set(names)) or f"; declared: {', '.join(names) or 'none'}"
