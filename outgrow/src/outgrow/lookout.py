@@ -98,7 +98,9 @@ class Lookout:
         if trigger.signal is None or trigger.threshold is None:
             raise ValueError(f"{trigger.id} has no signal with a threshold")
         declared = self.declaration.signals[trigger.signal]
-        family: Family = "latency" if declared.unit == "seconds" and declared.driver == "load" else "resource"
+        bad = trigger.threshold if trigger.direction == "above" else 1 - trigger.threshold
+        bends = declared.unit == "seconds" or (declared.unit == "ratio" and bad < 0.5)  # failures follow the queue
+        family: Family = "latency" if bends and declared.driver == "load" else "resource"
         load, utilisation = self.declaration.load, self.declaration.utilisation
         return ForecastInputs(
             users=self._read(self.declaration.users.signal, "median"),

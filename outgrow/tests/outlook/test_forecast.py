@@ -367,3 +367,14 @@ def test_no_data_raises(data: st.DataObject) -> None:
     told = forecast(inputs, draws=30)
     assert told.digest == digest_of(inputs)
     assert not np.isnan(numbers_of(told)).any()
+
+
+def test_a_curve_that_contradicts_the_highest_loads_gives_no_date(make: Callable[..., ForecastInputs]) -> None:
+    def falls_at_the_top(load: FloatArray) -> FloatArray:
+        return np.where(load < 0.75 * load.max(), 0.05 * np.exp(load / 12), 0.12)
+
+    made = forecast(make(curve=falls_at_the_top))
+    assert made.breaks.verdict == "unknown"
+    assert made.breaks.refusal is not None
+    assert made.breaks.refusal.code == "curve-does-not-fit"
+    assert "below the curve" in made.breaks.refusal.reason

@@ -91,3 +91,13 @@ def test_the_error_of_a_bin_is_that_of_a_median() -> None:
         errors.append(bins.error[0])
     assert np.mean(errors) == pytest.approx(np.std(medians), rel=0.15)
     assert bin_by_driver(np.empty(0), np.empty(0)).driver.size == 0
+
+
+def test_the_busiest_levels_get_bins_of_their_own_where_samples_allow() -> None:
+    many = bin_by_driver(np.arange(9000.0), np.ones(9000))
+    few = bin_by_driver(np.arange(400.0), np.ones(400))
+    assert many.driver.size == few.driver.size == 30
+    assert many.driver[-1] > 0.998 * 9000
+    assert few.driver[-1] < 0.99 * 400
+    assert many.counts.min() >= 12
+    assert many.counts.sum() == 9000

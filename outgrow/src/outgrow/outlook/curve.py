@@ -8,8 +8,9 @@ times likelihood, and the doubt within a cell comes from a parametric bootstrap 
 bridge: production carries s times the rig's load for the same answer, s ~ LogN(0, .12), settled where both overlap.
 
 A bend with a capacity is a wall there, however flat the curve is before it. Where neither utilisation nor a ramp places
-the capacity, the highest load seen is taken to be a third of it (C over it ~ LogN(ln 3, .4), that is 20 to 56 %):
-servers usually run at 10 to 50 % (L. A. Barroso and U. Hölzle, The Case for Energy-Proportional Computing, 2007).
+the capacity, the highest load seen is taken to be about 40 % of it (C over it ~ LogN(ln 2.4, .55), 21 to 84 %): servers
+usually run at 10 to 50 % (L. A. Barroso and U. Hölzle, The Case for Energy-Proportional Computing, 2007), and those
+that are watched for their limit run higher.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ SHARES_WITH_CAPACITY = {POWER: 0.04, QUEUE: 0.65, SCALING: 0.31}
 CAPACITIES = np.concatenate([[1.01, 1.02, 1.035], np.exp(np.linspace(math.log(1.055), math.log(25), 40))])
 CAPACITIES_OF_A_RIG = np.exp(np.linspace(math.log(0.75), math.log(25), 40))
 FINE_CAPACITIES = 48
-CAPACITY_LOG_MEAN = math.log(3)
-CAPACITY_LOG_DEVIATION = 0.4
+CAPACITY_LOG_MEAN = math.log(2.4)
+CAPACITY_LOG_DEVIATION = 0.55
 BRIDGE_LOG_DEVIATION = 0.12
 LEAST_BRIDGE_DEVIATION = 0.03
 COARSE_BRIDGES = 5

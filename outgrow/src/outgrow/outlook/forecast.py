@@ -27,15 +27,17 @@ from outgrow.outlook.refusal import (
     LEAST_PROBABILITY,
     NOT_KNOWABLE_SPREAD,
     WIDE_SPREAD,
+    curve_does_not_fit,
     no_crossing,
     no_growth_evidence,
     not_knowable_yet,
+    open_date,
     spread,
     wide,
 )
 from outgrow.quantities import WEEK, WEEKS_PER_MONTH, Interval
 from outgrow.signals.series import FloatArray, Origin, Series
-from outgrow.signals.weekly import Weekly, week_start
+from outgrow.signals.weekly import Bins, Weekly, week_start
 
 __all__ = ["GrowthOutlook", "digest_of", "forecast", "forecast_many", "look_at_growth", "origins_of"]
 
@@ -46,6 +48,8 @@ CURVE_POINTS = 48
 CURVE_DRAWS = 400
 HISTORY_POINTS = 200
 UNLIKELY = 0.1
+TOP_LEVELS = 5
+MOST_OFF = 1.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,10 +143,10 @@ def _forecast(
         reduced.bins, reduced.ramps, inputs.family, draws=draws, rng=rng, capacity=reduced.capacity, free_intercept=free
     )
     log_per_user = reduced.per_user[0] + reduced.per_user[1] * rng.standard_normal(draws)
-    warn, passage = _cross(inputs.threshold, inputs, curves, log_per_user, growth)
+    warn, passage = _cross(inputs.threshold, inputs, reduced, curves, log_per_user, growth)
     breaks, start_by = warn, None
     if inputs.breaks_at is not None and inputs.breaks_at != inputs.threshold:
-        breaks, passage = _cross(inputs.breaks_at, inputs, curves, log_per_user, growth)
+        breaks, passage = _cross(inputs.breaks_at, inputs, reduced, curves, log_per_user, growth)
     if inputs.lead_time_weeks is not None and breaks.crossing is not None:
         lead = draw_lead_time(inputs.lead_time_weeks, draws, rng) * WEEK
         start_by = percentiles(passage - lead).low
@@ -165,7 +169,12 @@ def _forecast(
 
 
 def _cross(
-    limit: float, inputs: ForecastInputs, curves: Curves, log_per_user: FloatArray, growth: GrowthOutlook
+    limit: float,
+    inputs: ForecastInputs,
+    reduced: Reduced,
+    curves: Curves,
+    log_per_user: FloatArray,
+    growth: GrowthOutlook,
 ) -> tuple[Crossing, FloatArray]:
     """The crossing of one limit, and its time on each draw (seconds since the epoch, ∞ = not within the horizon)."""
     with np.errstate(divide="ignore"):
@@ -179,6 +188,10 @@ def _cross(
     doubt = split_doubt(growth.highest, growth.middle_path, log_users)
     wide_users = spread(users)
     users_now = float(growth.users.values[-1])
+    off = _off_at_the_top(reduced.bins, curves)
+    if not 1 / MOST_OFF < off < MOST_OFF:
+        refusal = curve_does_not_fit(inputs.signal.name, off)
+        return Crossing(limit, "unknown", users, None, probability, doubt, refusal, when), times
     if crossed >= (LEAST_PROBABILITY if wide_users < NOT_KNOWABLE_SPREAD else 1 - UNLIKELY):
         now = Interval(inputs.now, inputs.now, inputs.now)
         return Crossing(limit, "dated", users, now, 1.0, doubt, None, now), np.full(times.size, inputs.now)
@@ -196,8 +209,23 @@ def _cross(
         refusal = no_crossing(probability, inputs.horizon_weeks)
         return Crossing(limit, "users-only", users, None, probability, doubt, refusal, when), times
     if wide_users >= WIDE_SPREAD:
-        return Crossing(limit, "range", users, when, probability, doubt, wide(users), when), times
+        refusal = wide(users, any(ramp.value.max() >= turned(limit, inputs) for ramp in reduced.ramps))
+        return Crossing(limit, "range", users, when, probability, doubt, refusal, when), times
+    if not math.isfinite(when.high):
+        return Crossing(limit, "range", users, when, probability, doubt, open_date(probability), when), times
     return Crossing(limit, "dated", users, when, probability, doubt, None, when), times
+
+
+def _off_at_the_top(bins: Bins, curves: Curves) -> float:
+    """How far the signal lies off the middle curve at the highest levels of its driver, as a ratio; 1 = on it."""
+    top = slice(-TOP_LEVELS, None)
+    if bins.driver.size < 2 * TOP_LEVELS:
+        return 1.0
+    middle = np.sort(curves.at(bins.driver[top]), axis=0)[curves.kind.size // 2]
+    known = (bins.value[top] > 0) & (middle > 0)
+    if np.count_nonzero(known) < TOP_LEVELS - 1:
+        return 1.0
+    return float(np.exp(np.median(np.log(bins.value[top][known] / middle[known]))))
 
 
 def _refused(inputs: ForecastInputs, digest: str, refusal: Refusal) -> Forecast:

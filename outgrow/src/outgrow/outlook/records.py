@@ -18,7 +18,8 @@ class Refusal:
     """Why something is not said, and what would make it sayable.
 
     ``code`` is stable for programs: ``too-short``, ``recent-shift``, ``no-users``, ``no-load``, ``no-signal``,
-    ``too-few-levels``, ``not-knowable-yet``, ``wide``, ``no-growth-evidence``, ``no-crossing``, ``not-forecastable``.
+    ``too-few-levels``, ``not-knowable-yet``, ``wide``, ``no-growth-evidence``, ``no-crossing``,
+    ``curve-does-not-fit``.
     """
 
     code: str

@@ -37,7 +37,7 @@ from outgrow.signals.weekly import (
     weekly_quantile,
 )
 
-METHOD = "outgrow-outlook-1"
+METHOD = "outgrow-outlook-2"
 RATIO_WEEKS = 8
 BUSY_QUANTILE = 0.95
 UTILISATION_DEVIATION = 0.08

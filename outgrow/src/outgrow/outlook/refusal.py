@@ -76,13 +76,36 @@ def not_knowable_yet(users: Interval, users_now: float) -> Refusal:
     )
 
 
-def wide(users: Interval) -> Refusal:
-    """A range is said, but no single date."""
+def wide(users: Interval, ramped: bool) -> Refusal:
+    """A range is said, but no single date; ``ramped``: a ramp has reached the limit already."""
+    again = "run the ramp again, with longer steps or on what production runs on, and import it"
     return Refusal(
         "wide",
         f"The users at the limit are known to a factor of {_ratio(spread(users))}, so only a range is given "
         f"(a single date needs less than {WIDE_SPREAD:g}).",
-        f"To narrow it, {RAMP_ADVICE}.",
+        f"To narrow it, {again if ramped else RAMP_ADVICE}.",
+    )
+
+
+def open_date(probability: float) -> Refusal:
+    """A range is said, but no single date: part of the paths does not get there."""
+    return Refusal(
+        "wide",
+        f"In {format_quantity(1 - probability, 'ratio')} of the paths the limit is not reached within the horizon, so "
+        "only a range is given.",
+        "Watch growth; a date follows once it is steady.",
+    )
+
+
+def curve_does_not_fit(name: str, ratio: float) -> Refusal:
+    """The fitted curve contradicts what was measured at the highest loads, or claims a limit was passed unseen."""
+    side = "above" if ratio > 1 else "below"
+    times = ratio if ratio > 1 else 1 / ratio
+    return Refusal(
+        "curve-does-not-fit",
+        f"At the highest loads {name} was measured {_ratio(times)} times {side} the curve that fits the rest, so no "
+        "date is read off it.",
+        f"Look for what changed (a deploy, more capacity, coarse histogram buckets), or {RAMP_ADVICE}.",
     )
 
 

@@ -134,12 +134,25 @@ def join(signal: Series, driver: Series, end: float) -> Joined:
     return Joined(times[near], values[near], signal.values[first:stop][near])
 
 
+TOP_SHARES = (0.05, 0.03, 0.018, 0.01, 0.005, 0.002)
+LEAST_IN_TOP = 12
+
+
 def bin_by_driver(driver: FloatArray, values: FloatArray, most: int = 30) -> Bins:
-    """At most ``most`` bins with equal counts, split by quantile of the driver; each gives medians and their error."""
+    """At most ``most`` bins split by quantile of the driver; each gives medians and their error.
+
+    Bins hold equal counts, but where samples allow (``LEAST_IN_TOP`` each) the busiest twentieth is split further: the
+    levels next to the limit are few, and say most about it.
+    """
     order = np.argsort(driver, kind="stable")
     driver, values = driver[order], values[order]
     count = max(1, min(most, driver.size // 4)) if driver.size >= 8 else driver.size
-    edges = np.linspace(0, driver.size, count + 1).round().astype(int)
+    tops = [driver.size - round(share * driver.size) for share in TOP_SHARES]
+    tops = [start for start, stop in pairwise([*tops, driver.size]) if stop - start >= LEAST_IN_TOP]
+    if count == most and len(tops) > 2:
+        edges = np.append(np.linspace(0, tops[0], count - len(tops) + 1).round().astype(int), [*tops[1:], driver.size])
+    else:
+        edges = np.linspace(0, driver.size, count + 1).round().astype(int)
     rows = []
     for start, stop in pairwise(edges.tolist()):
         if stop == start:
