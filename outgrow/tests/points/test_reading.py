@@ -313,6 +313,8 @@ def test_triggers_that_are_none_do_not_hide_the_rest(wrong: str) -> None:
         "postgres://me:hunter2@host/db",
         "postgresql://me@host/db?password=hunter2",
         "postgresql+psycopg://me:hunter2@host/db",
+        "postgresql://me:hunter2/@host:5432/db",
+        "postgresql://host/db?user=me&PASSWORD=hunter2",
     ],
 )
 def test_a_password_in_the_ledgers_url_is_refused_and_not_repeated(location: str) -> None:
@@ -323,7 +325,12 @@ def test_a_password_in_the_ledgers_url_is_refused_and_not_repeated(location: str
 
 
 def test_a_ledgers_url_without_password_is_accepted() -> None:
-    for location in ("postgresql://me@host/db", "postgresql:///db?service=outgrow", "here.sqlite"):
+    for location in (
+        "postgresql://me@host/db",
+        "postgresql://host:5432/db?user=me@host",
+        "postgresql:///db?service=outgrow",
+        "here.sqlite",
+    ):
         parse_declaration(SMALL + f'ledger: "{location}"\n')
 
 
