@@ -50,7 +50,7 @@ World = Literal["in-model", "saturating", "step-capacity"]
 RampKind = Literal["none", "two-thirds", "limit"]
 
 DEVELOPMENT_SEEDS = range(10_000)
-FIRST_FRESH_SEED = 1_000_000
+FIRST_FRESH_SEED = 2_000_000
 IN_MODEL_GROWTH: tuple[GrowthKind, ...] = ("steady", "slowing", "wandering", "piecewise")
 SERVERS = (1, 2, 4, 8, 16)
 HORIZON_WEEKS = 156
