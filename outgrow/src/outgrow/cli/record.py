@@ -9,6 +9,7 @@ import typer
 
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
+from outgrow.cli.status import exit_code
 from outgrow.errors import LedgerError, UsageError
 from outgrow.notifiers.delivery import announce, deliver_due
 from outgrow.outlook.status import PointStatus
@@ -21,7 +22,7 @@ from outgrow.wiring import Workspace, open_workspace
 def record(
     config: ConfigOption = DEFAULT_CONFIG,
     every: Annotated[str | None, typer.Option(help="Keep recording at this rhythm, e.g. 60s; Ctrl-C ends it.")] = None,
-    once: Annotated[bool, typer.Option("--once", help="One round, then end (from cron, say).")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One round; ends with 0, 1 (it fires) or 3 (unknown).")] = False,
     as_json: JsonOption = False,
     plain: PlainOption = False,
     no_input: NoInputOption = False,
@@ -39,7 +40,9 @@ def record(
             report = workspace.observe()
             statuses = _warn(workspace, notifiers, report)
             _show_round(report, workspace, statuses, as_json, plain)
-            raise typer.Exit(3 if not report.known else 0)
+            judged = bool(statuses) or not workspace.declaration.points
+            whole = bool(report.known) and not report.unknown and judged
+            raise typer.Exit(1 if exit_code(statuses) == 1 else 0 if whole else 3)
         _keep_recording(workspace, notifiers, seconds, as_json)
 
 
