@@ -29,7 +29,7 @@ When the question is asked (the origin)
     the crossing plays no part. A draw in which the milestone never comes, comes within 20 weeks, or comes when the
     limit has already been crossed is drawn again: nobody asks then. None of these looks beyond the origin.
 
-Seeds 0–9,999 are for development. The benchmark draws from 1,000,000 upwards, which nobody tunes on.
+Seeds 0–9,999 are for development. The benchmark draws from 2,000,000 upwards, which nobody tunes on.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def test_history_and_ramp_go_in_at_once(outgrow, folder: Path) -> None:
         "history.csv: 2 samples of registered_users, 2026-03-01 to 2026-03-02; 1 row without a value left out\n"
     )
     assert err == (
-        "  closed loop: read by its throughput, never pooled with production; "
+        "  closed loop: kept apart from production data, as clients that wait hide the wall; "
         "if requests left on schedule: --open-loop\n"
         "next: outgrow forecast\n"
     )

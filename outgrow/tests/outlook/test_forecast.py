@@ -313,20 +313,27 @@ def test_no_crossing_within_the_horizon_gives_users_only(make: Make, ramp: Ramp)
     assert told.breaks.probability < 0.5
 
 
-def test_a_closed_loop_is_labelled_and_read_by_its_throughput(make: Make) -> None:
+def test_a_closed_loop_is_labelled_and_never_joins_production(make: Make) -> None:
     clients = np.array([1.0, 2, 4, 8, 16, 32])
     served = np.array([18.0, 35, 60, 80, 90, 90.5])
     closed = Ramp("k6", "p95", "concurrency", clients, clients / served, "closed", make().now, served)
-    told = forecast(make(ramps=(closed,)))
+    told, without = forecast(make(ramps=(closed,))), forecast(make())
     assert told.closed_loop_ramp
+    assert told.breaks == without.breaks
+    assert any("is kept apart" in step for step in told.steps)
+
+
+def test_a_closed_loop_alone_is_read_by_its_throughput(make: Make) -> None:
+    clients = np.array([1.0, 2, 4, 8, 16, 32])
+    served = np.array([18.0, 35, 60, 80, 90, 90.5])
+    closed = Ramp("k6", "p95", "concurrency", clients, clients / served, "closed", make().now, served)
+    nothing = series_of("p95", "seconds", [], [])
+    told = forecast(make(ramps=(closed,), signal=nothing))
     assert told.curve is not None
     assert told.curve.ramp_driver.tolist() == served[:5].tolist()
     assert any("closed loop read by its throughput" in step for step in told.steps)
-    unknown = forecast(make(ramps=(replace(closed, throughput_per_second=None),)))
-    assert unknown.closed_loop_ramp
-    assert unknown.curve is not None
-    assert unknown.curve.ramp_driver.size == 0
-    assert any("is left out" in step for step in unknown.steps)
+    unread = forecast(make(ramps=(replace(closed, throughput_per_second=None),), signal=nothing))
+    assert unread.breaks.verdict == "unknown"
 
 
 def test_a_ramp_alone_stands_in_for_a_missing_signal(make: Make, ramp: Ramp) -> None:

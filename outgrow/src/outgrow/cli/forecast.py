@@ -169,7 +169,7 @@ def _show_soonest(made: Forecast, now: float, plain: bool) -> None:
     if "simulated" in made.origins:
         console.print("made with simulated history", style="reverse")
     if made.closed_loop_ramp:
-        console.print("a closed-loop ramp is among the data; it is never pooled with production", style="dim")
+        console.print("a closed-loop ramp was imported; it is kept apart from production data", style="dim")
     if made.time_scale:
         console.print(f"time scale {made.time_scale}", style="reverse")
 

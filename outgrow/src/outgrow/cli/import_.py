@@ -211,7 +211,7 @@ def _ramp_done(read: ReadRamp, unit: str) -> _Done:
     remarks = read.remarks
     if ramp.loop == "closed":
         remarks += (
-            "closed loop: read by its throughput, never pooled with production; "
+            "closed loop: kept apart from production data, as clients that wait hide the wall; "
             "if requests left on schedule: --open-loop",
         )
     return _Done(

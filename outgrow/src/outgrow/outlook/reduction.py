@@ -99,7 +99,7 @@ def reduce_inputs(inputs: ForecastInputs) -> Reduced | Refusal:
     signal = _turned_series(inputs)
     per_user = _driver_per_user(load, weekly, inputs) if inputs.driver == "load" else (0.0, 0.0)
     joined = join(signal, driver, end)
-    ramps, notes = _ramps(inputs, per_user, load, weekly)
+    ramps, notes = _ramps(inputs, per_user, load, weekly, alone=joined.times.size == 0)
     if joined.times.size == 0 and not ramps:
         return missing_series("signal", inputs.signal.name)
     if weekly.known < LEAST_WEEKS:
@@ -261,10 +261,17 @@ def _capacity(inputs: ForecastInputs, driver: Series, bins: Bins, end: float) ->
 
 
 def _ramps(
-    inputs: ForecastInputs, per_user: tuple[float, float] | None, load: Series | None, users: Weekly
+    inputs: ForecastInputs, per_user: tuple[float, float] | None, load: Series | None, users: Weekly, *, alone: bool
 ) -> tuple[tuple[RampPoints, ...], tuple[str, ...]]:
+    """The ramps that join. In a closed loop each client waits for its answer, so it never joins open production data."""
     usable, notes = [], []
     for ramp in inputs.ramps:
+        if ramp.loop == "closed" and not alone:
+            notes.append(
+                f"The closed-loop ramp {ramp.name} is kept apart: its clients wait, those of production do not. Ramp at a "
+                "fixed rate instead."
+            )
+            continue
         points, note = _ramp_points(ramp, inputs, per_user, load, users)
         if points is not None:
             usable.append(points)

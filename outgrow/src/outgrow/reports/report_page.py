@@ -289,7 +289,7 @@ def _provenance(report: Report) -> list[tuple[str, str]]:
     forecasts = _forecasts(report)
     origins = sorted({origin for forecast in forecasts for origin in forecast.origins})
     ramps = (
-        " A closed-loop ramp is among it; it is never pooled with production data."
+        " A closed-loop ramp was imported too; it is kept apart from production data."
         if any(forecast.closed_loop_ramp for forecast in forecasts)
         else ""
     )
