@@ -263,13 +263,13 @@ def _capacity(inputs: ForecastInputs, driver: Series, bins: Bins, end: float) ->
 def _ramps(
     inputs: ForecastInputs, per_user: tuple[float, float] | None, load: Series | None, users: Weekly, *, alone: bool
 ) -> tuple[tuple[RampPoints, ...], tuple[str, ...]]:
-    """The ramps that join. In a closed loop each client waits for its answer, so it never joins open production data."""
+    """The ramps that join. In a closed loop clients wait for their answers, so it never joins production data."""
     usable, notes = [], []
     for ramp in inputs.ramps:
         if ramp.loop == "closed" and not alone:
             notes.append(
-                f"The closed-loop ramp {ramp.name} is kept apart: its clients wait, those of production do not. Ramp at a "
-                "fixed rate instead."
+                f"The closed-loop ramp {ramp.name} is kept apart: its clients wait, those of production do not. "
+                "Ramp at a fixed rate instead."
             )
             continue
         points, note = _ramp_points(ramp, inputs, per_user, load, users)
