@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.outlook.ratios import count_regions, forecast_spread, probability_outpaces, student_t_above
+from outgrow.outlook.ratios import forecast_spread, probability_outpaces, student_t_above
 from outgrow.outlook.records import Refusal
 from outgrow.quantities import DAY, WEEK, Interval
 from outgrow.signals.series import FloatArray, Series, series_of
@@ -79,13 +79,6 @@ REGIONS = {
     "sa": grown("sa", 3, 0.0, seed=4),
 }
 NOW = START + 280 * DAY
-
-
-def test_regions_are_counted_from_a_share_on() -> None:
-    assert count_regions(REGIONS, 0.05) == 2
-    assert count_regions(REGIONS, 0.001) == 4
-    assert count_regions({}, 0.05) == 0
-    assert count_regions({"us": series_of("us", "users", [], [])}, 0.05) == 0
 
 
 def test_the_date_of_a_third_region() -> None:

@@ -58,13 +58,6 @@ def probability_outpaces(signal: Series, users: Series, now: float) -> float | R
     return _probability_above_one(x[known], y[known], np.flatnonzero(known))
 
 
-def count_regions(users_by_region: Mapping[str, Series], share: float) -> int:
-    """How many regions hold at least ``share`` (0–1) of all users, by their latest values."""
-    latest = {name: float(series.values[-1]) for name, series in users_by_region.items() if len(series)}
-    total = sum(max(value, 0.0) for value in latest.values())
-    return sum(value >= share * total for value in latest.values()) if total > 0 else 0
-
-
 def forecast_spread(
     users_by_region: Mapping[str, Series],
     *,
