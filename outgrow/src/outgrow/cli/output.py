@@ -91,11 +91,6 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def state_text(state: State) -> Text:
-    """The state as a coloured word."""
-    return Text(state, style=STATE_STYLES[state])
-
-
 def hint(text: str) -> None:
     """The next sensible command, on stderr so that it never mixes with data."""
     if text:

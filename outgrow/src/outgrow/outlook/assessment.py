@@ -43,9 +43,7 @@ def assess(point: Point, judged: Sequence[JudgedTrigger], users_now: float | Non
     """
     soonest = _soonest(judged)
     measured = soonest.forecast.breaks.users_at_limit if soonest and soonest.forecast else None
-    governs = "measured" if measured is not None and _is_knowable(soonest) else "declared"
-    limit = measured.low if measured is not None and governs == "measured" else float(point.complete_before)
-    watch_from = watched_from(limit, milestones) if governs == "measured" else float(point.monitor_from)
+    watch_from = own_watch(point, soonest, milestones)
     triggers = tuple(
         _trigger_status(point, item, users_now, own_watch(point, item, milestones), now) for item in judged
     )
@@ -59,7 +57,7 @@ def assess(point: Point, judged: Sequence[JudgedTrigger], users_now: float | Non
         triggers=triggers,
         declared_users=point.complete_before,
         measured_users=measured,
-        governs="measured" if governs == "measured" else "declared",
+        governs="measured" if _is_knowable(soonest) else "declared",
         users_now=users_now,
         watched_from=watch_from,
         soonest=soonest.trigger.id if soonest else None,
@@ -84,12 +82,12 @@ def watched_from(limit_users: float, milestones: Sequence[int]) -> float:
     return float(below[-2]) if len(below) >= 2 else limit_users * 2 / 3
 
 
-def own_watch(point: Point, item: JudgedTrigger, milestones: Sequence[int]) -> float:
+def own_watch(point: Point, item: JudgedTrigger | None, milestones: Sequence[int]) -> float:
     """From how many users one trigger is watched: by its own measured limit, else as declared for the point.
 
     The far limit of one trigger says nothing about another that cannot be judged.
     """
-    users = item.forecast.breaks.users_at_limit if item.forecast is not None else None
+    users = item.forecast.breaks.users_at_limit if item is not None and item.forecast is not None else None
     if users is None or not _is_knowable(item):
         return float(point.monitor_from)
     return watched_from(users.low, milestones)
