@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from outgrow.outlook.status import TriggerMemory
 from outgrow.signals.series import Origin, Ramp, Series
 
 if TYPE_CHECKING:  # pydantic is not needed to speak of a signal
@@ -158,6 +157,24 @@ class StoredForecast:
     body: Mapping[str, Any]
 
 
+RecordKind = Literal["evidence", "answer", "decision", "plan", "announcement"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A step of the thread as it was made; ``point`` is "" for what concerns all, ``body`` is its JSON form.
+
+    ``digest`` stands for what it rests on: there is one record of a (kind, point, digest).
+    """
+
+    id: int
+    kind: RecordKind
+    point: str
+    made_at: float
+    digest: str
+    body: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A message waiting in the outbox. ``due`` is when it may be tried next; ``reason`` why the last attempt failed."""
@@ -260,10 +277,6 @@ class Ledger(Protocol):
         """Append a forecast, to be scored once the truth is known; ``body`` is JSON (no infinite or NaN numbers)."""
         ...
 
-    def latest_forecast(self, point: str, trigger: str) -> StoredForecast | None:
-        """The forecast made last."""
-        ...
-
     def forecast_by_digest(self, point: str, trigger: str, digest: str) -> StoredForecast | None:
         """The forecast made last from inputs of that digest."""
         ...
@@ -272,12 +285,17 @@ class Ledger(Protocol):
         """All forecasts, in the order they were made."""
         ...
 
-    def put_state(self, memory: TriggerMemory) -> None:
-        """Remember a trigger; the last of a (point, trigger) wins."""
+    def add_record(
+        self, kind: RecordKind, point: str, made_at: float, digest: str, body: Mapping[str, Any]
+    ) -> StoredRecord:
+        """Append a record and return it with its id; the one there is where (kind, point, digest) was added before.
+
+        ``body`` is JSON (no infinite or NaN numbers).
+        """
         ...
 
-    def states(self) -> tuple[TriggerMemory, ...]:
-        """What is remembered, by point and trigger."""
+    def records(self, kind: RecordKind, point: str | None = None) -> tuple[StoredRecord, ...]:
+        """The records of a kind in the order they were added, of one point or of all."""
         ...
 
     def add_delivery(self, key: str, message: Message, at: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from outgrow.points.declaration import AnswersRule, Declaration, Point, RatioRule, Signal, Trigger
+from outgrow.points.declaration import AnswersRule, Declaration, Point, RatioRule, Signal, Team, Trigger
 from outgrow.quantities import parse_duration, parse_quantity
 
 Contradiction = tuple[tuple[str | int, ...], str]
@@ -62,8 +62,9 @@ def contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[C
                 yield (*where, "when"), "normal-load needs to know the load: declare load: {signal: …}"
         yield from _options(path, point, options)
         yield from _rule(path, point)
-    if declaration.team.always_operational > declaration.team.people:
-        yield ("team", "always_operational"), "asks for more people than the team has"
+    yield from _team(declaration.team)
+    if "{" in declaration.handbook.replace("{point}", ""):
+        yield ("handbook",), "knows {point} only, which becomes the id of the point"
     if not any(declaration.criteria.model_dump().values()):
         yield ("criteria",), "at least one weight must be above zero"
 
@@ -219,10 +220,29 @@ def _ladder(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction
         yield (*path, "users_range"), "must rise"
 
 
+def _team(team: Team) -> Iterator[Contradiction]:
+    if team.always_operational > team.people:
+        yield ("team", "always_operational"), "asks for more people than the team has"
+    if len(team.names) > team.people:
+        yield ("team", "names"), f"are {len(team.names)}, but the team has {team.people} people"
+    for index, name in enumerate(team.names):
+        if not name or name in team.names[:index]:
+            yield ("team", "names", index), f"{name!r} stands twice" if name else "a name is empty"
+    for index, off in enumerate(team.calendar):
+        path = ("team", "calendar", index)
+        if off.to < off.from_:
+            yield (*path, "to"), f"must not lie before from ({off.from_})"
+        if off.who is not None and off.kind == "freeze":
+            yield (*path, "who"), "a freeze holds for everybody; leave it out"
+        elif off.who is not None and off.who not in team.names:
+            yield (*path, "who"), f"there is no {off.who!r} among names{_near(off.who, set(team.names))}"
+
+
 def _options(path: tuple[str | int, ...], point: Point, all_options: set[str]) -> Iterator[Contradiction]:
     for index, option in enumerate(point.options):
         if option.effort_weeks[0] > option.effort_weeks[1]:
             yield (*path, "options", index, "effort_weeks"), "low is above high"
+        yield from _twice((*path, "options", index, "variants"), [variant.id for variant in option.variants])
         for key in ("opens", "closes"):
             for place, other in enumerate(getattr(option, key)):
                 full = other if "/" in other else f"{point.id}/{other}"
@@ -243,6 +263,9 @@ def _rule(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction]:
     elif isinstance(point.rule, AnswersRule):
         named = [(("cases", place, "choose"), case.choose) for place, case in enumerate(point.rule.cases)]
         named.append((("otherwise",), point.rule.otherwise))
+        for place, case in enumerate(point.rule.cases):
+            if case.answer is not None and not case.source:
+                yield (*path, "rule", "cases", place), "an answer needs its source: who or what says so"
     for where, option in named:
         if option is not None and option not in ids:
             yield (*path, "rule", *where), f"there is no option {option!r} in this point{_near(option, ids)}"

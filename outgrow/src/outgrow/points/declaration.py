@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -33,6 +34,10 @@ def _quantity(value: Any) -> Any:
     number = float(value.strip().removesuffix(match[2]).strip().replace("_", ""))
     factor = _FACTORS[match[2]]
     return number * factor if factor >= 1 else number / round(1 / factor)  # 95 % is .95 to the last bit
+
+
+def _yes_or_no(value: Any) -> Any:
+    return {"yes": True, "no": False}.get(value, value) if isinstance(value, str) else value
 
 
 def _pair(value: Any) -> Any:
@@ -75,6 +80,11 @@ WeeksRange = Annotated[
     ),
 ]
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["unknown"]
+"""In the declared currency; a figure nobody knows is ``unknown``, never zero."""
+
+Answer = Annotated[
+    bool, BeforeValidator(_yes_or_no), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no"]}]})
+]
 Score = Annotated[int, Field(ge=1, le=5)]
 Aggregate = Literal["sum", "avg", "max", "min", "count"]
 
@@ -156,6 +166,12 @@ class Trigger(_Declared):
     runbook: str = Field("", description="What to do first when it fires.")
 
 
+Hours = Annotated[
+    Annotated[float, Field(ge=0, le=744, allow_inf_nan=False)] | Literal["unknown"],
+    Field(description="Hours of people's work a month that keep it running."),
+]
+
+
 class Cost(_Declared):
     """A monthly infrastructure bill: a fixed part and one that grows with users; each may be ``unknown``."""
 
@@ -173,6 +189,17 @@ class Scores(_Declared):
     future_flexibility: Score
 
 
+class Variant(_Declared):
+    """Another way to buy or run the same option, for example a managed service: money against operating."""
+
+    id: Identifier
+    title: str = ""
+    what: str = ""
+    monthly_cost: Cost | Literal["unknown"] = "unknown"
+    operating_hours: Hours = "unknown"
+    scores: Scores | None = None
+
+
 class Option(_Declared):
     """A way through a rewrite point."""
 
@@ -183,8 +210,13 @@ class Option(_Declared):
     new_to_team: bool = Field(False, description="Adds the team's learning buffer.")
     opens: tuple[str, ...] = Field((), description="Options this makes possible or cheaper later: B, or point/B.")
     closes: tuple[str, ...] = Field((), description="Options this rules out later.")
-    monthly_cost: Cost | Literal["unknown"] = "unknown"
+    monthly_cost: Cost | Literal["unknown"] = Field(
+        "unknown", description="The whole bill of the service once this option is in place, not what it adds."
+    )
+    operating_hours: Hours = "unknown"
     scores: Scores | None = None
+    variants: tuple[Variant, ...] = Field((), description="Managed or other editions, weighed against running it.")
+    prototype_weeks: Weeks = Field(1, description="How long a prototype takes, in a calm window before it is decided.")
 
 
 class RatioRule(_Declared):
@@ -203,6 +235,8 @@ class Case(_Declared):
     fact: Identifier
     ask: str
     choose: str
+    answer: Answer | None = Field(None, description="yes or no, where it is known; else outgrow decide asks.")
+    source: str = Field("", description="Who or what says so; an answer needs one.")
 
 
 class AnswersRule(_Declared):
@@ -232,6 +266,10 @@ class Point(_Declared):
     complete_before: Users
     likelihood: Literal["inevitable", "likely", "possible", "only-if"] = "likely"
     likelihood_note: str = ""
+    probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="That it is needed at all; default by likelihood: 1, 0.8, 0.5, 0.2."
+    )
+    breach_cost: Money = Field("unknown", description="What a month past the limit costs: lost users, credits, nights.")
     risk: Literal["low", "medium", "high", "very-high", "extreme"] = "medium"
     rollback: Literal["low", "medium", "high", "very-high", "nearly-impossible"] = Field(
         "medium", description="How hard going back is."
@@ -242,6 +280,16 @@ class Point(_Declared):
     rule: Rule | None = None
 
 
+class TimeOff(_Declared):
+    """Days, both included, on which a rewrite does not advance: somebody is away, or nothing may change."""
+
+    kind: Literal["absence", "freeze"] = "absence"
+    from_: date = Field(alias="from")
+    to: date
+    who: str | None = Field(None, description="absence: one of the team's names; without it, any one person.")
+    what: str = ""
+
+
 class Team(_Declared):
     """What the team can carry."""
 
@@ -250,6 +298,8 @@ class Team(_Declared):
     learning_buffer: Annotated[float, Field(ge=0, le=5)] = 0.25
     months_between: Annotated[float, Field(ge=0, le=120)] = 6
     always_operational: Annotated[int, Field(ge=0)] = 1
+    names: tuple[str, ...] = Field(default=(), description="Who the people are, for the plan and the calendar.")
+    calendar: tuple[TimeOff, ...] = Field(default=(), description="Absences and freezes.")
 
 
 class Criteria(_Declared):
@@ -263,11 +313,17 @@ class Criteria(_Declared):
 
 
 class Costs(_Declared):
-    """Today's bill, the start of the cost path."""
+    """Today's bill, the start of the cost path, and what people and the runway cost."""
 
     currency: str = "USD"
     monthly_now: Money = "unknown"
     at_users: Users | None = None
+    person_week: Money = Field(default="unknown", description="What a week of one person costs.")
+    cash: Money = Field(default="unknown", description="In the bank today.")
+    monthly_burn: Annotated[float, Field(allow_inf_nan=False)] | Literal["unknown"] = Field(
+        default="unknown", description="What leaves the bank a month beside infrastructure and beyond revenue."
+    )
+    revenue_per_user: Money = Field(default="unknown", description="A month, for users beyond those of today.")
 
 
 class Plugin(_Declared):
@@ -302,6 +358,11 @@ class Declaration(_Declared):
     costs: Costs = Costs()
     sources: tuple[Plugin, ...] = ()
     notify: tuple[Plugin, ...] = ()
+    decisions: str = Field("docs/decisions", description="Folder of decision records, beside this file.")
+    handbook: str = Field(
+        "docs/handbook/{point}.md",
+        description="Where handbook pages are found, a path or a URL; alerts link there. {point} becomes the id.",
+    )
     ledger: str | None = Field(
         None, description="Path, or postgresql:// URL without password; default .outgrow/ledger.sqlite."
     )

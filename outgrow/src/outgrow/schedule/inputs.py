@@ -97,7 +97,12 @@ def inputs_of(declaration: Declaration) -> tuple[tuple[PacePoint, ...], TeamRule
         )
         for point in declaration.points
     )
-    return points, TeamRules(**declaration.team.model_dump())
+    return points, rules_of(declaration)
+
+
+def rules_of(declaration: Declaration) -> TeamRules:
+    """The team's rules as declared; names and calendar are the plan's own matter."""
+    return TeamRules(**declaration.team.model_dump(exclude={"names", "calendar"}))
 
 
 def weeks(option: PaceOption, rules: TeamRules) -> Interval:
