@@ -2,6 +2,6 @@
 
 In: a declared point, evidence, answers with their sources, the team's weights. Out: a ruling (one of four verdicts,
 never rounded up), the weighing by five criteria with its sensitivity, and the text of a decision record with what
-reopens it. Knows ``evidence``, ``outlook``, ``points``, ``quantities`` and ``errors``. Pure: files are read and written by
-``decision_folder``, facts come from ``imports`` and ``cli``.
+reopens it. Knows ``evidence``, ``outlook``, ``points``, ``quantities`` and ``errors``. Pure: files are read and written
+by ``decision_folder``, facts come from ``imports`` and ``cli``.
 """

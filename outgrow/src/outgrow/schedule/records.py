@@ -43,7 +43,7 @@ class Prices:
     """Money a month in the declared currency; None = nobody knows.
 
     ``early`` is what it costs to have the option a month before it is needed (its bill less the bill before it),
-    ``late`` a month past the wall. ``bill`` is the whole monthly bill once it is in place; ``per_user`` its growing part.
+    ``late`` a month past the wall. ``bill`` is the whole monthly bill once it is in place, ``per_user`` what grows.
     """
 
     early: float | None = None
