@@ -15,6 +15,7 @@ import pytest
 from outgrow.errors import LedgerError
 from outgrow.ledger import open_ledger
 from outgrow.ledger.database import REVISIONS
+from outgrow.ledger.sqlite import APPLICATION_ID
 from outgrow.ports import Ledger
 
 WRITER = """
@@ -265,3 +266,31 @@ heavy = {{"sqlalchemy", "alembic", "scipy", "pydantic", "platformdirs", "psycopg
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date_with_all_it_holds(tmp_path: Path) -> None:
+    import sqlalchemy as sa
+    from alembic import command
+    from alembic.config import Config
+
+    import outgrow.ledger
+
+    path = tmp_path / "ledger.sqlite"
+    config = Config()
+    config.set_main_option("script_location", str(Path(outgrow.ledger.__file__).parent / "migrations"))
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.exec_driver_sql(
+            "INSERT INTO note (point, \"trigger\", text, source, at, made_at) VALUES ('p', 't', 'old', 's', 1, 2)"
+        )
+    engine.dispose()
+    ledger = open_ledger(path)
+    assert [note.text for note in ledger.notes()] == ["old"]
+    ledger.add_record("plan", "", 3.0, "d", {"feasible": True})
+    ledger.close()
+    again = open_ledger(path)
+    assert [record.body for record in again.records("plan")] == [{"feasible": True}]
+    again.close()

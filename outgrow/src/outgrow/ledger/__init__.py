@@ -1,4 +1,4 @@
-"""The record of all that was seen, said and sent: samples, ramps, notes, forecasts, trigger states, outbox.
+"""The record of all that was seen, said and sent: samples, ramps, notes, forecasts, records, outbox.
 
 In: frozen series and records. Out: the same, later, from any process. A file (SQLite in WAL mode) by default, or
 PostgreSQL by URL; both keep the one contract of ``outgrow.ports.Ledger`` (``outgrow.testing.LedgerContract``). Knows

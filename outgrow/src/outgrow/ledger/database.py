@@ -13,7 +13,7 @@ from outgrow.errors import LedgerError
 from outgrow.ledger.hours import Hours
 from outgrow.signals.series import FloatArray
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """The schemas this version knows, oldest first, a file each in ``migrations/versions``; the last is in use."""
 
 REVISION = REVISIONS[-1]

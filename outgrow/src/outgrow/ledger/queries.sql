@@ -101,10 +101,6 @@ UPDATE note SET withdrawn_at = :at WHERE id = :id AND withdrawn_at IS NULL;
 INSERT INTO forecast (point, "trigger", made_at, digest, body)
 VALUES (:point, :trigger, :made_at, :digest, :body);
 
--- name: latest_forecast
-SELECT point, "trigger", made_at, digest, body FROM forecast
-WHERE point = :point AND "trigger" = :trigger ORDER BY made_at DESC, id DESC LIMIT 1;
-
 -- name: forecast_by_digest
 SELECT point, "trigger", made_at, digest, body FROM forecast
 WHERE point = :point AND "trigger" = :trigger AND digest = :digest ORDER BY made_at DESC, id DESC LIMIT 1;
@@ -115,16 +111,16 @@ SELECT point, "trigger", made_at, digest, body FROM forecast ORDER BY made_at, i
 -- name: forecasts_of_point
 SELECT point, "trigger", made_at, digest, body FROM forecast WHERE point = :point ORDER BY made_at, id;
 
--- name: put_state
-INSERT INTO trigger_state (point, "trigger", state, since, condition_since, value, reason, at)
-VALUES (:point, :trigger, :state, :since, :condition_since, :value, :reason, :at)
-ON CONFLICT (point, "trigger") DO UPDATE SET
-  state = excluded.state, since = excluded.since, condition_since = excluded.condition_since,
-  value = excluded.value, reason = excluded.reason, at = excluded.at;
+-- name: add_record
+INSERT INTO record (kind, point, made_at, digest, body) VALUES (:kind, :point, :made_at, :digest, :body)
+ON CONFLICT (kind, point, digest) DO NOTHING;
 
--- name: states
-SELECT point, "trigger", state, since, condition_since, value, reason, at FROM trigger_state
-ORDER BY point, "trigger";
+-- name: record
+SELECT id, kind, point, made_at, digest, body FROM record
+WHERE kind = :kind AND point = :point AND digest = :digest;
+
+-- name: records
+SELECT id, kind, point, made_at, digest, body FROM record WHERE kind = :kind ORDER BY id;
 
 -- name: add_delivery
 INSERT INTO delivery (key, message, created_at, due, attempts, reason) VALUES (:key, :message, :at, :at, 0, '')

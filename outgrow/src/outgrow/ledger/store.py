@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from outgrow.ledger.bodies import message_of, ramp_of, ramp_text, strict_json
 from outgrow.ledger.database import Database
 from outgrow.ledger.hours import ORIGINS, hour_starts, origin_bit, origins_of, prevailing, sum_up, whole_hours
-from outgrow.outlook.status import TriggerMemory
 from outgrow.ports import (
     Delivery,
     HourlyValue,
     Message,
     Note,
     Numbers,
+    RecordKind,
     SignalSummary,
     StoredForecast,
+    StoredRecord,
 )
 from outgrow.quantities import HOUR
 from outgrow.signals.series import FloatArray, Origin, Ramp, Series, series_of
@@ -133,9 +134,6 @@ class SqlLedger:
         text = strict_json(dict(body))
         self._database.run("add_forecast", point=point, trigger=trigger, made_at=made_at, digest=digest, body=text)
 
-    def latest_forecast(self, point: str, trigger: str) -> StoredForecast | None:
-        return next(map(_forecast, self._database.rows("latest_forecast", point=point, trigger=trigger)), None)
-
     def forecast_by_digest(self, point: str, trigger: str, digest: str) -> StoredForecast | None:
         rows = self._database.rows("forecast_by_digest", point=point, trigger=trigger, digest=digest)
         return next(map(_forecast, rows), None)
@@ -147,11 +145,17 @@ class SqlLedger:
             rows = self._database.rows("forecasts_of_point", point=point)
         return tuple(_forecast(row) for row in rows if trigger in (None, row[1]))
 
-    def put_state(self, memory: TriggerMemory) -> None:
-        self._database.run("put_state", **asdict(memory))
+    def add_record(
+        self, kind: RecordKind, point: str, made_at: float, digest: str, body: Mapping[str, Any]
+    ) -> StoredRecord:
+        key = {"kind": kind, "point": point, "digest": digest}
+        with self.transaction():
+            self._database.run("add_record", **key, made_at=made_at, body=strict_json(dict(body)))
+            return _record(self._database.rows("record", **key)[0])
 
-    def states(self) -> tuple[TriggerMemory, ...]:
-        return tuple(TriggerMemory(*row) for row in self._database.rows("states"))
+    def records(self, kind: RecordKind, point: str | None = None) -> tuple[StoredRecord, ...]:
+        rows = self._database.rows("records", kind=kind)
+        return tuple(_record(row) for row in rows if point in (None, row[2]))
 
     def add_delivery(self, key: str, message: Message, at: float) -> bool:
         return self._database.run("add_delivery", key=key, message=json.dumps(asdict(message)), at=at) == 1
@@ -245,3 +249,8 @@ def _summary(signal: str, rows: list[tuple[Any, ...]]) -> SignalSummary:
 def _forecast(row: tuple[Any, ...]) -> StoredForecast:
     point, trigger, made_at, digest, body = row
     return StoredForecast(point, trigger, made_at, digest, json.loads(body))
+
+
+def _record(row: tuple[Any, ...]) -> StoredRecord:
+    number, kind, point, made_at, digest, body = row
+    return StoredRecord(number, kind, point, made_at, digest, json.loads(body))

@@ -15,27 +15,6 @@ WORST_FIRST: tuple[State, ...] = ("firing", "unknown", "approaching", "quiet")
 """A point takes its worst trigger; not knowing is worse than seeing it come."""
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerMemory:
-    """What must be remembered of a trigger between two looks: ``for`` and hysteresis need it.
-
-    Attributes:
-        since: when ``state`` was entered.
-        condition_since: since when the condition has held without a break (for ``for:``), None while it does not hold.
-        value: the last value judged, None where there was none.
-        at: when it was judged last.
-    """
-
-    point: str
-    trigger: str
-    state: State
-    since: float
-    condition_since: float | None
-    value: float | None
-    reason: str
-    at: float
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class TriggerStatus:
     """One trigger now; ``value``, ``threshold``, ``breaks_at`` in ``unit``, ``since`` in seconds since the epoch.

@@ -12,8 +12,17 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 from typing import Any
 
-from outgrow.outlook.status import TriggerMemory
-from outgrow.ports import Delivery, HourlyValue, Message, Note, Numbers, SignalSummary, StoredForecast
+from outgrow.ports import (
+    Delivery,
+    HourlyValue,
+    Message,
+    Note,
+    Numbers,
+    RecordKind,
+    SignalSummary,
+    StoredForecast,
+    StoredRecord,
+)
 from outgrow.quantities import HOUR
 from outgrow.signals.series import Origin, Ramp, Series, series_of
 
@@ -48,7 +57,7 @@ class _Contents:
     ramps: dict[tuple[str, str, float], Ramp] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     forecasts: list[StoredForecast] = field(default_factory=list)
-    states: dict[tuple[str, str], TriggerMemory] = field(default_factory=dict)
+    records: list[StoredRecord] = field(default_factory=list)
     outbox: dict[str, Delivery] = field(default_factory=dict)
     delivered: set[str] = field(default_factory=set)
     memory: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -158,9 +167,6 @@ class MemoryLedger:
         copied = json.loads(json.dumps(dict(body), allow_nan=False))
         self._contents.forecasts.append(StoredForecast(point, trigger, made_at, digest, copied))
 
-    def latest_forecast(self, point: str, trigger: str) -> StoredForecast | None:
-        return next(reversed(self.forecasts(point, trigger)), None)
-
     def forecast_by_digest(self, point: str, trigger: str, digest: str) -> StoredForecast | None:
         return next((found for found in reversed(self.forecasts(point, trigger)) if found.digest == digest), None)
 
@@ -172,11 +178,19 @@ class MemoryLedger:
         )
         return tuple(sorted(found, key=lambda stored: stored.made_at))
 
-    def put_state(self, memory: TriggerMemory) -> None:
-        self._contents.states[memory.point, memory.trigger] = memory
+    def add_record(
+        self, kind: RecordKind, point: str, made_at: float, digest: str, body: Mapping[str, Any]
+    ) -> StoredRecord:
+        copied = json.loads(json.dumps(dict(body), allow_nan=False))
+        for known in self._contents.records:
+            if (known.kind, known.point, known.digest) == (kind, point, digest):
+                return known
+        added = StoredRecord(len(self._contents.records) + 1, kind, point, made_at, digest, copied)
+        self._contents.records.append(added)
+        return added
 
-    def states(self) -> tuple[TriggerMemory, ...]:
-        return tuple(memory for _, memory in sorted(self._contents.states.items()))
+    def records(self, kind: RecordKind, point: str | None = None) -> tuple[StoredRecord, ...]:
+        return tuple(one for one in self._contents.records if one.kind == kind and point in (None, one.point))
 
     def add_delivery(self, key: str, message: Message, at: float) -> bool:
         if key in self._contents.outbox:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgrow.outlook.status import TriggerMemory
 from outgrow.ports import HourlyValue, Ledger, Message
 from outgrow.quantities import DAY, HOUR, MINUTE
 from outgrow.signals.series import Ramp
@@ -208,16 +207,16 @@ class LedgerContract:
         ledger.add_forecast("p", "t", START + DAY, "d2", {"verdict": "range"})
         ledger.add_forecast("p", "t", START + DAY, "d1", {"verdict": "unknown"})
         ledger.add_forecast("p", "other", START - DAY, "d1", {"verdict": "dated"})
-        latest = ledger.latest_forecast("p", "t")
+        latest = ledger.forecast_by_digest("p", "t", "d1")
         assert latest is not None
-        assert (latest.digest, latest.body) == ("d1", {"verdict": "unknown"})
+        assert (latest.made_at, latest.body) == (START + DAY, {"verdict": "unknown"})
         found = ledger.forecast_by_digest("p", "t", "d2")
         assert found is not None
         assert found.body == {"verdict": "range"}
         assert [stored.made_at for stored in ledger.forecasts()] == [START - DAY, START, START + DAY, START + DAY]
         assert [stored.digest for stored in ledger.forecasts("p", "t")] == ["d1", "d2", "d1"]
         assert ledger.forecasts("p", "t")[0].body == {"verdict": "dated", "low": 1.5, "none": None}
-        assert ledger.latest_forecast("q", "t") is None
+        assert ledger.forecast_by_digest("q", "t", "d1") is None
         assert ledger.forecast_by_digest("p", "t", "d3") is None
 
     def test_a_forecast_with_infinite_numbers_is_refused(self, ledger: Ledger) -> None:
@@ -225,13 +224,25 @@ class LedgerContract:
             ledger.add_forecast("p", "t", START, "d", {"high": math.inf})
         assert ledger.forecasts() == ()
 
-    def test_the_last_state_of_a_trigger_wins(self, ledger: Ledger) -> None:
-        first = TriggerMemory("p", "t", "approaching", START, START, 4.2, "p95 is 4.2 s", START)
-        second = TriggerMemory("p", "t", "unknown", START + 60, None, None, "no data", START + 60)
-        other = TriggerMemory("a", "z", "quiet", START, None, 1.0, "", START)
-        for memory in (first, other, second):
-            ledger.put_state(memory)
-        assert ledger.states() == (other, second)
+    def test_a_record_is_added_once_for_what_it_rests_on(self, ledger: Ledger) -> None:
+        first = ledger.add_record("evidence", "p", START + DAY, "d1", {"ratio": 9.2, "none": None})
+        again = ledger.add_record("evidence", "p", START + 2 * DAY, "d1", {"ratio": 1.0})
+        assert again == first
+        assert (first.kind, first.point, first.made_at, first.digest) == ("evidence", "p", START + DAY, "d1")
+        assert first.body == {"ratio": 9.2, "none": None}
+        second = ledger.add_record("evidence", "p", START, "d2", {})
+        other = ledger.add_record("evidence", "q", START, "d1", {"of": "q"})
+        decided = ledger.add_record("decision", "p", START, "d1", {"chosen": "A"})
+        assert len({first.id, second.id, other.id, decided.id}) == 4
+        assert ledger.records("evidence") == (first, second, other)
+        assert ledger.records("evidence", "p") == (first, second)
+        assert ledger.records("decision") == (decided,)
+        assert ledger.records("plan") == ()
+
+    def test_a_record_with_infinite_numbers_is_refused(self, ledger: Ledger) -> None:
+        with pytest.raises(ValueError, match="JSON"):
+            ledger.add_record("plan", "", START, "d", {"finish": math.inf})
+        assert ledger.records("plan") == ()
 
     def test_a_message_is_put_out_once(self, ledger: Ledger) -> None:
         assert ledger.add_delivery("k", MESSAGE, START)
