@@ -62,6 +62,7 @@ class Candidate:
         wall: users at which it must be finished. milestone: users at which the file says to plan or decide.
         needed_ratio: probability that it is needed at all.
         major: counts for the months between rewrites. past: the wall lies behind already.
+        new_to_team: ``effort_weeks`` holds the learning buffer.
     """
 
     number: int
@@ -78,6 +79,7 @@ class Candidate:
     prices: Prices = Prices()
     prototype_weeks: float = 1.0
     decided: int | None = None
+    new_to_team: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
