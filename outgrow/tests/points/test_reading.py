@@ -63,6 +63,8 @@ def test_the_platform_template_is_complete() -> None:
         "learning_buffer": 0.25,
         "months_between": 6,
         "always_operational": 1,
+        "names": (),
+        "calendar": (),
     }
 
 
@@ -107,7 +109,44 @@ def test_every_error_is_said_at_once_with_line_and_column() -> None:
         ("direction: below\n    for: 15m", "for: 15m", "must lie above the threshold"),
         ("kind: fact\n    threshold: 1 ", "kind: fact\n    signal: vector_p95\n    threshold: 1 ", "watches no signal"),
         ("{unit: bytes, title: vector memory,", "{imported: true, unit: bytes,", "stands alone: leave out metric"),
-        ("people: 2,", "people: 0,", "greater than or equal to 1"),
+        ("people: 2", "people: 0", "greater than or equal to 1"),
+        ("people: 2", "people: 2\n  names: [Ana, Ben, Eve]", "are 3, but the team has 2 people"),
+        ("people: 2", "people: 2\n  names: [Ana, Ana]", "'Ana' stands twice"),
+        (
+            "people: 2",
+            "people: 2\n  names: [Ana]\n  calendar: [{who: Anna, from: 2027-07-05, to: 2027-07-23}]",
+            "there is no 'Anna' among names; did you mean 'Ana'?",
+        ),
+        ("people: 2", "people: 2\n  calendar: [{from: 2027-07-05, to: 2027-07-04}]", "must not lie before from"),
+        ("people: 2", "people: 2\n  calendar: [{from: 2027-07-05, to: soon}]", "should be a valid date"),
+        (
+            "people: 2",
+            "people: 2\n  calendar: [{kind: freeze, who: Ana, from: 2027-07-05, to: 2027-07-05}]",
+            "for everybody",
+        ),
+        (
+            "criteria: {operational_simplicity: 1,",
+            "criteria: {operational_simplicity: -1,",
+            "greater than or equal to 0",
+        ),
+        (
+            "criteria: {operational_simplicity: 1, learning_curve: 1, community_support: 1, rollback_safety: 1, "
+            "future_flexibility: 1}",
+            "criteria: {operational_simplicity: 0, learning_curve: 0, community_support: 0, rollback_safety: 0, "
+            "future_flexibility: 0}",
+            "at least one weight must be above zero",
+        ),
+        ("option: A, stay: 5,", "option: tune, stay: 5,", "tune is the baseline"),
+        ("otherwise: B}", "otherwise: A}", "staying and migrating must differ"),
+        ("stay: 5, migrate: 2", "stay: 2, migrate: 5", "must not lie above stay"),
+        ("opens: [B]", "opens: [A]", "names the option itself"),
+        ("opens: [B]", "opens: [B]\n    closes: [B]", "stands under opens as well"),
+        ("{fact: few-hot-services,", "{fact: scaling-out-suffices,", "is asked twice"),
+        ("{fact: few-hot-services,", "{answer: yes, fact: few-hot-services,", "an answer needs its source"),
+        ("{fact: few-hot-services,", "{answer: perhaps, fact: few-hot-services,", "valid boolean"),
+        ("likelihood: possible", "likelihood: possible\n  probability: 1.2", "less than or equal to 1"),
+        ("- id: pinecone", "- id: weaviate", "'weaviate' stands twice"),
+        ("name: venture platform", "name: x\nhandbook: 'https://wiki/{poin}'", "knows {point} only"),
         (
             "quantile: 0.95}\n  # 3",
             "quantile: 0.95, rate: true}\n  # 3",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from outgrow.points.declaration import AnswersRule, Declaration, Point, RatioRule, Signal, Team, Trigger
+from outgrow.points.declaration import TUNE, AnswersRule, Declaration, Point, RatioRule, Signal, Team, Trigger
 from outgrow.quantities import parse_duration, parse_quantity
 
 Contradiction = tuple[tuple[str | int, ...], str]
@@ -251,6 +251,10 @@ def _options(path: tuple[str | int, ...], point: Point, all_options: set[str]) -
                         (*path, "options", index, key, place),
                         f"there is no option {other!r}{_near(full, all_options)}",
                     )
+                elif full == f"{point.id}/{option.id}":
+                    yield (*path, "options", index, key, place), "names the option itself"
+                elif key == "closes" and other in option.opens:
+                    yield (*path, "options", index, key, place), f"{other!r} stands under opens as well: which is it?"
 
 
 def _rule(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction]:
@@ -259,11 +263,18 @@ def _rule(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction]:
     if isinstance(point.rule, RatioRule):
         if point.rule.migrate > point.rule.stay:
             yield (*path, "rule", "migrate"), "must not lie above stay"
+        if point.rule.option == TUNE:
+            yield (*path, "rule", "option"), "tune is the baseline that the others are compared with; name another"
+        if point.rule.option is not None and point.rule.option == point.rule.otherwise:
+            yield (*path, "rule", "otherwise"), "is the option that is judged; staying and migrating must differ"
         named = [(("option",), point.rule.option), (("otherwise",), point.rule.otherwise)]
     elif isinstance(point.rule, AnswersRule):
         named = [(("cases", place, "choose"), case.choose) for place, case in enumerate(point.rule.cases)]
         named.append((("otherwise",), point.rule.otherwise))
+        facts = [case.fact for case in point.rule.cases]
         for place, case in enumerate(point.rule.cases):
+            if case.fact in facts[:place]:
+                yield (*path, "rule", "cases", place, "fact"), f"{case.fact!r} is asked twice"
             if case.answer is not None and not case.source:
                 yield (*path, "rule", "cases", place), "an answer needs its source: who or what says so"
     for where, option in named:

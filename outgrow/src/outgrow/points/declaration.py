@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from outgrow.quantities import parse_duration
 
 API_VERSION = "outgrow/v1"
+TUNE = "tune"
+"""The id of every point's option 0: the cheap fix that is ruled on first, and no major rewrite."""
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 

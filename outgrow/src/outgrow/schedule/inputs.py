@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from outgrow.points.declaration import Declaration
+from outgrow.points.declaration import TUNE, Declaration
 from outgrow.quantities import Interval
-
-TUNE = "tune"
 
 
 @dataclass(frozen=True, slots=True)
