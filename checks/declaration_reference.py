@@ -126,12 +126,14 @@ SECTIONS: tuple[tuple[type[BaseModel], str, str, str], ...] = (
         TRIGGERS.format(table=_table(("kind", "fires when", "keys"), TRIGGER_KINDS)),
     ),
     (models.Option, "option", "`points[].options[]`", OPTIONS),
+    (models.Variant, "variant", "`points[].options[].variants[]`", ""),
     (models.Cost, "cost", "`points[].options[].monthly_cost`", ""),
     (models.Scores, "scores", "`points[].options[].scores`", ""),
     (models.RatioRule, "ratio", "`points[].rule` of kind `ratio`", ""),
     (models.AnswersRule, "answers", "`points[].rule` of kind `answers`", ""),
     (models.Case, "case", "`points[].rule.cases[]`", ""),
     (models.Team, "team", "`team`", ""),
+    (models.TimeOff, "time off", "`team.calendar[]`", ""),
     (models.Criteria, "weights", "`criteria`", ""),
     (models.Costs, "costs", "`costs`", ""),
     (models.Plugin, "plugin", "`sources[]` and `notify[]`", PLUGINS),
@@ -141,8 +143,6 @@ SECTIONS: tuple[tuple[type[BaseModel], str, str, str], ...] = (
     (AppriseConfig, "apprise", "`notify[]` of kind `apprise`", ""),
 )
 """Model, what it is called in a type, where it stands (the heading), and what is said below its table."""
-
-LATER = "Checked, and not used by a command yet."
 
 MEANINGS: Mapping[str, str] = {
     "Declaration.apiVersion": "The version of this format.",
@@ -176,7 +176,7 @@ MEANINGS: Mapping[str, str] = {
     "Point.felt_by_users": "What users notice during the rewrite.",
     "Point.triggers": "What warns of it.",
     "Point.options": "The ways through it. The cheapest other than `tune` gives the lead time of `start_by`.",
-    "Point.rule": f"How the choice between options falls. {LATER}",
+    "Point.rule": "How the choice between options falls; `outgrow decide` applies it.",
     "Trigger.id": "Unique within the point.",
     "Trigger.kind": "What makes it fire; see below.",
     "Trigger.title": "For people; the id when absent.",
@@ -185,8 +185,12 @@ MEANINGS: Mapping[str, str] = {
     "Option.id": "Unique within the point.",
     "Option.title": "For people; the id when absent.",
     "Option.what": "What is done, in a line.",
-    "Option.monthly_cost": f"The bill with it. {LATER}",
-    "Option.scores": f"On the five selection criteria. {LATER}",
+    "Option.scores": "On the five selection criteria. They decide between the thresholds of a ratio.",
+    "Variant.id": "Unique within the option.",
+    "Variant.title": "For people; the id when absent.",
+    "Variant.what": "What is bought, in a line.",
+    "Variant.monthly_cost": "The whole bill with it.",
+    "Variant.scores": "On the five selection criteria.",
     "Cost.fixed": "The part that does not grow, a month.",
     "Cost.per_user": "The part of each user, a month.",
     "Scores.operational_simplicity": "Can two people run it?",
@@ -208,6 +212,10 @@ MEANINGS: Mapping[str, str] = {
     "Team.learning_buffer": "Added to an effort that is new to the team: 0.25 is a quarter.",
     "Team.months_between": "From the start of one major rewrite to the start of the next.",
     "Team.always_operational": "People who stay with the running service.",
+    "TimeOff.kind": "One person is away, or nothing may change for anybody.",
+    "TimeOff.from": "The first day.",
+    "TimeOff.to": "The last day.",
+    "TimeOff.what": "Why, for the plan.",
     "Criteria.operational_simplicity": "Weight.",
     "Criteria.learning_curve": "Weight.",
     "Criteria.community_support": "Weight.",
@@ -225,9 +233,6 @@ MEANINGS: Mapping[str, str] = {
     "Target.name": "Becomes the label `instance`; `host:port` when absent.",
     "Target.labels": "Added to each of its series.",
 }
-GROUPS: Mapping[str, str] = {"Criteria": LATER, "Costs": LATER}
-"""What is said of a whole model beside its own sentence."""
-
 TYPES: Mapping[str, str] = {
     "Option.effort_weeks": "`[low, high]` or one number",
     "Point.users_range": "`[low, high]`, users; high may be `null`",
@@ -298,8 +303,7 @@ def _about(model: type[BaseModel]) -> list[str]:
     said = " ".join((model.__doc__ or "").split()).replace("``", "`")
     if model is models.Declaration or model.__module__ != models.__name__:
         return []
-    more = GROUPS.get(model.__name__, "")
-    return [f"{said} {more}".strip(), ""]
+    return [said, ""]
 
 
 def _type(schema: Schema, definitions: Schema) -> str:
@@ -333,8 +337,8 @@ def _simple(bare: Schema, definitions: Schema) -> str:
         values = bare.get("additionalProperties") or next(iter(bare["patternProperties"].values()))
         return f"mapping of name to {_type(values, definitions)}"
     words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` · `false`"}
-    if bare.get("format") == "path":
-        return "path"
+    if bare.get("format") in ("path", "date"):
+        return {"path": "path", "date": "date (`2027-03-01`)"}[bare["format"]]
     bounds = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     limits = [f"{sign} {bare[key]:g}" for key, sign in bounds.items() if key in bare]
     return " ".join([words[str(kind)], ", ".join(limits)]).strip()

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from outgrow.points.declaration import TUNE
 from outgrow.quantities import Interval
-from outgrow.schedule.inputs import TUNE, PaceOption, Step, TeamRules, weeks
+from outgrow.schedule.inputs import PaceOption, Step, TeamRules, weeks
 from outgrow.schedule.limit import Assumption, State, carried, plan_limit
 from outgrow.schedule.pace import Pace
 
