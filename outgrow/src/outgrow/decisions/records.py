@@ -123,6 +123,7 @@ class DecisionHead:
         number: of the file. file: its name. title: its heading.
         made_on: ISO date. status: as people keep it. superseded_by: a number, where it is.
         digest: of what was decided on. reopen_when: any of these reopens it.
+        firing_then: triggers that fired already when it was made; None where the file does not say.
     """
 
     number: int
@@ -136,3 +137,4 @@ class DecisionHead:
     digest: str
     reopen_when: tuple[ReopenWhen, ...]
     superseded_by: int | None = None
+    firing_then: tuple[str, ...] | None = None
