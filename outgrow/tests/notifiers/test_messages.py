@@ -104,3 +104,16 @@ def test_each_message_says_what_a_reader_needs(make: Any, kind: Any) -> None:
     for needed in ("5 s", "15 s", "1,640 users now", "Forecast: it breaks at 5,400 (4,100–7,000) users", "start by",
                    "First: check that", "Next: outgrow forecast data-architecture"):  # fmt: skip
         assert needed in message.body, needed
+
+
+@pytest.mark.parametrize("kind", ["warning", "critical", "resolved", "approaching"])
+def test_a_handbook_on_the_web_is_where_the_message_leads(make: Any, kind: Any) -> None:
+    state = {"approaching": "approaching", "resolved": "quiet"}.get(kind, "firing")
+    declaration = make.declaration().model_copy(update={"handbook": "https://wiki.example.org/{point}"})
+    for trigger in ("slow-search", "eu-contract"):  # the second has a runbook with an address of its own
+        point = make.point(make.trigger(state, trigger=trigger), soonest=trigger)
+        event = Event(kind, "data-architecture", trigger, make.now, make.now)
+        (message,) = compose([event], [point], declaration, make.now)
+        assert message.url == f"https://wiki.example.org/data-architecture#{trigger}"
+        assert f"Handbook: {message.url}\n" in message.body
+        assert ("https://example.org/runbooks/eu" in message.body) is (trigger == "eu-contract" and kind != "resolved")

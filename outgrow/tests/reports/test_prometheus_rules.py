@@ -90,6 +90,29 @@ def test_what_an_alert_says(declare: Any) -> None:
     assert "runbook_url" not in alerts(prometheus_rules(declare(runbook="look first")))[2]["annotations"]
 
 
+def test_an_alert_leads_to_its_section_of_the_handbook(promtool: str, declare: Any, tmp_path: Path) -> None:
+    """A page on the web is linked; a runbook with an address of its own stands in the words then."""
+    declaration = declare().model_copy(update={"handbook": "https://wiki.example.org/outgrow/{point}"})
+    rules = prometheus_rules(declaration)
+    (tmp_path / "rules.yml").write_text(rules)
+    accepted(promtool, tmp_path / "rules.yml", "check", "rules")
+    warning, *_ = (alert for alert in alerts(rules) if "trigger" in alert["labels"])
+    assert warning["annotations"]["runbook_url"] == "https://wiki.example.org/outgrow/data#slow-search"
+    assert "First: see https://example.org/runbooks/search Next: " in warning["annotations"]["description"]
+    for alert in alerts(rules):
+        if "point" in alert["labels"]:
+            page = alert["annotations"]["runbook_url"]
+            assert page.partition("#")[2] == alert["labels"].get("trigger", "")
+    anchored = declare().model_copy(update={"handbook": "https://wiki.example.org/outgrow#{point}"})
+    assert 'runbook_url: "https://wiki.example.org/outgrow#data"' in prometheus_rules(anchored)
+
+
+def test_a_handbook_that_is_a_file_stays_a_path(declare: Any) -> None:
+    (first, *_) = (alert for alert in alerts(prometheus_rules(declare(runbook=""))) if "trigger" in alert["labels"])
+    assert "Handbook: docs/handbook/data.md#slow-search. Next: " in first["annotations"]["description"]
+    assert "runbook_url" not in first["annotations"]
+
+
 def test_signals_whose_names_would_collide_stay_apart(declare: Any) -> None:
     assert record_names(declare())["search.p95"] == "outgrow:search_p95"
     assert record_names(declare())["search-p95"] == "outgrow:search_p95_2"
@@ -120,7 +143,8 @@ tests:
     - exp_labels: {severity: warning, point: data, trigger: slow-search}
       exp_annotations:
         summary: 'Data: search is slow, 7.8s, past 5 s (its early warning)'
-        description: 'Users now: 1.64k; to be complete before 2,000. Next: outgrow forecast data'
+        description: 'Users now: 1.64k; to be complete before 2,000.
+          Handbook: docs/handbook/data.md#slow-search. Next: outgrow forecast data'
         runbook_url: https://example.org/runbooks/search
   - {eval_time: 60m, alertname: OutgrowDataSlowSearch, exp_alerts: []}
   - {eval_time: 20m, alertname: OutgrowDataSpread, exp_alerts: []}
@@ -130,7 +154,8 @@ tests:
     - exp_labels: {severity: warning, point: data, trigger: spread}
       exp_annotations:
         summary: 'Data: spread, 4, past 3 (its early warning)'
-        description: 'Users now: 1.64k; to be complete before 2,000. Next: outgrow forecast data'
+        description: 'Users now: 1.64k; to be complete before 2,000.
+          Handbook: docs/handbook/data.md#spread. Next: outgrow forecast data'
 """
 
 
@@ -220,6 +245,6 @@ def test_a_template_in_a_title_is_shown_and_not_run(promtool: str, declare: Any,
         "    - exp_labels: {severity: warning, point: data, trigger: slow-search}\n      exp_annotations:\n"
         '        summary: \'Data: {{ "{{" }} {{ query "up" }} {{ $value, 9, past 5 (its early warning)\'\n'
         "        description: 'Users now: 1.64k; to be complete before 2,000. First: {{ fail. "
-        "Next: outgrow forecast data'\n"
+        "Handbook: docs/handbook/data.md#slow-search. Next: outgrow forecast data'\n"
     )
     accepted(promtool, tmp_path / "played.yml", "test", "rules")

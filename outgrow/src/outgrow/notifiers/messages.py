@@ -81,8 +81,9 @@ def _limit(event: Event, point: PointStatus | None, declaration: Declaration, no
     runbook = _runbook(declaration, event.point, event.trigger)
     if event.kind != "resolved":
         lines += [_users(point), *_outlook(point, status.forecast, now), _first(runbook)]
-    lines += [*_made(status.forecast, scale), f"Next: outgrow forecast {point.id}"]
-    return Message(key, title, _body(lines), _SEVERITY[event.kind], _url(runbook))
+    page = _handbook(declaration, point.id, status.trigger)
+    lines += [*_made(status.forecast, scale), f"Handbook: {page}", f"Next: outgrow forecast {point.id}"]
+    return Message(key, title, _body(lines), _SEVERITY[event.kind], _url(page) or _url(runbook))
 
 
 def _approach(events: Sequence[Event], point: PointStatus, declaration: Declaration, now: float, scale: str) -> Message:
@@ -96,8 +97,9 @@ def _approach(events: Sequence[Event], point: PointStatus, declaration: Declarat
     runbooks = {_runbook(declaration, point.id, status.trigger): None for status in statuses}
     lines += [_users(point), *_outlook(point, soonest.forecast, now)]
     lines += [_first(next(iter(runbooks)))] if len(runbooks) == 1 else []
-    lines += [*_made(soonest.forecast, scale), f"Next: outgrow forecast {point.id}"]
-    return Message(key, f"Coming closer: {point.title}{users}", _body(lines), _SEVERITY["approaching"])
+    page = _handbook(declaration, point.id, soonest.trigger)
+    lines += [*_made(soonest.forecast, scale), f"Handbook: {page}", f"Next: outgrow forecast {point.id}"]
+    return Message(key, f"Coming closer: {point.title}{users}", _body(lines), _SEVERITY["approaching"], _url(page))
 
 
 def _sight(kind: Kind, events: Sequence[Event], points: dict[str, PointStatus], scale: str) -> Message:
@@ -215,8 +217,14 @@ def _first(runbook: str) -> str:
     return f"First: {_bare(runbook)}." if runbook and not _url(runbook) else f"First: see {runbook}" if runbook else ""
 
 
-def _url(runbook: str) -> str:
-    return runbook if runbook.startswith(("https://", "http://")) and " " not in runbook else ""
+def _handbook(declaration: Declaration, point_id: str, trigger_id: str) -> str:
+    """Where the section about this trigger is found, a path or a URL."""
+    place = declaration.handbook.replace("{point}", point_id)
+    return place if "#" in place else f"{place}#{trigger_id}"
+
+
+def _url(place: str) -> str:
+    return place if place.startswith(("https://", "http://")) and not any(map(str.isspace, place)) else ""
 
 
 def _made(forecast: Forecast | None, scale: str) -> list[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from outgrow.outlook.triggers import LOOK_BACK, NORMAL_LOAD_QUANTILE
 from outgrow.points.declaration import Declaration, Point, Signal, Trigger
 from outgrow.quantities import MINUTE, format_quantity
+from outgrow.reports.handbook import handbook_place, handbook_url, is_url
 from outgrow.signals.promql import absence_promql, promql_duration, promql_of
 
 KEEP_FIRING_SECONDS = 5 * MINUTE
@@ -183,22 +184,30 @@ def _annotations(
     users = (
         f'{{{{ with query "{records[declaration.users.signal]}" }}}}{{{{ . | first | value | humanize }}}}{{{{ end }}}}'
     )
+    handbook = handbook_url(declaration, point.id, trigger.id)
     parts = [
         f"Felt by users: {_text(_bare(point.headline))}." if breaks and point.headline else "",
         f"Root cause: {_text(_bare(point.root_cause))}." if point.root_cause else "",
         f"Users now: {users}; to be complete before {point.complete_before:,}."
         if not declaration.signals[declaration.users.signal].imported
         else f"To be complete before {point.complete_before:,} users.",
-        f"First: {_text(_bare(trigger.runbook))}." if trigger.runbook and not _is_url(trigger.runbook) else "",
+        _first(trigger.runbook, linked=not handbook),
+        "" if handbook else f"Handbook: {_text(handbook_place(declaration, point.id, trigger.id))}.",
         f"Next: outgrow forecast {point.id}",
     ]
     annotations = {
         "summary": f"{title}, {_humanised(unit)}, {past} {format_quantity(limit, unit)} ({kind})",
         "description": " ".join(part for part in parts if part),
     }
-    if _is_url(trigger.runbook):
-        annotations["runbook_url"] = _text(trigger.runbook)
-    return annotations
+    link = handbook or (trigger.runbook if is_url(trigger.runbook) else "")
+    return annotations | ({"runbook_url": _text(link)} if link else {})
+
+
+def _first(runbook: str, *, linked: bool) -> str:
+    """What to do first; a web address stands here only where the alert's link leads elsewhere."""
+    if is_url(runbook):
+        return "" if linked else f"First: see {_text(runbook)}"
+    return f"First: {_text(_bare(runbook))}." if runbook else ""
 
 
 def _unknown(point: Point | None, name: str, declaration: Declaration, records: Mapping[str, str]) -> _Rule:
@@ -214,12 +223,14 @@ def _unknown(point: Point | None, name: str, declaration: Declaration, records: 
             expr = f"({expr})\nand on () (absent({users}) or {users} >= {point.monitor_from})"
         summary = f"{_text(point.title or point.id)}: {title} is not measured, its alerts cannot fire"
         described = f"{described} Watched from {point.monitor_from:,} users."
+    link = handbook_url(declaration, point.id) if point is not None else ""
     return _Rule(
         head=("alert", "OutgrowSignalUnknown"),
         expr=expr,
         for_seconds=UNKNOWN_AFTER_SECONDS,
         labels={"severity": "info", **({"point": point.id} if point else {}), "signal": name},
-        annotations={"summary": summary, "description": f"{described} Next: outgrow check"},
+        annotations={"summary": summary, "description": f"{described} Next: outgrow check"}
+        | ({"runbook_url": _text(link)} if link else {}),
     )
 
 
@@ -245,10 +256,6 @@ def _humanised(unit: str) -> str:
 def _text(text: str) -> str:
     """People's words, never read as a template."""
     return text.replace("{{", '{{ "{{" }}')
-
-
-def _is_url(text: str) -> bool:
-    return text.startswith(("https://", "http://")) and not re.search(r"\s", text)
 
 
 def _bare(text: str) -> str:
