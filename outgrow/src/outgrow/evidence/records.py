@@ -97,6 +97,7 @@ class MeasuredRatio:
         ratio: at the confidence that rulings need (95 %, so 2.5 % a side); None where it cannot be ruled on.
         rounds: pairs it rests on; 0 for a reported one.
         why_not: set where ``ratio`` is None. source, made_at: where it comes from.
+        remarks: what a reader must know of how it was measured.
     """
 
     option: str
@@ -107,3 +108,4 @@ class MeasuredRatio:
     source: str
     made_at: float
     why_not: str = ""
+    remarks: tuple[str, ...] = ()
