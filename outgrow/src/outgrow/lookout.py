@@ -16,6 +16,7 @@ from outgrow.outlook.assessment import JudgedTrigger, assess, soonest_first
 from outgrow.outlook.forecast import digest_of, forecast_many, origins_of
 from outgrow.outlook.ratios import forecast_spread, probability_outpaces
 from outgrow.outlook.records import Family, Forecast, ForecastInputs, Refusal
+from outgrow.outlook.refusal import LEAST_WEEKS, missing_series, too_short
 from outgrow.outlook.scalability import probability_worse_though_scaled_out
 from outgrow.outlook.status import PointStatus
 from outgrow.outlook.triggers import (
@@ -31,6 +32,7 @@ from outgrow.points.declaration import Declaration, Option, Point, Team, Trigger
 from outgrow.ports import Ledger
 from outgrow.quantities import HOUR, Interval
 from outgrow.signals.series import Origin, Series
+from outgrow.signals.weekly import Weekly, week_of, week_start, weekly_quantile
 
 
 @dataclass(slots=True)
@@ -92,6 +94,23 @@ class Lookout:
         if name in self.unknown or is_stale(recent, self.now) or recent.values[-1] <= 0:
             return None
         return float(recent.values[-1])
+
+    def weekly_users(self) -> Weekly | Refusal:
+        """Medians of the complete weeks of users, which growth is read from; a refusal where they do not suffice."""
+        name = self.declaration.users.signal
+        series = self._read(name, "median")
+        keep = series.values > 0
+        positive = Series(series.name, series.unit, series.times[keep], series.values[keep], series.origin)
+        weekly = weekly_quantile(positive, week_start(week_of(self.now)))
+        if weekly.known == 0:
+            return missing_series("users", name)
+        return weekly if weekly.known >= LEAST_WEEKS else too_short(name, weekly.known)
+
+    @property
+    def users_origin(self) -> Origin | None:
+        """The kind of data users are known from; None where there is none."""
+        series = self._read(self.declaration.users.signal, "median")
+        return series.origin if len(series) else None
 
     def inputs(self, point: Point, trigger: Trigger) -> ForecastInputs:
         """Everything the forecast of a ``threshold`` trigger rests on."""

@@ -28,8 +28,8 @@ def planned_rewrites(
     """The rewrites in planned order.
 
     ``start`` is the planned start, or later where a milestone or what comes before it holds it longer in most of the
-    scenarios in which it is needed: then the middle of its starts. ``start_window`` begins with the middle of the starts
-    if this rewrite alone were planned for at once.
+    scenarios in which it is needed: then their middle. ``start_window`` begins with the middle of the starts
+    if this one alone were planned for at once.
     """
     placement = solution.placement
     starts = [

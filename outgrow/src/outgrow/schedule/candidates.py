@@ -162,9 +162,9 @@ def _candidate(
         major=work.major,
         past=users_now >= wall.users.mid,
         prices=Prices(
-            late=_known(point.breach_cost),
-            bill=None if bill is None else _known(bill.fixed),
-            per_user=None if bill is None else _known(bill.per_user),
+            late=known_money(point.breach_cost),
+            bill=None if bill is None else known_money(bill.fixed),
+            per_user=None if bill is None else known_money(bill.per_user),
         ),
         prototype_weeks=option.prototype_weeks,
         new_to_team=option.new_to_team,
@@ -176,7 +176,8 @@ def _cheapest(options: Sequence[Candidate]) -> Candidate:
     return min(major, key=lambda option: (option.effort_weeks.high, option.effort_weeks.low))
 
 
-def _known(money: float | str) -> float | None:
+def known_money(money: float | str) -> float | None:
+    """Declared money; None where it is ``unknown``."""
     return None if isinstance(money, str) else float(money)
 
 
