@@ -28,7 +28,7 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 _MARKS = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
-_LEADING = re.compile(r"^(\d*)([-+#=.)])")
+_LEADING = re.compile(r"^(\d+(?=[.)])|(?=[-+#=]))(?=\S+(?:\s|$))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ def clean(text: str) -> str:
 def inline(text: str) -> str:
     """Others' words as Markdown that shows exactly them: no markup, no link, no HTML of theirs takes effect."""
     marked = _MARKS.sub(r"\\\g<0>", clean(text))
-    return _LEADING.sub(r"\1\\\2", marked)
+    return _LEADING.sub(r"\1\\", marked)
 
 
 def _first(subject: Subject, today: date) -> list[str]:

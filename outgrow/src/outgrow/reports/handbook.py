@@ -7,7 +7,7 @@ so, with the command that makes it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -29,8 +29,7 @@ from outgrow.reports.announcement import (
 )
 from outgrow.signals.promql import promql_of
 
-WRITTEN_BY = "<!-- written by outgrow handbook -->"
-"""The first line of a page of ours; one without it was written by hand and is not replaced."""
+_WRITTEN = re.compile(r"<!-- written by outgrow handbook (\S+) -->")
 
 OWN_NOTES = "<!-- own notes: what stands below this line is kept when the page is written anew -->"
 
@@ -128,16 +127,22 @@ def handbook_page(records: HandbookRecords, own_notes: str = "") -> str:
         *_head(records),
         *_at_a_glance(records),
         *(line for trigger in records.point.triggers for line in _trigger(trigger, records)),
-        *_architecture(records),
-        *_decision(records),
-        *_plan(records),
         *_way_back(records),
         *_who(records),
         *_commands(records),
+        *_architecture(records),
+        *_decision(records),
+        *_plan(records),
     ]
     kept = own_notes.strip("\n")
     tail = ["## Our own notes", OWN_NOTES, *([kept] if kept else [])]
     return "\n\n".join([*parts, *tail]) + "\n"
+
+
+def written_for(page: str) -> str | None:
+    """The point that a page of ours is about; None for one that was written by hand."""
+    found = _WRITTEN.match(page.removeprefix("\ufeff"))
+    return found[1] if found else None
 
 
 def own_notes_of(page: str) -> str:
@@ -147,7 +152,7 @@ def own_notes_of(page: str) -> str:
 
 def _head(records: HandbookRecords) -> Iterator[str]:
     point = records.point
-    yield WRITTEN_BY
+    yield f"<!-- written by outgrow handbook {point.id} -->"
     yield f"# {inline(point.title or point.id)}: handbook"
     until = f"what was recorded until {_moment(records.as_of)}" if records.as_of is not None else "the declared file"
     yield (
@@ -171,16 +176,20 @@ def _at_a_glance(records: HandbookRecords) -> Iterator[str]:
         )
     else:
         yield f"**{status.state}** · {inline(status.sentence)}"
-    rows = ["| trigger | state | now | warns | breaks |", "|---|---|---|---|---|"]
+    rows = [("trigger", "state", "now", "warns", "breaks")]
     for trigger in records.point.triggers:
         found = _status_of(records, trigger)
         unit = _unit(trigger, records)
-        value = "" if found is None or found.value is None else format_quantity(found.value, unit)
         rows.append(
-            f"| [{inline(trigger.title or trigger.id)}](#{trigger.id}) | {found.state if found else 'unknown'} "
-            f"| {value} | {_limit(_warns_at(trigger), unit)} | {_limit(trigger.breaks_at, unit)} |"
+            (
+                f"[{inline(trigger.title or trigger.id)}](#{trigger.id})",
+                found.state if found else "unknown",
+                _limit(found.value if found else None, unit),
+                _limit(_warns_at(trigger), unit),
+                _limit(trigger.breaks_at, unit),
+            )
         )
-    yield "\n".join(rows)
+    yield _table(rows)
     missing = missing_parts(records)
     if missing:
         yield "Missing on this page:"
@@ -323,7 +332,7 @@ def _decision(records: HandbookRecords) -> Iterator[str]:
     standing = {"accepted": "in force", "done": "carried out", "proposed": "proposed, not accepted yet"}
     what = _option_name(chosen) if chosen else f"`{clean(head.option)}`" if head.option else "no option yet"
     yield (
-        f"**{what}** · {head.verdict} · {standing.get(head.status, head.status)} · decided on "
+        f"**{what}** · verdict: {head.verdict} · {standing.get(head.status, head.status)} · decided on "
         f"{_iso_words(head.made_on)} in [{inline(head.file)}](<{_address(seen.link)}>)"
     )
     if chosen is not None and chosen.what:
@@ -361,6 +370,9 @@ def _plan(records: HandbookRecords) -> Iterator[str]:
         return
     yield f"Plan of {day_words(plan.made_on)}; `outgrow plan` makes it anew."
     yield "\n".join(f"- {line}" for line in _moves(plan.move, records.point))
+    ends, done = plan.move.finish[2], records.decision is not None and records.decision.head.status == "done"
+    if ends is not None and records.as_of is not None and ends < at_date(records.as_of) and not done:
+        yield "**These dates are over.** Next: `outgrow plan`, or set the status of the decision to done."
     decided = records.decision.head.option if records.decision else None
     if decided is not None and decided != plan.move.option:
         yield f"**It plans another option than is decided:** made anew, it follows `{clean(decided)}`."
@@ -398,8 +410,10 @@ def _way_back(records: HandbookRecords) -> Iterator[str]:
         yield "The change is carried out."
     elif start is None:
         yield "As far as the records know, nothing is under way: there is nothing to go back from."
-    elif records.as_of is not None and at_date(records.as_of) < start:
-        yield f"By the plan nothing has begun before {day_words(start)}: until then there is nothing to go back from."
+    elif records.as_of is None or at_date(records.as_of) < start:
+        yield f"By the plan nothing begins before {day_words(start)}: until then there is nothing to go back from."
+    else:
+        yield f"By the plan it may be under way since {day_words(start)}: ask who does it before you touch it."
     steps = [
         "Stop: begin no further step. What is moved stays where it is, what is not moved waits.",
         "Look: `outgrow status --triggers`; compare with what was measured before the step.",
@@ -446,6 +460,14 @@ def _commands(records: HandbookRecords) -> Iterator[str]:
     rows.append((f"outgrow handbook {point}", "this page anew"))
     width = max(len(command) for command, _ in rows)
     yield "```console\n" + "\n".join(f"$ {command:<{width}}  # {why}" for command, why in rows) + "\n```"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """The first row is the head; columns line up in plain text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+             for row in rows]  # fmt: skip
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
 def _status_of(records: HandbookRecords, trigger: Trigger) -> TriggerStatus | None:
