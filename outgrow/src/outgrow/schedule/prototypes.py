@@ -94,7 +94,8 @@ def _window(wish: Wish, busy: FloatArray, off: Flags, taken: Flags) -> tuple[int
         least = _least_busy(begins[in_time], wish.length, busy, off, taken)
         return least, False, _why(least, wish.length, busy, off, taken)
     before_start = ends <= wish.start
-    late = "it ends after the date to decide by, which is too near"
+    near = "is past already" if wish.decide_by == 0 else "is too near"
+    late = f"it ends after the date to decide by, which {near}"
     if (calm & before_start).any():
         return int(begins[calm & before_start][0]), True, late
     if before_start.any():

@@ -226,8 +226,7 @@ def is_needed(case: PlanningCase, candidate: Candidate) -> Flags:
 
 def free_people(rules: TeamRules, calendar: tuple[TimeOff, ...], made_on: date) -> Days:
     """How many people are free for rewrites on each day from ``made_on``; the last value holds for ever after."""
-    last = max((off.to for off in calendar), default=made_on)
-    days = max(0, (last - made_on).days + 1)
+    days = max(0, max(((off.to - made_on).days + 1 for off in calendar), default=0))
     frozen = np.zeros(days + 1, dtype=np.bool_)
     unnamed = np.zeros(days + 1, dtype=np.int64)
     named: dict[str, Flags] = {}
