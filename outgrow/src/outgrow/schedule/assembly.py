@@ -59,6 +59,7 @@ def planned_rewrites(
                 prototype=prototypes[row],
                 decide_by=_date(case, quantile(milestone_days(case, candidate), _SHARES[0])),
                 held_by=held_by(case, problem, placement, outcome, row),
+                starts=_dates(case, outcome.starts[row][needed]),
             )
         )
     return tuple(rewrites)
