@@ -6,6 +6,7 @@ for those that cannot be read. Files written by hand without a key ``outgrow:`` 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -73,56 +74,57 @@ def read_heads(folder: Path) -> Heads:
     return Heads(tuple(heads), tuple(warnings))
 
 
-def next_number(folder: Path) -> int:
-    """One above the highest number of any file in the folder, whoever wrote it."""
-    try:
-        return 1 + max((number for number, _ in _numbered(folder)), default=0)
-    except OSError as error:
-        raise _refused(folder, error) from None
+@dataclass(frozen=True, slots=True)
+class DecisionFolder:
+    """A folder that records are written to. ``path`` need not be there yet."""
 
+    path: Path
 
-def record_name(number: int, *words: str) -> str:
-    """``0007-data-architecture-partition.md``: only small letters, digits and hyphens, whatever the words hold."""
-    slug = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:80].strip("-")
-    return f"{number:04d}-{slug or 'decision'}.md"
+    def heads(self) -> Heads:
+        """See ``read_heads``."""
+        return read_heads(self.path)
 
+    def next_number(self) -> int:
+        """One above the highest number of any file in the folder, whoever wrote it."""
+        try:
+            return 1 + max((number for number, _ in _numbered(self.path)), default=0)
+        except OSError as error:
+            raise _refused(self.path, error) from None
 
-def write_record(folder: Path, name: str, text: str) -> Path:
-    """Write a new record whole or not at all; the folder is made where it is missing. Returns its path.
+    def write(self, name: str, text: str) -> Path:
+        """Write a new record whole or not at all; the folder is made where it is missing. Returns its path.
 
-    Raises:
-        FolderRefused: it cannot be written, or a file of that name is there.
-    """
-    target = folder / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if target.exists() or target.is_symlink():
-            raise FileExistsError(17, "there is a file of that name", str(target))
-        _replace(target, text.encode("utf-8"), 0o644)
-    except OSError as error:
-        raise _refused(target, error) from None
-    return target
+        Raises:
+            FolderRefused: it cannot be written, or a file of that name is there.
+        """
+        target = self.path / name
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if target.exists() or target.is_symlink():
+                raise FileExistsError(errno.EEXIST, "there is a file of that name", str(target))
+            _replace(target, text.encode("utf-8"), 0o644)
+        except OSError as error:
+            raise _refused(target, error) from None
+        return target
 
+    def mark_superseded(self, head: DecisionHead, by: int) -> str:
+        """Set ``status`` and ``outgrow.superseded-by`` of a record, and nothing else of it.
 
-def mark_superseded(folder: Path, head: DecisionHead, by: int) -> str:
-    """Set ``status`` and ``outgrow.superseded-by`` of a record, and nothing else of it.
-
-    Returns ``""``, or why it was left as it is, in words for the one who can change it by hand.
-    """
-    path = folder / head.file
-    by_hand = f"write status: superseded by ADR-{by:04d} there by hand"
-    try:
-        raw = path.read_bytes()
-        text = raw.decode("utf-8")
-        changed = _superseded(text, by)
-        if changed is None or not _differs_only_in_that(text, changed, by):
-            return f"{head.file} was edited so that its status cannot be changed safely; {by_hand}"
-        _replace(path, changed.encode("utf-8"), path.stat().st_mode & 0o777)
-    except OSError as error:
-        return f"{head.file} cannot be written: {error.strerror}; {by_hand}"
-    except (ValueError, yaml.YAMLError, RecursionError):
-        return f"{head.file} cannot be read any more; {by_hand}"
-    return ""
+        Returns ``""``, or why it was left as it is, in words for the one who can change it by hand.
+        """
+        path = self.path / head.file
+        by_hand = f"write status: superseded by ADR-{by:04d} there by hand"
+        try:
+            text = path.read_bytes().decode("utf-8")
+            changed = _superseded(text, by)
+            if changed is None or not _differs_only_in_that(text, changed, by):
+                return f"{head.file} was edited so that its status cannot be changed safely; {by_hand}"
+            _replace(path, changed.encode("utf-8"), path.stat().st_mode & 0o777)
+        except OSError as error:
+            return f"{head.file} cannot be written: {error.strerror}; {by_hand}"
+        except (ValueError, yaml.YAMLError, RecursionError):
+            return f"{head.file} cannot be read any more; {by_hand}"
+        return ""
 
 
 def _numbered(folder: Path) -> Iterator[tuple[int, str]]:

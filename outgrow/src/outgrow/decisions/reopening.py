@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
-from outgrow.decisions.records import DecisionHead, Status
+from outgrow.decisions.records import Answered, DecisionHead, ReopenWhen, Status
 from outgrow.outlook.sentences import day
+from outgrow.points.declaration import Point
 from outgrow.quantities import DAY
 
 IN_FORCE: tuple[Status, ...] = ("proposed", "accepted", "done")
@@ -19,6 +20,12 @@ def in_force(heads: Iterable[DecisionHead], point: str) -> DecisionHead | None:
     """The newest decision of a point that stands, None where there is none."""
     standing = [one for one in heads if one.point == point and one.superseded_by is None and one.status in IN_FORCE]
     return max(standing, key=lambda one: (one.number, one.file), default=None)
+
+
+def reopening_conditions(point: Point, answers: Iterable[Answered]) -> tuple[ReopenWhen, ...]:
+    """What reopens a decision on this point: each trigger that may fire alone, and each answer it rests on, turned."""
+    triggers = [ReopenWhen(trigger=one.id) for one in point.triggers if not one.confirms]
+    return (*triggers, *(ReopenWhen(fact=one.fact, becomes=not one.answer) for one in answers))
 
 
 def decided_day(head: DecisionHead) -> tuple[float, float] | None:

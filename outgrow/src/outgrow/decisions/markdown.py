@@ -1,0 +1,63 @@
+"""Markdown that reads well as plain text too: folded lines, aligned tables, others' words that stay words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from textwrap import wrap
+
+WIDTH = 110
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
+_STARTS_SOMETHING = re.compile(r"([-+*#>=|~]|\d+[.)]$|```)")
+_PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./ -]*(?<! )")
+_MEANS_SOMETHING = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
+
+
+def words(text: str) -> str:
+    """Somebody's words on one line, so that they steer neither a terminal nor a page."""
+    clean = " ".join(_CONTROLS.sub(" ", text).split())
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", clean)
+
+
+def paragraph(text: str, *, first: str = "", rest: str = "") -> str:
+    """One folded paragraph. A folded line never begins with what Markdown takes for a list or a heading."""
+    lines = wrap(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join([*lines[:1], *(_harmless(line, rest) for line in lines[1:])])
+
+
+def bullets(items: Sequence[str]) -> str:
+    """A list, one item each; ``""`` for none."""
+    return "\n".join(paragraph(item, first="* ", rest="  ") for item in items)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose columns line up in plain text; the first column is text, the others as they come."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+             for row in cells]  # fmt: skip
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def scalar(text: str) -> str:
+    """A text as a YAML scalar: bare where every reader takes it for text, else quoted."""
+    if _PLAIN_SCALAR.fullmatch(text) and text.lower() not in _MEANS_SOMETHING:
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _harmless(line: str, indent: str) -> str:
+    body = line[len(indent) :]
+    first = body.split(" ", 1)[0]
+    if not _STARTS_SOMETHING.match(first):
+        return line
+    return f"{indent}{first[:-1]}\\{first[-1]}{body[len(first) :]}" if first[0].isdigit() else f"{indent}\\{body}"
