@@ -1,4 +1,4 @@
-"""``outgrow import``: history, ramps and lead time for change, from files and repositories."""
+"""``outgrow import``: history, ramps, evidence and lead time for change, from files and repositories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, err, hint, out
 from outgrow.errors import ImportRefused, UsageError
+from outgrow.evidence.records import EVIDENCE_SCHEMA, Evidence
 from outgrow.imports import files
+from outgrow.imports.evidence import evidence_body, read_evidence
+from outgrow.imports.files import first_bytes
 from outgrow.imports.history import read_history
 from outgrow.imports.lead_time import read_lead_time
 from outgrow.imports.ramp_records import Loop, RampRequest, ReadRamp
@@ -24,7 +27,7 @@ from outgrow.imports.ramps import RAMP_KINDS, detect, read_ramps
 from outgrow.points.declaration import Declaration, Signal
 from outgrow.quantities import format_duration, format_quantity, iso_date, parse_time
 from outgrow.signals.series import Origin, Ramp
-from outgrow.wiring import Workspace, open_workspace
+from outgrow.wiring import Workspace, chosen_point, open_workspace
 
 LEAD_TIME = "lead_time"
 """The signal a repository goes to unless told otherwise."""
@@ -33,6 +36,7 @@ FAR_OFF = 50.0
 """A ramp whose first level is this many times off production was written in another unit."""
 
 _SHOW_PROGRESS_FROM = 5_000_000
+_HEAD_BYTES = 65_536
 
 
 class Kind(StrEnum):
@@ -41,6 +45,7 @@ class Kind(StrEnum):
     AUTO = "auto"
     HISTORY = "history"
     RAMP = "ramp"
+    EVIDENCE = "evidence"
     GIT = "git"
 
 
@@ -81,9 +86,9 @@ def import_(
     plain: PlainOption = False,
     no_input: NoInputOption = False,
 ) -> None:
-    """Import history (CSV, Parquet), ramps (CSV, k6, Locust) and lead time for change (git).
+    """Import history (CSV, Parquet), ramps (CSV, k6, Locust), evidence (JSON) and lead time for change (git).
 
-    A file is taken as a whole or not at all. Importing it again changes nothing.
+    Also as: outgrow import evidence FILE. A file is taken as a whole or not at all. Importing it again changes nothing.
     """
     origin: Origin = "simulated" if simulated else "imported"
     loop: Loop | None = None if open_loop is None else ("open" if open_loop else "closed")
@@ -96,6 +101,8 @@ def import_(
             request = RampRequest(name, quantile or _declared(declaration, name).quantile, loop, origin, metric)
             done += _import_ramps(workspace, ramps, request, _time(made))
         done += [_import_history(workspace, path, origin) for path in sorted_out[Kind.HISTORY]]
+        evidence = [_known_evidence(declaration, path, simulated) for path in sorted_out[Kind.EVIDENCE]]
+        done += [_keep_evidence(workspace, path, each) for path, each in evidence]
         done += [_import_lead_time(workspace, path, signal or LEAD_TIME) for path in sorted_out[Kind.GIT]]
     if as_json:
         emit_json({"imported": [each.fields for each in done]})
@@ -105,15 +112,20 @@ def import_(
         for remark in each.remarks:
             err().print(f"  {remark}", markup=False, soft_wrap=True)
     told = "" if config == DEFAULT_CONFIG else f" --config {config}"
-    hint(f"outgrow {'forecast' if sorted_out[Kind.RAMP] else 'status'}{told}")
+    decide = f"decide {evidence[-1][1].point}" if evidence else ""
+    hint(f"outgrow {decide or ('forecast' if sorted_out[Kind.RAMP] else 'status')}{told}")
 
 
 def _sorted_out(paths: list[Path], told: Kind) -> dict[Kind, list[Path]]:
     """Paths by what they are; every one is looked at before the first is imported."""
     found: dict[Kind, list[Path]] = {kind: [] for kind in Kind}
+    if paths[0] == Path(Kind.EVIDENCE) and len(paths) > 1 and not paths[0].exists():
+        told, paths = Kind.EVIDENCE, paths[1:]
     for path in paths:
         seen = told
-        if told is Kind.AUTO:
+        if told is Kind.AUTO and path.is_file() and EVIDENCE_SCHEMA.encode() in first_bytes(path, _HEAD_BYTES):
+            seen = Kind.EVIDENCE
+        elif told is Kind.AUTO:
             content = detect(path)
             seen = Kind.GIT if content == "repository" else Kind.RAMP if content in RAMP_KINDS else Kind.HISTORY
         found[seen].append(path)
@@ -158,6 +170,48 @@ def _import_history(workspace: Workspace, path: Path, origin: Origin) -> _Done:
             "last": iso_date(history.last),
             "origin": origin,
         },
+    )
+
+
+def _known_evidence(declaration: Declaration, path: Path, simulated: bool) -> tuple[Path, Evidence]:
+    """The evidence in a file, about options that are declared."""
+    evidence = read_evidence(path)
+    point = chosen_point(declaration, evidence.point)
+    named = {arm.option for arm in evidence.arms} | {each.option for each in evidence.reported}
+    unknown = sorted(named - {option.id for option in point.options} - {None, ""})
+    if unknown:
+        declared = ", ".join(option.id for option in point.options)
+        raise ImportRefused(str(path), 1, f"{point.id} has no option {unknown[0]!r}; it has {declared}")
+    triggers = sorted({each.trigger for each in evidence.measures} - {trigger.id for trigger in point.triggers})
+    if triggers:
+        raise ImportRefused(str(path), 1, f"{point.id} has no trigger {triggers[0]!r}")
+    return path, replace(evidence, point=point.id, simulated=evidence.simulated or simulated)
+
+
+def _keep_evidence(workspace: Workspace, path: Path, evidence: Evidence) -> _Done:
+    body = evidence_body(evidence)
+    stored = workspace.ledger.add_record("evidence", evidence.point, evidence.made_at, evidence.digest, body)
+    rounds = len({each.round for each in evidence.rounds})
+    measured = f"{_counted(rounds, 'round')} of {_listed([arm.id for arm in evidence.arms])}" if rounds else ""
+    reported = f"{_counted(len(evidence.reported), 'reported ratio')}" if evidence.reported else ""
+    what = ", ".join(each for each in (measured, reported) if each) or "measures of triggers"
+    label = ", simulated" if evidence.simulated else ""
+    return _Done(
+        f"{path}: evidence on {evidence.point} of {iso_date(evidence.made_at)}: {what}{label}",
+        {
+            "file": str(path),
+            "kind": "evidence",
+            "format": EVIDENCE_SCHEMA,
+            "point": evidence.point,
+            "id": stored.id,
+            "rounds": rounds,
+            "arms": [arm.id for arm in evidence.arms],
+            "baseline": evidence.baseline,
+            "baseline_tuned": evidence.baseline_tuned,
+            "made": iso_date(evidence.made_at),
+            "origin": "simulated" if evidence.simulated else "imported",
+        },
+        () if evidence.baseline_tuned else ("its baseline is not the tuned one: it is shown, and never ruled on",),
     )
 
 
