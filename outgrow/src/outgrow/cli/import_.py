@@ -177,8 +177,8 @@ def _known_evidence(declaration: Declaration, path: Path, simulated: bool) -> tu
     """The evidence in a file, about options that are declared."""
     evidence = read_evidence(path)
     point = chosen_point(declaration, evidence.point)
-    named = {arm.option for arm in evidence.arms} | {each.option for each in evidence.reported}
-    unknown = sorted(named - {option.id for option in point.options} - {None, ""})
+    named = {arm.option or "" for arm in evidence.arms} | {each.option for each in evidence.reported}
+    unknown = sorted(named - {option.id for option in point.options} - {""})
     if unknown:
         declared = ", ".join(option.id for option in point.options)
         raise ImportRefused(str(path), 1, f"{point.id} has no option {unknown[0]!r}; it has {declared}")
