@@ -93,11 +93,12 @@ def _decided(declaration: Declaration, config: Path, point: Point, last: Announc
     found = read_heads(decision_folder(config, declaration.decisions))
     for warning in found.warnings:
         err().print(warning, style="yellow", markup=False, soft_wrap=True)
-    head = in_force(found.heads, point.id)
-    if head is not None and head.option is not None and head.status != "proposed":
-        return head
-    told = f"; users were told dates on {day_words(last.on)}" if last is not None and last.stage != "done" else ""
+    head = in_force([one for one in found.heads if one.status != "proposed"], point.id)
     if head is not None and head.option is not None:
+        return head
+    head = in_force(found.heads, point.id)
+    told = f"; users were told dates on {day_words(last.on)}" if last is not None and last.stage != "done" else ""
+    if head is not None and head.status == "proposed":
         raise OutgrowError(
             f"{head.file} is proposed, not accepted, so there is nothing to tell users{told}",
             next_step=f"outgrow decide {point.id} --status accepted",

@@ -14,8 +14,9 @@ import typer
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, err, hint
 from outgrow.decision_folder import decision_folder, read_heads
-from outgrow.decisions.reopening import in_force
+from outgrow.decisions.reopening import decided_day
 from outgrow.errors import UsageError
+from outgrow.outlook.status import PointStatus
 from outgrow.points.declaration import Declaration
 from outgrow.quantities import iso_date
 from outgrow.reports.announcement import Announcement, PlanSeen, announcement_of, plan_seen
@@ -29,6 +30,7 @@ from outgrow.reports.handbook import (
     own_notes_of,
     written_for,
 )
+from outgrow.standing import standings
 from outgrow.wiring import FRESH_SECONDS, Workspace, chosen_point, open_workspace
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def handbook(
                 "as_of": None if records.as_of is None else iso_date(records.as_of),
                 "state": records.status.state if records.status else "unknown",
                 "decision": records.decision.head.file if records.decision else None,
+                "reopened": list(records.decision.reopened) if records.decision else [],
                 "planned_on": records.plan.made_on.isoformat() if records.plan else None,
                 "missing": [{"what": what, "next": step} for what, step in missing],
                 "page": page if target is None else None,
@@ -163,13 +166,14 @@ def _unwritable(target: Path, error: OSError | ValueError) -> UsageError:
 def _records(workspace: Workspace, config: Path, point: str, beside: Path) -> HandbookRecords:
     chosen = chosen_point(workspace.declaration, point)
     lookout = _as_recorded(workspace)
+    status = lookout.statuses([chosen])[0] if lookout else None
     return HandbookRecords(
         declaration=workspace.declaration,
         point=chosen,
         as_of=lookout.now if lookout else None,
-        status=lookout.statuses([chosen])[0] if lookout else None,
+        status=status,
         notes=workspace.ledger.notes(point),
-        decision=_decision(workspace, config, point, beside),
+        decision=_decision(workspace, config, point, status, (lookout.noted_until or 0.0) if lookout else 0.0, beside),
         plan=last_plan(workspace, point),
         told=last_announcement(workspace, point)[0],
         time_scale=workspace.clock.scale,
@@ -191,12 +195,26 @@ def _as_recorded(workspace: Workspace) -> Lookout | None:
     return lookout
 
 
-def _decision(workspace: Workspace, config: Path, point: str, beside: Path) -> DecisionSeen | None:
+def _decision(
+    workspace: Workspace, config: Path, point: str, status: PointStatus | None, until: float, beside: Path
+) -> DecisionSeen | None:
     folder = decision_folder(config, workspace.declaration.decisions)
     found = read_heads(folder)
     for warning in found.warnings:
         err().print(warning, style="yellow", markup=False, soft_wrap=True)
-    head = in_force(found.heads, point)
-    if head is None:
+    decided = [day[1] for head in found.heads if (day := decided_day(head)) is not None]
+    end = max([until, *decided])  # no later than the records, and yet after the day of every decision
+    statuses = [status] if status else []
+    standing = standings(workspace.declaration, found.heads, statuses, workspace.ledger, end).get(point)
+    if standing is None:
         return None
-    return DecisionSeen(head, Path(os.path.relpath(folder / head.file, beside.resolve())).as_posix())
+    head = standing.head
+    kept = next((one for one in reversed(workspace.ledger.records("decision", point))
+                 if one.body.get("digest") == head.digest), None)  # fmt: skip
+    reasons = kept.body.get("reasons") if kept else None
+    return DecisionSeen(
+        head=head,
+        link=Path(os.path.relpath(folder / head.file, beside.resolve())).as_posix(),
+        reasons=tuple(map(str, reasons)) if isinstance(reasons, list) else (),
+        reopened=standing.reopened,
+    )

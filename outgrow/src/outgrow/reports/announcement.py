@@ -28,7 +28,7 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 _MARKS = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
-_LEADING = re.compile(r"^(\d+(?=[.)])|(?=[-+#=]))(?=\S+(?:\s|$))")
+_LEADING = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+#=]+(?:\s|$)))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +297,8 @@ def _first(subject: Subject, today: date) -> list[str]:
     return [
         f"# A change to {inline(subject.service)}: {_about(subject)}",
         day_words(today),
-        f"We are going to renew a part of {inline(subject.service)} that works behind the scenes, so that it keeps "
-        "working well while more and more people use it.",
+        f"**What changes.** We renew a part of {inline(subject.service)} that works behind the scenes, so that it "
+        "keeps working well while more and more people use it.",
     ]
 
 

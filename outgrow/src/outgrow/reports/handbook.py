@@ -154,7 +154,7 @@ def _head(records: HandbookRecords) -> Iterator[str]:
     point = records.point
     yield f"<!-- written by outgrow handbook {point.id} -->"
     yield f"# {inline(point.title or point.id)}: handbook"
-    until = f"what was recorded until {_moment(records.as_of)}" if records.as_of is not None else "the declared file"
+    until = f"what was measured until {_moment(records.as_of)}" if records.as_of is not None else "the declared file"
     yield (
         f"How to run this part of {inline(records.declaration.name)} when the one who knows it is asleep. Made from "
         f"{until}; `outgrow handbook {point.id}` writes it anew, all but your own notes at its end."
@@ -167,15 +167,16 @@ def _head(records: HandbookRecords) -> Iterator[str]:
 
 
 def _at_a_glance(records: HandbookRecords) -> Iterator[str]:
-    yield "## Now"
     status = records.status
-    if status is None:
+    if status is None or records.as_of is None:
+        yield "## How it stands"
         yield (
             "**unknown**: nothing is recorded yet, and not knowing is not the same as fine. Next: "
             "`outgrow record --once`, or `outgrow import FILE`."
         )
     else:
-        yield f"**{status.state}** · {inline(status.sentence)}"
+        yield f"## How it stood on {_moment(records.as_of)}"
+        yield f"**{status.state}** · {inline(status.sentence)} How it stands this minute: `outgrow status --triggers`."
     rows = [("trigger", "state", "now", "warns", "breaks")]
     for trigger in records.point.triggers:
         found = _status_of(records, trigger)
@@ -306,6 +307,7 @@ def _architecture(records: HandbookRecords) -> Iterator[str]:
     if point.symptoms:
         yield "What that looks like when it has run out:"
         yield "\n".join(f"- {inline(symptom)}" for symptom in point.symptoms)
+        yield "How far it reaches:"
     lines = [
         f"Limit: {limits_clause(status)}"
         if status
@@ -326,7 +328,10 @@ def _decision(records: HandbookRecords) -> Iterator[str]:
     if seen is None:
         yield f"Nothing yet. `outgrow decide {point.id}` weighs the options and writes the record."
         if point.options:
-            yield "\n".join(f"- {_option_name(option)}: {_sentence(option.what)}" for option in point.options)
+            yield "\n".join(
+                f"- {_option_name(option)}{f': {_sentence(option.what)}' if option.what else ''}"
+                for option in point.options
+            )
         return
     head, chosen = seen.head, _option(point, seen.head.option)
     standing = {"accepted": "in force", "done": "carried out", "proposed": "proposed, not accepted yet"}
