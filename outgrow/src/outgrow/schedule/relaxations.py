@@ -23,7 +23,18 @@ from outgrow.schedule.inputs import PaceOption, PacePoint, Step, TeamRules
 from outgrow.schedule.limit import Assumption, plan_limit
 from outgrow.schedule.records import NEVER, Candidate, GiveKind, Problem, Relaxed, Solution, StartRule
 from outgrow.schedule.scenarios import PlanningCase, problem_of, with_rules
-from outgrow.schedule.simulation import State, Work, advance, beginning, held_until, kept_at_once, simulate, work_of
+from outgrow.schedule.simulation import (
+    State,
+    Work,
+    advance,
+    beginning,
+    expected_cost,
+    held_until,
+    in_time_ratio,
+    kept_at_once,
+    simulate,
+    work_of,
+)
 from outgrow.schedule.solver import solve
 
 EFFORT_LIMIT = 2.0
@@ -43,8 +54,7 @@ class _Asked:
 
     case: PlanningCase
     problem: Problem
-    solution: Solution | None
-    own_ratio: float
+    solution: Solution
     wanted_ratio: float
     effort_limit: float
 
@@ -61,14 +71,15 @@ class _Judged:
 def relax(
     case: PlanningCase,
     wanted_ratio: float,
-    solution: Solution | None,
+    solution: Solution,
     *,
     effort_limit: float = EFFORT_LIMIT,
     person_week: float | None = None,
 ) -> tuple[Relaxed, ...]:
     """Everything that could give, in the fixed order; empty where the plan reaches ``wanted_ratio``.
 
-    Where nobody is ever free there is no plan (``solution`` is None); then its chance is 0.
+    Where nobody is ever free the chance stays that of the plan, whose placement is empty then.
+
     For ``given`` growth the known growth limits follow the growth that is enough, under both assumptions about starts
     (``known_limit``).
 
@@ -76,10 +87,9 @@ def relax(
         solution: the plan of ``case``. effort_limit: of each search, in the solver's deterministic time.
         person_week: money for a week of one person, None = unknown; prices one more person until the last finish.
     """
-    own_ratio = 0.0 if solution is None else solution.in_time_ratio
-    if own_ratio >= wanted_ratio:
+    if solution.in_time_ratio >= wanted_ratio:
         return ()
-    asked = _Asked(case, problem_of(case), solution, own_ratio, wanted_ratio, effort_limit)
+    asked = _Asked(case, problem_of(case), solution, wanted_ratio, effort_limit)
     return (
         *_lighter_options(asked),
         *_earlier_start(asked),
@@ -136,7 +146,7 @@ def _lighter_options(asked: _Asked) -> Iterator[Relaxed]:
             if tune:
                 change += ", if a measurement shows that it is enough"
             give = _give(asked, "cheaper-option", change, with_option(asked.case, other))
-            if give.in_time_ratio >= asked.own_ratio:
+            if give.in_time_ratio >= asked.solution.in_time_ratio:
                 yield give
 
 
@@ -269,16 +279,24 @@ def _relaxed(asked: _Asked, kind: GiveKind, change: str, judged: _Judged) -> Rel
 
 
 def _judge(asked: _Asked, case: PlanningCase) -> _Judged:
-    problem = problem_of(case)
+    problem, own = problem_of(case), asked.solution
+    priced_all = all(each.prices.early is not None and each.prices.late is not None for each in case.candidates)
     if not _anybody_free(problem):
-        return _Judged(asked.own_ratio, None, 0.0)
-    if any(each.prices.early is None or each.prices.late is None for each in case.candidates):
-        return _Judged(_best_chance(asked, problem), None, 0.0)
-    solution = asked.solution if _same(problem, asked.problem) else None
-    solution = solution or solve(problem, seed=case.seed, effort_limit=asked.effort_limit)
-    finishes = simulate(problem, solution.placement).finishes
-    last = np.where(finishes < NEVER, finishes, 0).max(axis=0, initial=0)
-    return _Judged(solution.in_time_ratio, solution.expected_cost, float(np.median(last)))
+        return _Judged(own.in_time_ratio, None, 0.0)
+    unchanged = _same(problem, asked.problem)
+    if not priced_all:
+        return _Judged(own.in_time_ratio if unchanged else _best_chance(asked, problem), None, 0.0)
+    placements = [own.placement]
+    if not unchanged:
+        placements = [solve(problem, seed=case.seed, effort_limit=asked.effort_limit).placement]
+        placements += [replace(own.placement, start=(0,) * len(own.placement.order))] if own.placement.order else []
+    judged = []
+    for placement in placements:
+        outcome = simulate(problem, placement)
+        last = np.where(outcome.finishes < NEVER, outcome.finishes, 0).max(axis=0, initial=0)
+        cost = expected_cost(problem, outcome)
+        judged.append(_Judged(in_time_ratio(problem, outcome), cost, float(np.median(last))))
+    return max(judged, key=lambda each: each.in_time_ratio)
 
 
 def _best_chance(asked: _Asked, problem: Problem, goal: float = 1.0) -> float:
@@ -288,11 +306,11 @@ def _best_chance(asked: _Asked, problem: Problem, goal: float = 1.0) -> float:
     plan's own order first, leaving out what cannot beat the best one found.
     """
     if not _anybody_free(problem):
-        return asked.own_ratio
+        return asked.solution.in_time_ratio
     work = work_of(problem)
     search = _OrderSearch(work, goal)
-    if asked.solution is not None:
-        placement = asked.solution.placement
+    placement = asked.solution.placement
+    if placement.order:
         kept, _ = kept_at_once(work, placement.order, [min(lane, len(work.lanes) - 1) for lane in placement.lane])
         search.best = _share(kept)
     by_wall = np.argsort(problem.walls.mean(axis=1), kind="stable")
