@@ -208,7 +208,7 @@ def _wrong_number(pairs: _Pairs, confidence: float) -> str:
     if count >= least:
         return ""
     ran = "no round has both arms" if not count else f"only {count} round{'s' * (count > 1)} with both arms"
-    return f"{ran}: a bound with {confidence:.0%} needs {least}, a useful one 12 or more; measure more rounds"
+    return f"{ran}: a bound with {confidence * 100:g} % needs {least}, a useful one 12 or more; measure more rounds"
 
 
 def _remarks(pairs: _Pairs, option: Arm, arm: Arm) -> Iterator[str]:
