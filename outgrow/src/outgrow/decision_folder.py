@@ -51,6 +51,12 @@ def decision_folder(config: Path, declared: str) -> Path:
     return config.resolve().parent / Path(declared).expanduser()
 
 
+def shown_path(path: Path) -> str:
+    """A path as people type it: relative where it lies below where they are."""
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+
 def read_heads(folder: Path) -> Heads:
     """The front matter of every record. A broken file is a warning with its name, a missing folder holds nothing."""
     heads: list[DecisionHead] = []

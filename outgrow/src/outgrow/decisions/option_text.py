@@ -110,23 +110,32 @@ def pros_and_cons(record: DecisionRecord) -> Iterator[str]:
 
 def weighing_text(record: DecisionRecord, weighing: Weighing) -> Iterator[str]:
     """Who wins under the five criteria, and how far a weight must move before another does."""
+    yield paragraph(weighing_scores(record, weighing))
+    if weighing.best is not None:
+        rows = [_flip_row(record, flip) for flip in weighing.flips]
+        yield table(("Criterion", "Weight", "Another wins from", "Then"), rows)
+    yield bullets(list(weighing_sentences(record, weighing)))
+
+
+def weighing_scores(record: DecisionRecord, weighing: Weighing) -> str:
+    """``Weighted means of the scores (1–5): Partition (A) 3.8, Migrate (B) 3.2.``"""
     scored = ", ".join(f"{words(record.label(option))} {significant(score)}" for option, score in weighing.scores)
-    yield paragraph(f"Weighted means of the scores (1–5): {scored}.")
-    if weighing.best is None:
-        return
-    rows = [_flip_row(record, flip) for flip in weighing.flips]
-    yield table(("Criterion", "Weight", "Another wins from", "Then"), rows)
-    said = [_flip_sentence(record, flip, weighing.best) for flip in weighing.flips if flip.flips_at is not None]
-    if not said:
-        said = [f"No change of a single weight makes another option win over {words(record.label(weighing.best))}."]
-    if weighing.holds_in_ratio is not None:
+    return f"Weighted means of the scores (1–5): {scored or 'nobody has scored an option'}."
+
+
+def weighing_sentences(record: DecisionRecord, weighing: Weighing) -> Iterator[str]:
+    """The sensitivity of the choice, a sentence each."""
+    if weighing.best is not None:
         best = words(record.label(weighing.best))
-        said.append(f"Over all possible weightings, {best} wins in {percent(weighing.holds_in_ratio)}.")
+        flips = [flip for flip in weighing.flips if flip.flips_at is not None]
+        yield from (_flip_sentence(record, flip, weighing.best) for flip in flips)
+        if not flips:
+            yield f"No change of a single weight makes another option win over {best}."
+        if weighing.holds_in_ratio is not None:
+            yield f"Over all possible weightings, {best} wins in {percent(weighing.holds_in_ratio)}."
     if weighing.missing:
-        said.append(
-            f"Without scores, and so not weighed: {', '.join(words(record.label(one)) for one in weighing.missing)}."
-        )
-    yield bullets(said)
+        missing = ", ".join(words(record.label(one)) for one in weighing.missing)
+        yield f"Without scores, and so not weighed: {missing}."
 
 
 def _flip_row(record: DecisionRecord, flip: Flip) -> tuple[str, str, str, str]:
