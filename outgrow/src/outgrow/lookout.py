@@ -13,7 +13,7 @@ import numpy as np
 
 from outgrow.outlook.archive import archived, restored
 from outgrow.outlook.assessment import JudgedTrigger, assess, soonest_first
-from outgrow.outlook.forecast import digest_of, forecast_many, origins_of
+from outgrow.outlook.forecast import GrowthOutlook, digest_of, forecast_many, look_at_growth, origins_of
 from outgrow.outlook.ratios import forecast_spread, probability_outpaces
 from outgrow.outlook.records import Family, Forecast, ForecastInputs, Refusal
 from outgrow.outlook.refusal import LEAST_WEEKS, missing_series, too_short
@@ -30,9 +30,12 @@ from outgrow.outlook.triggers import (
 )
 from outgrow.points.declaration import Declaration, Option, Point, Team, Trigger
 from outgrow.ports import Ledger
-from outgrow.quantities import HOUR, Interval
+from outgrow.quantities import HOUR, WEEK, Interval
 from outgrow.signals.series import Origin, Series
-from outgrow.signals.weekly import Weekly, week_of, week_start, weekly_quantile
+from outgrow.signals.weekly import week_of, week_start, weekly_quantile
+
+FORECAST_WEEKS = 156
+"""How far forecasts look ahead, as ``ForecastInputs`` has it."""
 
 
 @dataclass(slots=True)
@@ -95,16 +98,23 @@ class Lookout:
             return None
         return float(recent.values[-1])
 
-    def weekly_users(self) -> Weekly | Refusal:
-        """Medians of the complete weeks of users, which growth is read from; a refusal where they do not suffice."""
+    def growth(self) -> GrowthOutlook | Refusal:
+        """The growth of users as every forecast reads it; a refusal where there are too few complete weeks.
+
+        Whether it predicts better than no change is for the caller to look at: ``gate``.
+        """
         name = self.declaration.users.signal
         series = self._read(name, "median")
         keep = series.values > 0
         positive = Series(series.name, series.unit, series.times[keep], series.values[keep], series.origin)
-        weekly = weekly_quantile(positive, week_start(week_of(self.now)))
+        end = week_start(week_of(self.now))
+        weekly = weekly_quantile(positive, end)
         if weekly.known == 0:
             return missing_series("users", name)
-        return weekly if weekly.known >= LEAST_WEEKS else too_short(name, weekly.known)
+        if weekly.known < LEAST_WEEKS:
+            return too_short(name, weekly.known)
+        stale = max(0, round((end - week_start(int(weekly.weeks[-1]) + 1)) / WEEK))
+        return look_at_growth(weekly, FORECAST_WEEKS + stale + 1)
 
     @property
     def users_origin(self) -> Origin | None:

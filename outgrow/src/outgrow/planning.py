@@ -14,15 +14,12 @@ from types import MappingProxyType
 import numpy as np
 
 from outgrow.lookout import Lookout
-from outgrow.outlook.backtest import backtest
-from outgrow.outlook.crossing import percentiles
-from outgrow.outlook.forecast import GROWTH_RATE_WEEKS
 from outgrow.outlook.growth import fit_growth, sample_paths
 from outgrow.outlook.records import Refusal
 from outgrow.outlook.reduction import growth_seed
 from outgrow.outlook.refusal import no_growth_evidence
 from outgrow.points.declaration import Declaration
-from outgrow.quantities import DAY, WEEK, WEEKS_PER_MONTH, Interval, at_date
+from outgrow.quantities import DAY, WEEK, Interval, at_date
 from outgrow.schedule.assembly import digest_of_case, planned_rewrites
 from outgrow.schedule.candidates import choose, known_money, price_notes, within_reach
 from outgrow.schedule.cost_path import cost_path
@@ -32,7 +29,6 @@ from outgrow.schedule.relaxations import relax
 from outgrow.schedule.scenarios import GrowthPaths, PlanningCase, drawn_growth, given_growth, problem_of
 from outgrow.schedule.simulation import simulate
 from outgrow.schedule.solver import EFFORT_LIMIT, solve
-from outgrow.signals.weekly import week_start
 
 HORIZON_WEEKS = 312
 """How far measured growth is drawn: twice as far as limits are forecast, since a plan goes on beyond its first wall."""
@@ -219,22 +215,18 @@ def _measured_growth(lookout: Lookout | None, request: PlanRequest, day_zero: fl
     """Drawn paths of users as the outlook draws them, with the seed of the request."""
     if lookout is None:
         return Refusal("no-users", "Nothing is recorded that growth could be read from.", "")
-    weekly = lookout.weekly_users()
-    if isinstance(weekly, Refusal):
-        return weekly
-    begun = week_start(int(weekly.weeks[-1])) + WEEK / 2
-    logs = np.log(weekly.values)
-    fitted = fit_growth(logs, weekly.first_week)
-    gate = backtest(fitted, logs)
-    if not gate.passed:
-        return no_growth_evidence(gate)
-    ahead = math.ceil((day_zero - begun) / WEEK)
-    rng = np.random.default_rng([growth_seed(weekly), request.seed])
+    looked = lookout.growth()
+    if isinstance(looked, Refusal):
+        return looked
+    if not looked.gate.passed:
+        return no_growth_evidence(looked.gate)
+    ahead = math.ceil((day_zero - looked.middle) / WEEK)
+    fitted = fit_growth(np.log(looked.users.values), looked.users.first_week)
+    rng = np.random.default_rng([growth_seed(looked.users), request.seed])
     paths = sample_paths(fitted, HORIZON_WEEKS + ahead, request.scenarios, rng)
     if request.users is not None:
         paths += math.log(request.users) - float(np.median(paths[:, ahead]))
-    rate = np.expm1((paths[:, GROWTH_RATE_WEEKS] - paths[:, 0]) / GROWTH_RATE_WEEKS * WEEKS_PER_MONTH)
-    return drawn_growth(paths, begun, day_zero, percentiles(rate))
+    return drawn_growth(paths, looked.middle, day_zero, looked.per_month)
 
 
 def _solution(case: PlanningCase, problem: Problem, request: PlanRequest) -> Solution:
