@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import altair as alt
@@ -119,3 +120,33 @@ def nothing(text: str, width: int, height: int, title: list[alt.Chart], palette:
 def panel(layers: Sequence[alt.Chart], width: int, height: int) -> alt.LayerChart:
     """Layers on one frame, the first at the bottom."""
     return alt.LayerChart(layer=list(layers), width=width, height=height)
+
+
+def month_ticks(first: date, last: date, most: int) -> list[date]:
+    """At most ``most`` first days of months between two days, evenly stepped and on round months."""
+    months = 12 * (last.year - first.year) + last.month - first.month
+    step = next((n for n in (1, 2, 3, 6, 12, 24, 60, 120) if months / n <= most), 600)
+    count = range(-(-(12 * first.year + first.month) // step) * step, 12 * last.year + last.month, step)
+    return [date(n // 12, n % 12 + 1, 1) for n in count]
+
+
+def milliseconds(day: date) -> float:
+    """A day's beginning (UTC) as Vega counts time."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, cut with an ellipsis beyond ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def hatching(left: float, right: float, frame: Frame, step: float = 9.0) -> list[tuple[float, float, float, float]]:
+    """Diagonals (x, y, x2, y2 in pixels) that fill the frame between two pixels: what is not known."""
+    lines = []
+    count = int((right - left + frame.height) / step) + 1
+    for number in range(count):
+        foot = left - frame.height + number * step  # where the diagonal meets the lower edge
+        low, high = max(foot, left), min(foot + frame.height, right)
+        if low < high:
+            lines.append((low, frame.height - (low - foot), high, frame.height - (high - foot)))
+    return lines

@@ -12,10 +12,10 @@ import typer
 
 from outgrow.cli.options import JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, err, hint, out
+from outgrow.cli.what_if import read_growth, read_people, read_pins, read_users
 from outgrow.errors import UsageError
 from outgrow.points.reading import parse_declaration, read_declaration
 from outgrow.points.templates import template_text
-from outgrow.quantities import parse_growth
 from outgrow.reports.pace_json import pace_record
 from outgrow.reports.pace_table import pace_lines, pace_table
 from outgrow.schedule.inputs import PacePoint, TeamRules, inputs_of
@@ -53,8 +53,8 @@ def pace(
     """
     points, rules = _inputs(config)
     if people is not None:
-        rules = rules.with_people(_people(people))
-    result = judge(points, rules, _users(users), _growth(growth), _pins(option or [], points))
+        rules = rules.with_people(read_people(people))
+    result = judge(points, rules, read_users(users), read_growth(growth), read_pins(option or [], points))
     today = _date(start)
     if html is not None:
         from outgrow.reports.pace_page import pace_page
@@ -81,25 +81,6 @@ def _inputs(config: Path | None) -> tuple[tuple[PacePoint, ...], TeamRules]:
     return inputs_of(parse_declaration(template_text(TEMPLATE), f"{TEMPLATE}.yaml"))
 
 
-def _users(users: int) -> int:
-    if not 1 <= users <= 10**12:
-        raise UsageError(f"--users {users} cannot be: give the users of today, at least 1, for example --users 1000")
-    return users
-
-
-def _people(people: int) -> int:
-    if not 1 <= people <= 1000:
-        raise UsageError(f"--people {people} cannot be: a team has 1 person or more, for example --people 2")
-    return people
-
-
-def _growth(text: str) -> float:
-    try:
-        return parse_growth(text)
-    except ValueError as error:
-        raise UsageError(f"--growth: {error}") from None
-
-
 def _date(text: str | None) -> date:
     if text is None:
         return datetime.now(UTC).date()
@@ -107,21 +88,6 @@ def _date(text: str | None) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"--from {text} is not a date; write for example --from 2026-03-01") from None
-
-
-def _pins(options: Sequence[str], points: Sequence[PacePoint]) -> dict[str, str]:
-    """``POINT=OPTION`` as a mapping; a point may also be called by its number."""
-    ordered = sorted(points, key=lambda point: point.complete_before)
-    numbers = {str(number): point.id for number, point in enumerate(ordered, start=1)}
-    pins: dict[str, str] = {}
-    for text in options:
-        name, equals, option = text.partition("=")
-        if not (name and equals and option):
-            raise UsageError(f"--option {text} cannot be read; write POINT=OPTION, for example --option 4=B")
-        point = numbers.get(name, name)
-        if pins.setdefault(point, option) != option:
-            raise UsageError(f"--option is given twice for {point}: {pins[point]} and {option}")
-    return pins
 
 
 def _again(result: Pace, config: Path | None, options: Sequence[str], today: date) -> str:
