@@ -83,7 +83,7 @@ def held_by(case: PlanningCase, problem: Problem, placement: Placement, outcome:
             months = significant(case.rules.months_between)
             after = np.where(done, outcome.starts[other][here] + problem.gap, 0)
             holds.append((f"{months} months after the start of {name}", after))
-    days = np.stack([day for _, day in holds])
+    days = np.stack([np.where((day > 0) | (index == 0), day, -1) for index, (_, day) in enumerate(holds)])
     binding = days.shape[0] - 1 - np.argmax(days[::-1], axis=0)
     on_purpose = placement.start[row] - days.max(axis=0) >= ON_PURPOSE_DAYS
     if np.mean(on_purpose) > 0.5:
