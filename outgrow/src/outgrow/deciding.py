@@ -64,12 +64,14 @@ class Written:
 class Considered:
     """A point with all that its decision rests on, and the ruling.
 
-    ``closed_elsewhere`` are the options that decisions about other points closed; ``outlook`` is how it stands now.
+    ``closed_elsewhere`` are the options that decisions about other points closed; ``outlook`` is how it stood at
+    ``known_at``, the end of what was measured, seconds since the epoch.
     """
 
     declaration: Declaration
     point: Point
     outlook: PointStatus
+    known_at: float
     evidence: tuple[Evidence, ...]
     answers: Mapping[str, Answered]
     closed_elsewhere: tuple[tuple[str, str], ...]
@@ -80,6 +82,7 @@ def consider(
     declaration: Declaration,
     point: Point,
     outlook: PointStatus,
+    known_at: float,
     evidence: Sequence[Evidence],
     answers: Mapping[str, Answered],
     heads: Sequence[DecisionHead],
@@ -89,8 +92,14 @@ def consider(
     facts = {
         one.trigger: (one.state == "quiet", one.reason) for one in outlook.triggers if one.trigger in _facts(point)
     }
-    ruling = rule_on(point, declaration.criteria, evidence, answers, facts=facts, closed=(*elsewhere, *here))
-    return Considered(declaration, point, outlook, tuple(evidence), dict(answers), elsewhere, ruling)
+    ruling = rule_on(point, declaration.criteria, evidence, answers, facts=facts, closed=(*elsewhere, *here),
+                     units=units_of(declaration))  # fmt: skip
+    return Considered(declaration, point, outlook, known_at, tuple(evidence), dict(answers), elsewhere, ruling)
+
+
+def units_of(declaration: Declaration) -> dict[str, str]:
+    """Signal → its base unit."""
+    return {name: signal.unit for name, signal in declaration.signals.items()}
 
 
 def keep_answer(ledger: Ledger, point: Point, given: Answered, *, confirm: bool) -> Answered:
@@ -222,7 +231,8 @@ def draft(
         learning_buffer=declaration.team.learning_buffer,
         ruling=considered.ruling,
         outlook=considered.outlook,
-        units={name: signal.unit for name, signal in declaration.signals.items()},
+        known_on=iso_date(considered.known_at) or "",
+        units=units_of(declaration),
         titles=option_titles(declaration.points),
         evidence=considered.evidence,
         supersedes=tuple(one for one in replaced if one.status in ("accepted", "proposed")),

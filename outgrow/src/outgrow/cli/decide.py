@@ -23,9 +23,10 @@ from outgrow.decisions.option_text import weighing_scores, weighing_sentences
 from outgrow.decisions.record_text import file_name, ratio_sentence
 from outgrow.decisions.records import Answered, Ruling
 from outgrow.errors import UsageError
-from outgrow.evidence.records import MeasuredRatio
+from outgrow.evidence.records import Evidence, MeasuredRatio
 from outgrow.imports.evidence import evidence_of
 from outgrow.points.declaration import Case, Point
+from outgrow.ports import StoredRecord
 from outgrow.quantities import iso_date
 from outgrow.standing import Standing, answers_of, standings
 from outgrow.wiring import Workspace, chosen_point, open_workspace
@@ -58,9 +59,15 @@ class _Case:
             confirm = self.standing is not None and bool(self.standing.reopened)
             given = keep_answer(self.workspace.ledger, self.point, given, confirm=confirm)
         self.answers[given.fact] = given
-        before = self.considered
-        self.considered = consider(before.declaration, self.point, before.outlook, before.evidence, self.answers,
-                                   self.folder.heads().heads)  # fmt: skip
+        self.considered = consider(
+            self.workspace.declaration,
+            self.point,
+            self.considered.outlook,
+            self.considered.known_at,
+            self.considered.evidence,
+            self.answers,
+            self.folder.heads().heads,
+        )
 
 
 def decide(
@@ -128,10 +135,22 @@ def _opened(workspace: Workspace, config: Path, name: str, *, keep: bool) -> _Ca
     for warning in contents.warnings:
         err().print(warning, style="yellow", markup=False, soft_wrap=True)
     standing = standings(declaration, contents.heads, statuses, ledger, workspace.clock.now()).get(point.id)
-    evidence = [evidence_of(one.body) for one in ledger.records("evidence", point.id)]
+    evidence = _evidence(ledger.records("evidence", point.id))
     answers = answers_of(point, ledger)
-    considered = consider(declaration, point, statuses[0], evidence, answers, contents.heads)
+    considered = consider(declaration, point, statuses[0], lookout.now, evidence, answers, contents.heads)
     return _Case(workspace, point, folder, standing, answers, considered, keep)
+
+
+def _evidence(records: tuple[StoredRecord, ...]) -> list[Evidence]:
+    found = []
+    for record in records:
+        try:
+            found.append(evidence_of(record.body))
+        except (KeyError, TypeError, ValueError):
+            err().print(
+                f"record {record.id} of the ledger is no evidence that can be read; it is left out", style="yellow"
+            )
+    return found
 
 
 def _given(point: Point, answers: list[str], source: str, now: float) -> list[Answered]:

@@ -20,7 +20,7 @@ class DecisionRecord:
         status, decision_makers, consulted, informed: as MADR has them.
         point, criteria, costs, learning_buffer: as declared.
         ruling: what the rule said; its option is set.
-        outlook: how the point stood that day. units: of the declared signals.
+        outlook: how the point stood, on the ISO date ``known_on``. units: of the declared signals.
         titles: label of every declared option, by ``point/option``.
         evidence: what it rests on. supersedes: earlier decisions about the point that it replaces.
         time_scale: ``""``, or how time was stretched.
@@ -37,6 +37,7 @@ class DecisionRecord:
     learning_buffer: float
     ruling: Ruling
     outlook: PointStatus
+    known_on: str
     units: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()

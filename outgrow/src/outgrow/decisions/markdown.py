@@ -9,6 +9,7 @@ from textwrap import wrap
 
 WIDTH = 110
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
+_GLUE = "\x01"
 _STARTS_SOMETHING = re.compile(r"([-+*#>=|~]|\d+[.)]$|```)")
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./ -]*(?<! )")
 _MEANS_SOMETHING = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
@@ -23,14 +24,14 @@ def words(text: str) -> str:
 def paragraph(text: str, *, first: str = "", rest: str = "") -> str:
     """One folded paragraph. A folded line never begins with what Markdown takes for a list or a heading."""
     lines = wrap(
-        " ".join(text.split()),
+        " ".join(text.split()).replace(" %", f"{_GLUE}%"),
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join([*lines[:1], *(_harmless(line, rest) for line in lines[1:])])
+    return "\n".join([*lines[:1], *(_harmless(line, rest) for line in lines[1:])]).replace(_GLUE, " ")
 
 
 def bullets(items: Sequence[str]) -> str:

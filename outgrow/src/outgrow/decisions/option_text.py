@@ -20,11 +20,16 @@ _SIDE = {5: "Good", 4: "Good", 3: "Neutral", 2: "Bad", 1: "Bad"}
 
 def effort_text(option: Option, learning_buffer: float) -> str:
     """``7.5–10 weeks of one person, 25 % of learning included``."""
+    learning = f", {significant(learning_buffer * 100)} % for learning included" if option.new_to_team else ""
+    return f"{_weeks(option, learning_buffer)} of one person{learning if learning_buffer else ''}"
+
+
+def _weeks(option: Option, learning_buffer: float) -> str:
+    """``7.5–10 weeks``, learning included."""
     factor = 1 + learning_buffer if option.new_to_team else 1.0
     low, high = (significant(weeks * factor) for weeks in option.effort_weeks)
     span = low if low == high else f"{low}–{high}"
-    learning = f", {significant(learning_buffer * 100)} % for learning included" if factor > 1 else ""
-    return f"{span} week{'' if span == '1' else 's'} of one person{learning}"
+    return f"{span} week{'' if span == '1' else 's'}"
 
 
 def bill_text(cost: Cost | str, currency: str) -> str:
@@ -184,7 +189,7 @@ def _comparison(record: DecisionRecord) -> str:
     options, currency = record.options, record.costs.currency
     weights = criteria_weights(record)
     rows = [
-        ("Effort", *(effort_text(option, record.learning_buffer) for option in options)),
+        ("Effort", *(_weeks(option, record.learning_buffer) for option in options)),
         ("Bill", *(bill_text(option.monthly_cost, currency) for option in options)),
         ("Keeping it running", *(hours_text(option.operating_hours) for option in options)),
     ]

@@ -24,6 +24,7 @@ from outgrow.decisions.reopening import reopening_conditions
 from outgrow.evidence.records import Evidence, MeasuredRatio
 from outgrow.outlook.sentences import limits_clause
 from outgrow.outlook.status import TriggerStatus
+from outgrow.outlook.triggers import ago
 from outgrow.points.declaration import AnswersRule, RatioRule, Trigger
 from outgrow.quantities import Interval, format_duration, format_quantity, iso_date, significant
 
@@ -145,11 +146,11 @@ def _condition(record: DecisionRecord, when: ReopenWhen) -> str:
 def _context(record: DecisionRecord) -> Iterator[str]:
     yield "## Context and Problem Statement"
     point, outlook = record.point, record.outlook
-    cause = f"The root cause is {words(point.root_cause).rstrip('.')}. " if point.root_cause else ""
+    cause = f"Root cause: {words(point.root_cause).rstrip('.')}. " if point.root_cause else ""
     headline = f"It shows as: {words(point.headline).rstrip('.')}. " if point.headline else ""
     yield paragraph(f"{words(point.title or point.id)} is a limit that growth will reach. {cause}{headline}".strip())
-    users = "" if outlook.users_now is None else f" There were {significant(outlook.users_now)} users."
-    yield paragraph(f"As of {record.made_on}: {limits_clause(outlook)}{users}")
+    users = "" if outlook.users_now is None else f" There were {significant(outlook.users_now)} users then."
+    yield paragraph(f"As of {record.known_on}: {limits_clause(outlook)}{users}")
     yield paragraph(f"Which way leads past {point.complete_before:,} users, and is a rewrite needed for it?")
     if record.time_scale:
         yield paragraph(f"**Time scale {record.time_scale}: this is a rehearsal.**")
@@ -161,7 +162,7 @@ def _triggers(record: DecisionRecord) -> Iterator[str]:
     now = {one.trigger: one for one in record.outlook.triggers}
     for trigger in record.point.triggers:
         status = now.get(trigger.id)
-        state = f"{status.state} that day ({words(status.reason)})" if status else "not judged that day"
+        state = f"{status.state} then ({words(status.reason)})" if status else "not judged then"
         alone = "; it confirms others and fires never alone" if trigger.confirms else ""
         yield f"{words(trigger.title or trigger.id)} (`{trigger.id}`): {limits_of(record, trigger)}{alone}; {state}"
 
@@ -169,7 +170,8 @@ def _triggers(record: DecisionRecord) -> Iterator[str]:
 def limits_of(record: DecisionRecord, trigger: Trigger) -> str:
     """``warns above 5 s for 10m, felt by users above 15 s``."""
     if trigger.kind == "fact":
-        return f"warns from {significant(trigger.threshold or 1)} note(s) within {format_duration(trigger.within)}"
+        count = trigger.threshold or 1
+        return f"warns from {significant(count)} note{'s' if count > 1 else ''} within {ago(trigger.within)}"
     probability = trigger.kind in ("grows-faster-than-users", "worse-though-scaled-out")
     unit = (
         "ratio"
