@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from outgrow.quantities import significant
-
 Stage = Literal["first", "moved", "done"]
 
 HEADS_UP = timedelta(days=14)
@@ -24,6 +22,7 @@ HEADS_UP = timedelta(days=14)
 GROWTH_CHANGED_RATIO = 0.05
 """Growth that differs by less than this share is the same growth to a reader; own reading."""
 
+_TENTHS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
@@ -243,7 +242,9 @@ def announcement_of(body: Mapping[str, Any]) -> Announcement | None:
     if on is None or stage not in ("first", "moved", "done"):
         return None
     begins = _day(kept.get("begins")) if isinstance(kept, Mapping) else None
-    told = Told(begins, _day(kept["likely"]), _day(kept["ends"])) if begins and isinstance(kept, Mapping) else None
+    told = (
+        Told(begins, _day(kept.get("likely")), _day(kept.get("ends"))) if begins and isinstance(kept, Mapping) else None
+    )
     return Announcement(
         stage=stage,
         on=on,
@@ -352,7 +353,7 @@ def _sureness(move: PlannedMove, told: Told, plan: PlanSeen) -> str:
     else:
         parts.append("How late it may become, we cannot say yet.")
     if move.needed_ratio < 1:
-        chance = significant(move.needed_ratio * 10, 1)
+        chance = _TENTHS[min(9, max(1, round(move.needed_ratio * 10))) - 1]
         parts.append(
             f"It may turn out that the change is not needed at all (we expect to need it in {chance} of ten cases); "
             "then nothing happens, and we tell you so."
@@ -448,7 +449,9 @@ def _day(value: Any) -> date | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not -1e300 < value < 1e300:
+        return None
+    return float(value)
 
 
 def _iso(day: date | None) -> str | None:

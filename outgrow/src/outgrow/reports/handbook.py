@@ -177,7 +177,7 @@ def _at_a_glance(records: HandbookRecords) -> Iterator[str]:
     else:
         yield f"## How it stood on {_moment(records.as_of)}"
         yield f"**{status.state}** · {inline(status.sentence)} How it stands this minute: `outgrow status --triggers`."
-    rows = [("trigger", "state", "now", "warns", "breaks")]
+    rows = [("trigger", "state", "value", "warns", "breaks")]
     for trigger in records.point.triggers:
         found = _status_of(records, trigger)
         unit = _unit(trigger, records)
