@@ -28,6 +28,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("outgrow.cli.status", "status"),
     "forecast": ("outgrow.cli.forecast", "forecast"),
     "note": ("outgrow.cli.note", "note"),
+    "decide": ("outgrow.cli.decide", "decide"),
+    "decisions": ("outgrow.cli.decisions", "decisions"),
+    "plan": ("outgrow.cli.plan", "plan"),
+    "handbook": ("outgrow.cli.handbook", "handbook"),
+    "announce": ("outgrow.cli.announce", "announce"),
     "export": ("outgrow.cli.export", "app"),
     "demo": ("outgrow.cli.demo", "demo"),
 }
