@@ -187,7 +187,7 @@ def stand(declaration: Declaration, lookout: Lookout | None, request: PlanReques
     else:
         measured_growth = _measured_growth(lookout, request, day_zero)
         if isinstance(measured_growth, Refusal):
-            return replace(measured_growth, next_step=f"{measured_growth.next_step} {_SAY_GROWTH}".strip())
+            return replace(measured_growth, next_step=f"{measured_growth.next_step} {_SAY_GROWTH}")
         growth = measured_growth
         simulated = simulated or (lookout is not None and lookout.users_origin == "simulated")
     walls = {}
@@ -214,7 +214,7 @@ def _no_users(declaration: Declaration, lookout: Lookout | None) -> Refusal:
 def _measured_growth(lookout: Lookout | None, request: PlanRequest, day_zero: float) -> GrowthPaths | Refusal:
     """Drawn paths of users as the outlook draws them, with the seed of the request."""
     if lookout is None:
-        return Refusal("no-users", "Nothing is recorded that growth could be read from.", "")
+        return Refusal("no-users", "Nothing is recorded that growth could be read from.", "`outgrow import` a history.")
     looked = lookout.growth()
     if isinstance(looked, Refusal):
         return looked
@@ -224,9 +224,10 @@ def _measured_growth(lookout: Lookout | None, request: PlanRequest, day_zero: fl
     fitted = fit_growth(np.log(looked.users.values), looked.users.first_week)
     rng = np.random.default_rng([growth_seed(looked.users), request.seed])
     paths = sample_paths(fitted, HORIZON_WEEKS + ahead, request.scenarios, rng)
-    if request.users is not None:
-        paths += math.log(request.users) - float(np.median(paths[:, ahead]))
-    return drawn_growth(paths, looked.middle, day_zero, looked.per_month)
+    growth = drawn_growth(paths, looked.middle, day_zero, looked.per_month)
+    if request.users is None:
+        return growth
+    return replace(growth, users=growth.users * (request.users / float(np.median(growth.users[:, 0]))))
 
 
 def _solution(case: PlanningCase, problem: Problem, request: PlanRequest) -> Solution:
