@@ -14,6 +14,7 @@ BENCHMARKS = {
     "scalability": "benchmarks.scalability",
     "ramps": "benchmarks.ramps",
     "speed": "benchmarks.speed",
+    "verdicts": "benchmarks.verdicts",
     "crossing": "benchmarks.crossing",
 }
 

@@ -15,7 +15,8 @@ from outgrow.evidence.intervals import MOST_PAIRS, least_pairs, ratio_interval
 from outgrow.evidence.records import Arm, Clearance, Evidence, MeasuredRatio, Round
 from outgrow.outlook.crossing import normal_quantile
 from outgrow.points.declaration import TUNE
-from outgrow.quantities import Interval
+from outgrow.quantities import Interval, significant
+from outgrow.signals.series import FloatArray
 
 CONFIDENCE = 0.95
 """What rulings need: 2.5 % a side."""
@@ -26,6 +27,10 @@ MOST_DROPPED = 0.01
 LEAST_LOAD = 0.9
 """An arm that was sent less than this share of what the other was sent had it easier."""
 
+STEADY = 2.576
+"""Standard errors of a rank correlation of ratio and round: reached by chance in 1 of 100 steady comparisons."""
+
+_LEAST_FOR_TREND = 8
 _OVERFLOWS = 600.0
 
 
@@ -159,7 +164,9 @@ def _measured(evidence: Evidence, option: Arm, arm: Arm, confidence: float) -> M
     ratio = None
     if not why_not:
         with_option, with_arm = (np.array([pair[side].p95_seconds for pair in pairs.both]) for side in (0, 1))
-        ratio = ratio_interval(np.log(with_arm) - np.log(with_option), confidence)
+        log_ratios = np.log(with_arm) - np.log(with_option)
+        why_not = _unsteady(log_ratios)
+        ratio = None if why_not else ratio_interval(log_ratios, confidence)
     return MeasuredRatio(
         option=option.option or option.id,
         against=shown_as(arm),
@@ -209,6 +216,23 @@ def _wrong_number(pairs: _Pairs, confidence: float) -> str:
         return ""
     ran = "no round has both arms" if not count else f"only {count} round{'s' * (count > 1)} with both arms"
     return f"{ran}: a bound with {confidence * 100:g} % needs {least}, a useful one 12 or more; measure more rounds"
+
+
+def _unsteady(log_ratios: FloatArray) -> str:
+    """A ratio that rises or falls along the rounds, by Spearman's rank correlation: one typical round says nothing."""
+    n = log_ratios.size
+    if n < _LEAST_FOR_TREND or not np.ptp(log_ratios):
+        return ""
+    below = (log_ratios[:, None] > log_ratios).sum(axis=1)
+    ranks = below + ((log_ratios[:, None] == log_ratios).sum(axis=1) - 1) / 2
+    correlation = float(np.corrcoef(ranks, np.arange(n))[0, 1])
+    if abs(correlation) * math.sqrt(n - 1) <= STEADY:
+        return ""
+    first, second = (float(np.exp(np.median(half))) for half in np.array_split(log_ratios, 2))
+    return (
+        f"the ratio was not steady: {significant(first)} in the first half of the rounds, {significant(second)} in the "
+        "second; warm both arms up for longer, and measure again"
+    )
 
 
 def _remarks(pairs: _Pairs, option: Arm, arm: Arm) -> Iterator[str]:
