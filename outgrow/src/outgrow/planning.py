@@ -1,7 +1,7 @@
 """From what is declared and known to a plan: who rewrites what, from when, and how surely before its wall.
 
 In: a declaration, what the lookout knows (users, growth, measured limits), and what is asked. Out: a plan, or why there
-is none and what would make one. Reads only through the lookout; the same inputs give the same plan.
+is none and what would make one. Reads only what is known (``Known``); the same inputs give the same plan.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
-from outgrow.lookout import Lookout
+from outgrow.outlook.forecast import GrowthOutlook
 from outgrow.outlook.growth import fit_growth, sample_paths
 from outgrow.outlook.records import Refusal
 from outgrow.outlook.reduction import growth_seed
 from outgrow.outlook.refusal import no_growth_evidence
+from outgrow.outlook.status import PointStatus
 from outgrow.points.declaration import Declaration
 from outgrow.quantities import DAY, WEEK, Interval, at_date
 from outgrow.schedule.assembly import digest_of_case, planned_rewrites
@@ -29,6 +31,7 @@ from outgrow.schedule.relaxations import relax
 from outgrow.schedule.scenarios import GrowthPaths, PlanningCase, drawn_growth, given_growth, problem_of
 from outgrow.schedule.simulation import simulate
 from outgrow.schedule.solver import EFFORT_LIMIT, solve
+from outgrow.signals.series import Origin
 
 HORIZON_WEEKS = 312
 """How far measured growth is drawn: twice as far as limits are forecast, since a plan goes on beyond its first wall."""
@@ -62,6 +65,32 @@ class PlanRequest:
     gives: bool = True
 
 
+class Known(Protocol):
+    """What is known when a plan is made; the lookout knows it."""
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """Signal → why its source gave no value just now."""
+        ...
+
+    @property
+    def users_origin(self) -> Origin | None:
+        """The kind of data users are known from; None where there is none."""
+        ...
+
+    def users_now(self) -> float | None:
+        """Users now; None where no value may stand for now."""
+        ...
+
+    def growth(self) -> GrowthOutlook | Refusal:
+        """The growth of users, looked at or refused."""
+        ...
+
+    def statuses(self) -> tuple[PointStatus, ...]:
+        """Every point, with its measured limit and which limit governs."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reckoned:
     """A plan with what it was reckoned from. ``outcome`` is what happens to it in every scenario of ``case``."""
@@ -87,7 +116,7 @@ class Ground:
 
 def make_plan(
     declaration: Declaration,
-    lookout: Lookout | None,
+    lookout: Known | None,
     request: PlanRequest,
     *,
     now: float,
@@ -101,7 +130,7 @@ def make_plan(
 
 def reckon(
     declaration: Declaration,
-    lookout: Lookout | None,
+    lookout: Known | None,
     request: PlanRequest,
     *,
     now: float,
@@ -175,7 +204,7 @@ def reckon(
     return Reckoned(plan, case, problem, outcome)
 
 
-def stand(declaration: Declaration, lookout: Lookout | None, request: PlanRequest, now: float) -> Ground | Refusal:
+def stand(declaration: Declaration, lookout: Known | None, request: PlanRequest, now: float) -> Ground | Refusal:
     """What the plan stands on, or what is missing; what is given in the request comes before what is measured."""
     users = request.users if request.users is not None or lookout is None else lookout.users_now()
     if users is None:
@@ -198,7 +227,7 @@ def stand(declaration: Declaration, lookout: Lookout | None, request: PlanReques
     return Ground(users, growth, walls, simulated)
 
 
-def _no_users(declaration: Declaration, lookout: Lookout | None) -> Refusal:
+def _no_users(declaration: Declaration, lookout: Known | None) -> Refusal:
     name = declaration.users.signal
     known = lookout is not None and lookout.users_origin is not None
     reason = (lookout.unknown.get(name, "") if lookout is not None else "") or (
@@ -211,7 +240,7 @@ def _no_users(declaration: Declaration, lookout: Lookout | None) -> Refusal:
     )
 
 
-def _measured_growth(lookout: Lookout | None, request: PlanRequest, day_zero: float) -> GrowthPaths | Refusal:
+def _measured_growth(lookout: Known | None, request: PlanRequest, day_zero: float) -> GrowthPaths | Refusal:
     """Drawn paths of users as the outlook draws them, with the seed of the request."""
     if lookout is None:
         return Refusal("no-users", "Nothing is recorded that growth could be read from.", "`outgrow import` a history.")
