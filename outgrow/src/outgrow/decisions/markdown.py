@@ -10,7 +10,7 @@ from textwrap import wrap
 WIDTH = 110
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
 _GLUE = "\x01"
-_STARTS_SOMETHING = re.compile(r"([-+*#>=|~]|\d+[.)]$|```)")
+_STARTS_SOMETHING = re.compile(r"[+*]$|-+$|=+$|#{1,6}$|1[.)]$|[>|]|```|~~~")
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./ -]*(?<! )")
 _MEANS_SOMETHING = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
@@ -53,7 +53,12 @@ def scalar(text: str) -> str:
     """A text as a YAML scalar: bare where every reader takes it for text, else quoted."""
     if _PLAIN_SCALAR.fullmatch(text) and text.lower() not in _MEANS_SOMETHING:
         return text
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    return "".join(one if one.isprintable() else _escaped(one) for one in json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _harmless(line: str, indent: str) -> str:
@@ -61,4 +66,4 @@ def _harmless(line: str, indent: str) -> str:
     first = body.split(" ", 1)[0]
     if not _STARTS_SOMETHING.match(first):
         return line
-    return f"{indent}{first[:-1]}\\{first[-1]}{body[len(first) :]}" if first[0].isdigit() else f"{indent}\\{body}"
+    return f"{indent}1\\{body[1:]}" if first[0] == "1" else f"{indent}\\{body}"

@@ -82,7 +82,7 @@ def consequences(record: DecisionRecord) -> str:
             if point.rollback != "nearly-impossible"
             else "Bad, because going back is nearly impossible."
         )
-    items += _doors(record, option)
+    items += _doors(record, option, say_none=option.id != "tune")
     return bullets(sorted(items, key=lambda item: ("Good", "Neut", "Bad,").index(item[:4])))
 
 

@@ -26,7 +26,7 @@ from outgrow.outlook.sentences import limits_clause
 from outgrow.outlook.status import TriggerStatus
 from outgrow.outlook.triggers import ago
 from outgrow.points.declaration import AnswersRule, RatioRule, Trigger
-from outgrow.quantities import Interval, format_duration, format_quantity, iso_date, significant
+from outgrow.quantities import DAY, Interval, format_duration, format_quantity, iso_date, significant
 
 _ASKED = {
     "operational_simplicity": "can this team run it?",
@@ -35,6 +35,8 @@ _ASKED = {
     "rollback_safety": "can it be undone?",
     "future_flexibility": "what does it leave open?",
 }
+
+_PROBABILITIES = ("grows-faster-than-users", "worse-though-scaled-out")
 
 
 def record_text(record: DecisionRecord) -> str:
@@ -68,7 +70,9 @@ def record_text(record: DecisionRecord) -> str:
 def title_of(record: DecisionRecord) -> str:
     """Number, problem and solution: ``0007 Data architecture: stay, with Partition (A)``."""
     chosen = words(record.label(record.chosen.id))
-    solution = {"stay": f"stay, with {chosen}", "migrate": f"move to {chosen}"}.get(record.ruling.verdict, chosen)
+    solution = {"stay": f"stay, with {chosen}", "migrate": f"move to {chosen}"}.get(
+        record.ruling.verdict, f"{chosen}, by weighing"
+    )
     return f"{record.number:04d} {words(record.point.title or record.point.id)}: {solution}"
 
 
@@ -133,8 +137,11 @@ def _condition(record: DecisionRecord, when: ReopenWhen) -> str:
         fields.append(f"kind: {trigger.kind}")
     if trigger.signal is not None:
         fields.append(f"signal: {scalar(trigger.signal)}")
-    if trigger.threshold is not None:
-        fields.append(f"{trigger.direction}: {trigger.threshold:.12g}")
+    if trigger.kind == "fact":
+        fields += [f"notes: {trigger.threshold or 1:.12g}", f"within: {trigger.within / DAY:.12g}d"]
+    elif trigger.threshold is not None:
+        name = "probability" if trigger.kind in _PROBABILITIES else trigger.direction
+        fields.append(f"{name}: {trigger.threshold:.12g}")
     unit = record.units.get(trigger.signal or "", "")
     if unit and trigger.kind == "threshold":
         fields.append(f"unit: {scalar(unit)}")
@@ -172,7 +179,7 @@ def limits_of(record: DecisionRecord, trigger: Trigger) -> str:
     if trigger.kind == "fact":
         count = trigger.threshold or 1
         return f"warns from {significant(count)} note{'s' if count > 1 else ''} within {ago(trigger.within)}"
-    probability = trigger.kind in ("grows-faster-than-users", "worse-though-scaled-out")
+    probability = trigger.kind in _PROBABILITIES
     unit = (
         "ratio"
         if probability
