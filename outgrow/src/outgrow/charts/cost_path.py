@@ -17,7 +17,6 @@ from outgrow.charts.marks import (
     Row,
     chart,
     hatching,
-    heading,
     milliseconds,
     month_ticks,
     nothing,
@@ -25,6 +24,7 @@ from outgrow.charts.marks import (
     shortened,
     words,
 )
+from outgrow.charts.plan import rehearsal_text
 from outgrow.charts.style import DARK, LIGHT, Palette, config
 from outgrow.quantities import significant
 from outgrow.schedule.records import CostPoint, Plan
@@ -92,10 +92,7 @@ def cost_picture(plan: Plan, said: CostWords, *, dark: bool = False) -> alt.HCon
 
 def subtitle(plan: Plan, said: CostWords) -> list[str]:
     """What it rests on, and what is not in it."""
-    source = [said.asked, f"made {plan.made_on.day} {plan.made_on:%b %Y}"]
-    source += ["simulated history"] if plan.simulated else []
-    source += [f"time scale {plan.time_scale}"] if plan.time_scale else []
-    lines = [" · ".join(source), *said.facts]
+    lines = [f"{said.asked} · made {plan.made_on.day} {plan.made_on:%b %Y}", rehearsal_text(plan), *said.facts]
     if any(not point.growing_known and point.monthly is not None for point in plan.cost.path):
         lines.append("The part of the bill that grows with users is not declared: only the known part is drawn.")
     return [part for line in lines for part in textwrap.wrap(line, LINE_CHARACTERS)]
@@ -126,7 +123,7 @@ def _same(one: CostPoint, other: CostPoint) -> bool:
 
 def _over_time(plan: Plan, said: CostWords, palette: Palette) -> alt.LayerChart:
     path = plan.cost.path
-    title = heading(f"{said.currency} a month, over time", palette)
+    title = _heading(f"{said.currency} a month, over time", palette)
     if len(path) < 2 or all(point.monthly is None for point in path):
         return nothing(f"the bill is not declared: {_why(plan)}", WIDTH, HEIGHT, title, palette)
     positions = [milliseconds(point.at) for point in path]
@@ -139,7 +136,7 @@ def _over_time(plan: Plan, said: CostWords, palette: Palette) -> alt.LayerChart:
 
 
 def _over_users(plan: Plan, said: CostWords, palette: Palette) -> alt.LayerChart:
-    title = heading(f"{said.currency} a month, over users", palette)
+    title = _heading(f"{said.currency} a month, over users", palette)
     path = [point for index, point in enumerate(plan.cost.path) if _rises(plan.cost.path, index)]
     if len(path) < 2 or all(point.monthly is None for point in path):
         return nothing("users do not grow, or the bill is not declared", WIDTH, HEIGHT, title, palette)
@@ -150,6 +147,10 @@ def _over_users(plan: Plan, said: CostWords, palette: Palette) -> alt.LayerChart
     axis = alt.Axis(values=values, labelExpr="format(round(pow(10, datum.value)), ',')")
     x = alt.X("at:Q", title="users", scale=alt.Scale(domain=[frame.left, frame.right], nice=False), axis=axis)
     return _panel(stretches(path, positions), x, "Q", frame, said, palette, title)
+
+
+def _heading(text: str, palette: Palette) -> list[alt.Chart]:
+    return words(text, 0, -22, palette.ink, palette, size=13, weight="bold")
 
 
 def _rises(path: Sequence[CostPoint], index: int) -> bool:
@@ -180,7 +181,7 @@ def _panel(
     ground = chart([{"at": frame.left, "money": 0}]).mark_point(opacity=0).encode(x=x, y=y)
     layers: list[alt.Chart] = [ground, *title]
     for part in _joined(parts):
-        layers += _hatched(part, frame, said, palette, kind)
+        layers += _hatched(part, frame, said, palette)
     layers += _steps(parts, kind, palette)
     layers += _step_labels(parts, frame, said, palette)
     return panel(layers, frame.width, frame.height)
@@ -199,16 +200,12 @@ def _joined(parts: Sequence[Stretch]) -> list[tuple[Stretch, ...]]:
     return groups
 
 
-def _hatched(group: tuple[Stretch, ...], frame: Frame, said: CostWords, palette: Palette, kind: str) -> list[alt.Chart]:
-    del kind
+def _hatched(group: tuple[Stretch, ...], frame: Frame, said: CostWords, palette: Palette) -> list[alt.Chart]:
     left, right = frame.x(group[0].start), frame.x(group[-1].end)
-    rows: list[Row] = [{"x": x, "y": y, "x2": x2, "y2": y2} for x, y, x2, y2 in hatching(left, right, frame)]
     layers: list[alt.Chart] = []
-    for row in rows:
+    for x, y, x2, y2 in hatching(left, right, frame):
         rule = chart([{}]).mark_rule(color=palette.quiet_ink, opacity=0.28, strokeWidth=1)
-        layers.append(
-            rule.encode(x=alt.value(row["x"]), x2=alt.value(row["x2"]), y=alt.value(row["y"]), y2=alt.value(row["y2"]))
-        )
+        layers.append(rule.encode(x=alt.value(x), x2=alt.value(x2), y=alt.value(y), y2=alt.value(y2)))
     names = [said.names.get(part.option, part.option) or "what is there now" for part in group]
     room = max(6, int((right - left - 10) / _CHARACTER))
     lines = ["unknown", *(shortened(name, room) for name in dict.fromkeys(names))] if right - left > 50 else ["?"]
@@ -245,7 +242,9 @@ def _step_labels(parts: Sequence[Stretch], frame: Frame, said: CostWords, palett
         name = shortened(said.names.get(part.option, part.option) or "as it is now", 26)
         figure = f"{significant(money)} {said.currency}"
         wide = _CHARACTER * max(len(name), len(figure))
-        left = min(frame.x(at) + 4, frame.width - wide)
+        start, end = frame.x(at), frame.x(part.end)
+        left = start + 4 if wide + 8 <= end - start or end >= frame.width else max(end - wide - 8, 4.0)
+        left = min(left, frame.width - wide)
         y = max(frame.y(money) - 24, 10)
         layers += words([name, figure], left, y, palette.ink, palette)
     return layers

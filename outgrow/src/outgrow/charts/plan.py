@@ -11,10 +11,10 @@ from typing import Any, Literal
 import altair as alt
 
 from outgrow.charts.marks import Align, Frame, Row, chart, milliseconds, month_ticks, nothing, panel, shortened, words
-from outgrow.charts.plan_legend import plan_legend
+from outgrow.charts.plan_legend import Sign, plan_legend
 from outgrow.charts.style import DARK, LIGHT, Palette, config
 from outgrow.points.declaration import TimeOff
-from outgrow.schedule.records import Plan
+from outgrow.schedule.records import Plan, PlannedRewrite
 
 WIDTH, ROW = 860, 66
 LINE_CHARACTERS = 150
@@ -65,14 +65,16 @@ def plan_picture(
     frame = Frame(milliseconds(first), milliseconds(last), height, 0, WIDTH, height)
     off = [one for one in time_off if one.to >= first and one.from_ <= last]
     if plan.rewrites:
+        bands, edges = _walls(plan, frame, palette)
         layers = [
             *_ground(plan, frame, first, last, palette),
             *_closed(off, frame, palette),
-            *_walls(plan, frame, palette),
+            *bands,
             *_bars(plan, frame, palette),
+            *edges,
             *_today(plan.made_on, frame, palette),
             *_labels(said, frame, palette),
-            *plan_legend({one.kind for one in off}, frame.height + 44.0, palette),
+            *plan_legend(_signs(plan, off), frame.width + 130.0, frame.height + 44.0, palette),
         ]
         picture = panel(layers, WIDTH, height)
     else:
@@ -97,10 +99,14 @@ def plan_picture(
 
 def subtitle(plan: Plan, said: PlanWords) -> list[str]:
     """The answer, what was asked, and what a reader must know of where it comes from."""
-    source = [said.asked, f"made {plan.made_on.day} {plan.made_on:%b %Y}"]
-    source += ["simulated history"] if plan.simulated else []
-    source += [f"time scale {plan.time_scale}"] if plan.time_scale else []
-    return [*textwrap.wrap(said.answer, LINE_CHARACTERS), *textwrap.wrap(" · ".join(source), LINE_CHARACTERS)]
+    source = [f"{said.asked} · made {plan.made_on.day} {plan.made_on:%b %Y}", rehearsal_text(plan)]
+    return [part for line in (said.answer, *source) for part in textwrap.wrap(line, LINE_CHARACTERS)]
+
+
+def rehearsal_text(plan: Plan) -> str:
+    """That history is simulated, or time runs faster; empty for what is real."""
+    parts = ["made with simulated history"] if plan.simulated else []
+    return " · ".join([*parts, f"time scale {plan.time_scale}"] if plan.time_scale else parts)
 
 
 def _last_day(plan: Plan) -> date:
@@ -169,9 +175,11 @@ def _closed(off: Sequence[TimeOff], frame: Frame, palette: Palette) -> list[alt.
     return layers
 
 
-def _walls(plan: Plan, frame: Frame, palette: Palette) -> list[alt.Chart]:
-    rows: list[Row] = []
+def _walls(plan: Plan, frame: Frame, palette: Palette) -> tuple[list[alt.Chart], list[alt.Chart]]:
+    """The bands, which lie behind the bars, and the lines at 50 %, which lie before them."""
+    bands: list[Row] = []
     middles: list[Row] = []
+    beyond: list[Row] = []
     for index, one in enumerate(plan.rewrites):
         low, mid, high = one.wall
         if low is None or one.candidate.past or milliseconds(low) > frame.right:
@@ -179,16 +187,20 @@ def _walls(plan: Plan, frame: Frame, palette: Palette) -> list[alt.Chart]:
         centre = _centre(index)
         edges = {"top": centre - _BAND / 2, "bottom": centre + _BAND / 2}
         end = frame.right if high is None else min(milliseconds(high), frame.right)
-        rows.append({"from": milliseconds(low), "to": end, **edges})
+        bands.append({"from": milliseconds(low), "to": end, **edges})
+        if high is None or milliseconds(high) > frame.right:
+            beyond.append({"y": centre})
         if mid is not None and milliseconds(mid) <= frame.right:
             middles.append({"time": milliseconds(mid), **edges})
-    band = chart(rows).mark_rect(color=palette.breaks, opacity=0.17)
-    line = chart(middles).mark_rule(color=palette.breaks, strokeWidth=2.6)
     vertical = {"y": _y("top", frame.height), "y2": "bottom:Q"}
-    return [
-        *([band.encode(x=_x("from", frame), x2="to:T", **vertical)] if rows else []),
-        *([line.encode(x=_x("time", frame), **vertical)] if middles else []),
-    ]
+    band = chart(bands).mark_rect(color=palette.breaks, opacity=0.17)
+    line = chart(middles).mark_rule(color=palette.breaks, strokeWidth=2.6)
+    arrow = chart(beyond).mark_point(shape="triangle-right", size=90, filled=True, color=palette.breaks, opacity=0.7)
+    behind = [band.encode(x=_x("from", frame), x2="to:T", **vertical)] if bands else []
+    before = [line.encode(x=_x("time", frame), **vertical)] if middles else []
+    if beyond:
+        before.append(arrow.encode(x=alt.value(frame.width), y=_y("y", frame.height)))
+    return behind, before
 
 
 def _bars(plan: Plan, frame: Frame, palette: Palette) -> list[alt.Chart]:
@@ -213,7 +225,7 @@ def _bars(plan: Plan, frame: Frame, palette: Palette) -> list[alt.Chart]:
         if one.prototype is not None:
             times = {"from": milliseconds(one.prototype.start), "to": milliseconds(one.prototype.finish)}
             prototypes.append({**times, "y": y, "calm": one.prototype.calm})
-        if one.decide_by is not None and one.candidate.decided is None and one.decide_by >= plan.made_on:
+        if one.decide_by is not None and _is_open(one, plan):
             decisions.append({"time": milliseconds(one.decide_by), "y": y + 19})
     vertical = {"y": _y("top", frame.height), "y2": "bottom:Q"}
     row = {"y": _y("y", frame.height)}
@@ -240,6 +252,18 @@ def _bars(plan: Plan, frame: Frame, palette: Palette) -> list[alt.Chart]:
         mark = chart(decisions).mark_point(shape="triangle-up", size=70, filled=True, color=palette.act, opacity=1)
         layers.append(mark.encode(x=_x("time", frame), **row))
     return layers
+
+
+def _signs(plan: Plan, off: Sequence[TimeOff]) -> set[Sign]:
+    """What the picture holds beside bars and walls, for the legend."""
+    signs: set[Sign] = {one.kind for one in off}
+    signs |= {"calm" if one.prototype.calm else "restless" for one in plan.rewrites if one.prototype is not None}
+    return signs | ({"decide"} if any(_is_open(one, plan) for one in plan.rewrites) else set())
+
+
+def _is_open(one: PlannedRewrite, plan: Plan) -> bool:
+    """Whether the day to decide by is still to come."""
+    return one.decide_by is not None and one.candidate.decided is None and one.decide_by >= plan.made_on
 
 
 def _today(made_on: date, frame: Frame, palette: Palette) -> list[alt.Chart]:

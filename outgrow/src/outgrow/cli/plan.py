@@ -24,6 +24,7 @@ from outgrow.reports.plan_compare import compare_fields, compare_lines, compare_
 from outgrow.reports.plan_cost import cost_lines, cost_table
 from outgrow.reports.plan_json import plan_fields, refusal_fields
 from outgrow.reports.plan_table import plan_lines, plan_table
+from outgrow.reports.plan_words import weakest
 from outgrow.schedule.inputs import inputs_of
 from outgrow.schedule.records import Plan, StartRule
 from outgrow.wiring import Workspace, open_workspace
@@ -125,8 +126,11 @@ def plan(
         kept = without if what_if else answer
         if isinstance(kept, Plan) and lookout.keep:
             workspace.ledger.add_record("plan", "", workspace.clock.now(), kept.digest, plan_fields(kept))
-    if isinstance(answer, Refusal) or isinstance(without, Refusal):
-        raise _refused(answer if isinstance(answer, Refusal) else without, as_json)
+    if isinstance(answer, Refusal):
+        raise _refused(answer, as_json)
+    if isinstance(without, Refusal):
+        err().print(f"nothing to compare with: {without.reason}", style="yellow", markup=False, soft_wrap=True)
+        without = None
     _write_files(answer, declaration, svg, png, ics, cost_svg, cost_png)
     _show(answer, without, declaration, cost, as_json, plain)
     raise typer.Exit(0 if answer.feasible else 1)
@@ -154,25 +158,27 @@ def _show(answer: Plan, without: Plan | None, declaration: Declaration, cost: bo
 
 
 def _next(answer: Plan) -> str:
-    """The next sensible command: what gives, then the decision that is due first, then the calendar."""
-    enough = next((give for give in answer.gives if give.enough), None)
-    if enough is not None and enough.kind == "one-more-person":
-        return f"outgrow plan --compare --people {answer.people + 1}"
+    """The next sensible command: to what gives, to the decision that is due first, or to the calendar."""
     if not answer.feasible:
-        return "outgrow plan --cost" if not answer.gives else "outgrow plan --compare --option POINT=OPTION"
+        enough = next((give for give in answer.gives if give.enough), None)
+        if enough is not None and enough.kind == "one-more-person":
+            return f"outgrow plan --compare --people {answer.people + 1}"
+        if enough is not None and enough.kind == "cheaper-option":
+            tight = weakest(answer)
+            return f"outgrow decide {shlex.quote(tight.candidate.point)}" if tight else "outgrow decide"
+        return "outgrow plan --cost"
     open_points = [one.candidate.point for one in answer.rewrites if one.candidate.decided is None]
     if open_points:
         return f"outgrow decide {shlex.quote(open_points[0])}"
     return "outgrow plan --ics plan.ics" if answer.rewrites else "outgrow status"
 
 
-def _refused(refusal: Refusal | Plan | None, as_json: bool) -> typer.Exit:
+def _refused(refusal: Refusal, as_json: bool) -> typer.Exit:
     """Say why no plan can be made, and what would make it possible; ends with 3."""
-    if isinstance(refusal, Refusal):
-        if as_json:
-            emit_json(refusal_fields(refusal))
-        err().print(f"no plan can be made: {refusal.reason}", markup=False, soft_wrap=True)
-        hint(refusal.next_step)
+    if as_json:
+        emit_json(refusal_fields(refusal))
+    err().print(f"no plan can be made: {refusal.reason}", markup=False, soft_wrap=True)
+    hint(refusal.next_step)
     return typer.Exit(3)
 
 

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from outgrow.quantities import significant
-from outgrow.reports.pace_words import users_text
 from outgrow.reports.plan_json import per_user
 from outgrow.reports.plan_table import folded
 from outgrow.reports.plan_words import (
@@ -45,7 +44,7 @@ def cost_table(plan: Plan, width: int) -> RenderableType:
     if plan.rewrites:
         parts += [_months(plan, min(width, 110)), Text()]
     parts += [_line("work", development_text(cost)), _line("runway", runway_text(cost))]
-    parts += [_line("unknown", clean(why)) for why in cost.unknown]
+    parts += [_line("" if place else "unknown", f"· {clean(why)}") for place, why in enumerate(cost.unknown)]
     said = headline(plan)
     parts += [Text(), folded(Text.assemble((f"{said.headline}: ", "bold"), said.sentence))]
     return Group(*parts)
@@ -114,7 +113,7 @@ def _path(plan: Plan, width: int) -> Table:
 
 def _users(point: CostPoint) -> str:
     users = point.users
-    low, mid, high = (users_text(value) for value in (users.low, users.mid, users.high))
+    low, mid, high = (significant(value) for value in (users.low, users.mid, users.high))
     return mid if low == high else f"{mid} ({low}–{high})"
 
 
@@ -138,5 +137,5 @@ def _line(head: str, words: str) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=8)
     table.add_column(overflow="fold")
-    table.add_row(Text(head, style="bold"), Text(words, style="dim" if head == "unknown" else ""))
+    table.add_row(Text(head, style="bold"), Text(words, style="dim" if words.startswith("·") else ""))
     return table

@@ -13,6 +13,7 @@ from outgrow.points.declaration import TimeOff
 from outgrow.reports.plan_gantt import gantt
 from outgrow.reports.plan_words import (
     asked_text,
+    buys,
     chance_text,
     clean,
     cost_text,
@@ -25,6 +26,7 @@ from outgrow.reports.plan_words import (
     reckoned_text,
     restless_text,
     span_text,
+    useless_text,
     wall_text,
 )
 from outgrow.schedule.records import Plan, PlannedRewrite
@@ -189,12 +191,15 @@ def _gives(plan: Plan) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for give in plan.gives:
-        tone = "green" if give.enough else "yellow" if give.in_time_ratio > plan.in_time_ratio else "dim"
+    for give in [give for give in plan.gives if buys(give, plan)]:
+        tone = "green" if give.enough else "yellow"
         sign = "✓" if give.enough else "✗"
         chance = Text(f"{sign} {chance_text(give.in_time_ratio)}", style=tone)
         table.add_row(chance, Text(give_text(give, plan.cost.currency), style="" if give.enough else "dim"))
-    yield table
+    if table.row_count:
+        yield table
+    if useless_text(plan):
+        yield folded(Text(useless_text(plan), style="dim"))
     yield Text()
 
 

@@ -17,9 +17,10 @@ HeadlineCode = Literal["carried", "not-carried", "nobody-free", "nothing-ahead"]
 Dates = tuple[date | None, date | None, date | None]
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_BRACKETS = re.compile(r" \([^()]*\)")
 _NEEDED = {1.0: "needed for certain"}
 _Z80 = 1.2816
-"""Standard normal quantile: 80 % of draws lie within it on both sides."""
+"""Standard normal quantile: 80 % of draws lie within it on both sides (the interval of Agresti and Coull, 1998)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ def reckoned_text(plan: Plan) -> str:
     if plan.solution is None:
         return f"{plan.scenarios:,} scenarios; there was nothing to arrange"
     solution, count = plan.solution, plan.scenarios
-    error = _Z80 * math.sqrt(max(plan.in_time_ratio * (1 - plan.in_time_ratio), 1e-9) / max(count, 1))
-    drawn = f"{count:,} scenarios, seed {solution.seed}: chances ± {significant(max(100 * error, 0.1), 1)} points"
+    share = (plan.in_time_ratio * count + _Z80**2 / 2) / (count + _Z80**2)
+    error = 100 * _Z80 * math.sqrt(share * (1 - share) / (count + _Z80**2))
+    drawn = f"{count:,} scenarios, seed {solution.seed}: chances ± {significant(error, 1)} points"
     if solution.status == "optimal":
         return f"{drawn}; proven: no order and no starts do better in them"
     limit = f"the search ended at its limit of {significant(solution.effort_limit)} units of work"
@@ -90,6 +92,22 @@ def give_text(give: Relaxed, currency: str) -> str:
     return words
 
 
+def brief_text(give: Relaxed) -> str:
+    """What gives, without what stands in brackets."""
+    return clean(_BRACKETS.sub("", give.change))
+
+
+def useless_text(plan: Plan) -> str:
+    """What buys nothing when it alone gives, in one sentence; empty when everything helps."""
+    names = [brief_text(give) for give in plan.gives if not buys(give, plan)]
+    return f"Alone, none of these buys anything: {'; '.join(names)}." if names else ""
+
+
+def buys(give: Relaxed, plan: Plan) -> bool:
+    """Whether it makes the chance visibly better, or is enough."""
+    return give.enough or chance_text(give.in_time_ratio) != chance_text(plan.in_time_ratio)
+
+
 def label(candidate: Candidate) -> str:
     """``4A Multi-region``: the point's number, the option and its title; ``4 Tune what is there`` for longer ids."""
     option, title = clean(candidate.option), clean(candidate.option_title) or clean(candidate.option)
@@ -100,7 +118,7 @@ def label(candidate: Candidate) -> str:
 
 def needed_text(candidate: Candidate) -> str:
     """``needed for certain``, or how likely it is needed at all; never needed is a valid end."""
-    return _NEEDED.get(candidate.needed_ratio, f"needed with {chance_text(candidate.needed_ratio)}")
+    return _NEEDED.get(candidate.needed_ratio, f"needed: {chance_text(candidate.needed_ratio)}")
 
 
 def wall_text(wall: Wall) -> str:
@@ -241,8 +259,8 @@ def _way_out(plan: Plan) -> str:
     """The cheapest single thing that is enough, or the one that buys most."""
     enough = next((give for give in plan.gives if give.enough), None)
     if enough is not None:
-        return f"The cheapest that is enough: {clean(enough.change)} (then {chance_text(enough.in_time_ratio)})."
+        return f"The cheapest that is enough: {brief_text(enough)} (then {chance_text(enough.in_time_ratio)})."
     best = max(plan.gives, key=lambda give: give.in_time_ratio, default=None)
     if best is None or best.in_time_ratio <= plan.in_time_ratio:
         return "No single thing that was tried buys anything." if plan.gives else ""
-    return f"No single thing is enough; most buys: {clean(best.change)} (then {chance_text(best.in_time_ratio)})."
+    return f"No single thing is enough; most buys: {brief_text(best)} (then {chance_text(best.in_time_ratio)})."
