@@ -45,6 +45,11 @@ _WAY_BACK: Mapping[str, str] = {
         "forward, and call the other person first."
     ),
 }
+_STEP_BACK = (
+    "Go back to the last step that held, one feature at a time, as long as the old side runs. Nobody switches the old "
+    "side off while the change is under way."
+)
+_STEP_FORWARD = "No user is on the new side yet: go back to the last step that held. Else: repair forward, both of you."
 _LIKELIHOOD: Mapping[str, str] = {
     "inevitable": "inevitable",
     "likely": "likely",
@@ -208,7 +213,7 @@ def _trigger(trigger: Trigger, records: HandbookRecords) -> Iterator[str]:
         yield f"**First:** {f'see <{_address(runbook)}>' if is_url(runbook) else _sentence(runbook)}"
     lines = [f"Condition: {_condition(trigger, records)}"]
     if found is None:
-        lines.append("State: unknown, nothing is recorded yet")
+        lines.append("State: unknown, nothing is recorded of it yet")
     else:
         since = f" since {_moment(found.since)}" if found.state == "firing" else ""
         lines.append(f"State: {found.state}{since}: {inline(found.reason)}")
@@ -343,9 +348,7 @@ def _decision(records: HandbookRecords) -> Iterator[str]:
     if chosen is not None and chosen.what:
         yield _sentence(chosen.what)
     if seen.reopened:
-        yield (
-            "**Reopened:** " + " ".join(_sentence(why) for why in seen.reopened) + f" Next: `outgrow decide {point.id}`"
-        )
+        yield ("**Reopened:** " + "; ".join(map(inline, seen.reopened)) + f". Next: `outgrow decide {point.id}`")
     if seen.reasons:
         yield "Why:"
         yield "\n".join(f"- {inline(reason)}" for reason in seen.reasons)
@@ -422,8 +425,7 @@ def _way_back(records: HandbookRecords) -> Iterator[str]:
     steps = [
         "Stop: begin no further step. What is moved stays where it is, what is not moved waits.",
         "Look: `outgrow status --triggers`; compare with what was measured before the step.",
-        "Go back to the last step that held, one feature at a time, as long as the old side runs. Nobody switches the "
-        "old side off while the change is under way.",
+        _STEP_FORWARD if point.rollback == "nearly-impossible" else _STEP_BACK,
         "Tell those below, and write down what happened and when while you still know it.",
     ]
     yield "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
