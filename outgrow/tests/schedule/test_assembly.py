@@ -119,7 +119,9 @@ def test_what_is_not_reached_has_no_date() -> None:
 
 def test_a_wall_that_is_past_is_no_question_of_chance() -> None:
     past = candidate(1, 900, past=True)
-    assert read(case_of(past, TWO[1]), 0, 189)[0].in_time_ratio is None
+    first = read(case_of(past, TWO[1]), 0, 189)[0]
+    assert first.in_time_ratio is None
+    assert first.start_window == (MADE_ON, MADE_ON)
 
 
 def test_tune_needs_no_prototype() -> None:

@@ -28,8 +28,8 @@ def planned_rewrites(
     """The rewrites in planned order.
 
     ``start`` is the planned start, or later where a milestone or what comes before it holds it longer in most of the
-    scenarios in which it is needed: then their middle. ``start_window`` begins with the middle of the starts
-    if this one alone were planned for at once.
+    scenarios in which it is needed: then their middle. ``start_window`` begins with the middle of the starts if this
+    one alone were planned for at once, and ends with ``start`` where the wall is past: later is only worse.
     """
     placement = solution.placement
     starts = [
@@ -42,7 +42,7 @@ def planned_rewrites(
     rewrites = []
     for row in placement.order:
         candidate, needed = case.candidates[row], problem.needed[row]
-        latest = max(starts[row], solution.latest[row])
+        latest = starts[row] if candidate.past else max(starts[row], solution.latest[row])
         rewrites.append(
             PlannedRewrite(
                 candidate=candidate,
@@ -74,7 +74,8 @@ def held_by(case: PlanningCase, problem: Problem, placement: Placement, outcome:
     before = placement.order[: placement.order.index(row)]
     holds: list[tuple[str, Days]] = [("", np.zeros(here.size, dtype=np.int64))]
     if case.start_rule == "at-milestone":
-        holds.append((f"users reach {significant(candidate.milestone)} first", problem.releases[row][here]))
+        users = min(candidate.milestone, candidate.wall.users.mid / case.load_share)
+        holds.append((f"users reach {significant(users)} first", problem.releases[row][here]))
     for other in before:
         name, done = case.candidates[other].title, problem.needed[other][here]
         if placement.lane[other] == placement.lane[row]:

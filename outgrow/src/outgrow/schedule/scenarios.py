@@ -202,7 +202,7 @@ def wall_days(case: PlanningCase, candidate: Candidate) -> Days:
     """The day on which each scenario reaches the wall of a candidate, shape (s,)."""
     wall = candidate.wall.users
     if math.isinf(wall.high):
-        wall = replace(wall, high=wall.mid * wall.mid / wall.low)
+        wall = replace(wall, high=wall.mid * wall.mid / max(wall.low, 1.0))
     users = draw_lead_time(wall, case.scenarios, _luck(case.seed, candidate.point, "wall"))
     return case.growth.day_of(users / case.load_share)
 
