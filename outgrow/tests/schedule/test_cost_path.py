@@ -222,6 +222,30 @@ def test_revenue_of_new_users_lengthens_the_runway_with_the_plan_only() -> None:
     assert with_revenue.months_with is not None
     assert without.months_with is not None
     assert with_revenue.months_with > without.months_with
+    faster = given_growth(1000, 0.3, 3)
+    cash, day = 100_000.0, 0
+    paying = KNOWN.model_copy(update={"revenue_per_user": 0.1})
+    while cash >= 0:
+        cash -= (10_000 - 0.1 * (1000 * 1.3 ** (day / 30.4375) - 1000)) / 30.4375
+        day += 1
+    months = runway(replace(case, growth=faster, scenarios=3), (), paying).months_with
+    assert months is not None
+    assert (day - 1) / 30.4375 <= months <= day / 30.4375
+
+
+def test_doubt_about_users_is_shown_and_the_bill_follows_the_middle() -> None:
+    case = case_of(scenarios=3)
+    users = case.growth.users[0] * np.array([[0.5], [1.0], [2.0]])
+    drawn = replace(case, growth=replace(case.growth, users=users, source="measured"))
+    last = path_of(drawn, rewrites_of(drawn, per_user=0.01)).path[-1]
+    assert last.users.low < last.users.mid < last.users.high
+    assert last.monthly == pytest.approx(15000 + 0.01 * last.users.mid)
+    assert last.users.mid == pytest.approx(1000 * 1.15 ** ((last.at - MADE_ON).days / 30.4375))
+
+
+def test_shed_load_moves_the_walls_of_the_bill_against_users() -> None:
+    case = replace(case_of(), load_share=0.5)
+    assert cost_by_users(case, rewrites_of(case), TEMPLATE.costs)[-1].users == pytest.approx(120_000)
 
 
 def test_cash_that_lasts_is_said_to_last() -> None:

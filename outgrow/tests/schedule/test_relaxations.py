@@ -26,6 +26,8 @@ from outgrow.schedule.solver import solve
 
 TEMPLATE = parse_declaration(template_text("venture-platform"))
 MADE_ON = date(2026, 1, 5)
+NOTHING = Solution(Placement((), (), ()), 0, 0, 0, 0, (), "optimal", 0, 0, 1)
+"""The plan of a team of which nobody is free."""
 
 
 def case_of(
@@ -183,14 +185,22 @@ def test_each_relaxation_is_solved_on_the_same_scenarios() -> None:
 
 def test_with_one_person_nobody_is_free_until_there_is_a_second_or_the_rule_falls() -> None:
     case = case_of(0.1, rules=replace(rules_of(TEMPLATE), people=1))
-    nothing = Solution(Placement((), (), ()), 0, 0, 0, 0, (), "optimal", 0, 0, 1)
-    gives = relax(case, 0.8, nothing)
+    gives = relax(case, 0.8, NOTHING)
     assert {give.kind for give in gives if give.enough} == {"one-more-person", "team-rule"}
     assert [give.change for give in gives if give.enough] == [
         "a second person (what that costs is not declared: costs.person_week)",
         "nobody kept operational instead of 1",
     ]
     assert all(give.in_time_ratio == 0 for give in gives if not give.enough)
+    assert {"shed-load", "slower-growth"}.isdisjoint(give.kind for give in gives)
+
+
+def test_a_gap_between_rewrites_gives_nothing_where_there_is_only_one() -> None:
+    case = case_of(3.0)
+    alone = replace(case, candidates=case.candidates[-1:], alternatives={})
+    gives = gives_of(alone, 1.0)
+    assert gives
+    assert not [give for give in gives if "between the starts" in give.change]
 
 
 def test_the_cost_is_money_only_where_every_price_is_known() -> None:
@@ -209,6 +219,9 @@ def test_the_cost_is_money_only_where_every_price_is_known() -> None:
     own = solve(problem_of(case))
     gives = relax(case, 0.8, own)
     assert of_kind(gives, "one-more-person").cost is None
+    unknown = replace(case.candidates[0], prices=replace(case.candidates[0].prices, late=None))
+    partly = replace(case, candidates=(unknown, *case.candidates[1:]))
+    assert all(give.cost is None for give in relax(partly, 0.8, own))
     shorter = of_kind(gives, "team-rule", "between the starts")
     months = float(shorter.change.split()[0])
     problem = problem_of(with_rules(case, replace(case.rules, months_between=months)))
@@ -226,6 +239,16 @@ def test_an_option_that_lowers_the_chance_is_no_relaxation() -> None:
     slower = replace(first, option="Z", effort_weeks=Interval(2.5, 2.7, 2.9), wall=Wall(Interval(1, 1, 1), "measured"))
     gives = gives_of(replace(case, alternatives={first.point: (slower,)}))
     assert all(give.kind != "cheaper-option" for give in gives)
+
+
+def test_the_absence_of_one_of_two_closes_one_lane_only() -> None:
+    case = case_of(0.25, rules=replace(rules_of(TEMPLATE), people=3, simultaneous=2, months_between=0))
+    away = TimeOff.model_validate({"kind": "absence", "from": date(2026, 1, 1), "to": date(2029, 1, 1)})
+    case = replace(case, calendar=(away,), start_rule="at-milestone", alternatives={})
+    gives = relax(case, 1.0, NOTHING)
+    untaught = with_rules(case, replace(case.rules, learning_buffer=0))
+    assert of_kind(gives, "team-rule", "without the 25 %").in_time_ratio == exhaustive(untaught)
+    assert of_kind(gives, "start-earlier").in_time_ratio == exhaustive(replace(case, start_rule="early")) > 0.5
 
 
 def test_many_rewrites_are_searched_by_the_solver() -> None:
@@ -269,7 +292,11 @@ def cases(draw: st.DrawFn) -> PlanningCase:
         lighter = replace(candidate, option="tune", major=False, effort_weeks=effort.scaled(draw(st.floats(0.1, 0.9))))
         alternatives[candidate.point] = (lighter,)
     start_rule = draw(st.sampled_from(["early", "at-milestone"]))
-    freeze = TimeOff.model_validate({"kind": "freeze", "from": date(2026, 2, 1), "to": date(2026, 2, 20)})
+    off = [
+        TimeOff.model_validate({"kind": "freeze", "from": date(2026, 2, 1), "to": date(2026, 2, 20)}),
+        TimeOff.model_validate({"kind": "absence", "from": date(2026, 1, 10), "to": date(2026, 5, 20)}),
+    ]
+    off = draw(st.lists(st.sampled_from(off), max_size=2)) if start_rule == "early" else []
     rules = TeamRules(
         people=draw(st.integers(2, 3)),
         simultaneous=draw(st.integers(1, 2)),
@@ -281,7 +308,7 @@ def cases(draw: st.DrawFn) -> PlanningCase:
             alternatives,
             rules,
             (),
-            (freeze,) if start_rule == "early" and draw(st.booleans()) else (),
+            tuple(off),
             given_growth(1000, draw(st.floats(0.02, 1)), 15),
             start_rule,
             MADE_ON,

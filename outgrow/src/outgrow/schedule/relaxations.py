@@ -37,7 +37,7 @@ from outgrow.schedule.simulation import (
 )
 from outgrow.schedule.solver import solve
 
-EFFORT_LIMIT = 2.0
+EFFORT_LIMIT = 0.25
 """Deterministic time for each search; what gives is asked of many problems."""
 
 _GAP_STEP = 0.5  # months; nobody plans finer
