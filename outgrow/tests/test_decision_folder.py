@@ -56,7 +56,7 @@ def only_head(folder: Path):
 
 def test_a_missing_folder_holds_nothing(tmp_path: Path) -> None:
     assert read_heads(tmp_path / "none").heads == ()
-    assert DecisionFolder(tmp_path / "none").next_number() == 1
+    assert DecisionFolder(tmp_path / "none").numbers() == frozenset()
 
 
 def test_a_head_is_read_from_the_front_matter(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_files_by_hand_are_counted_and_left_alone(tmp_path: Path) -> None:
     assert read_heads(tmp_path).heads == ()
     assert read_heads(tmp_path).warnings == ()
     folder = DecisionFolder(tmp_path)
-    assert folder.next_number() == 13
+    assert folder.numbers() == {1, 12}
     folder.write("0013-search.md", RECORD)
     assert (tmp_path / "0001-tests.md").read_text() == BY_HAND
     assert only_head(tmp_path).number == 13
@@ -118,7 +118,7 @@ def test_a_broken_file_is_a_warning_with_its_name(tmp_path: Path, kind: str) -> 
     (warning,) = found.warnings
     assert warning.startswith("0002-broken.md: ")
     assert said in warning
-    assert DecisionFolder(tmp_path).next_number() == 3
+    assert DecisionFolder(tmp_path).numbers() == {1, 2}
 
 
 @given(st.binary(max_size=300), st.integers(0, len(RECORD)), st.integers(0, len(RECORD)))

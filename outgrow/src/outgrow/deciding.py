@@ -35,11 +35,11 @@ class FolderContents(Protocol):
 
 
 class Folder(Protocol):
-    """Where records are kept; ``outgrow.decision_folder`` has one. ``write`` and ``next_number`` raise where it cannot
-    be used."""
+    """Where records are kept; ``outgrow.decision_folder`` has one. ``write`` and ``numbers`` raise where it cannot be
+    used."""
 
     def heads(self) -> FolderContents: ...
-    def next_number(self) -> int: ...
+    def numbers(self) -> frozenset[int]: ...
     def write(self, name: str, text: str) -> Path: ...
     def mark_superseded(self, head: DecisionHead, by: int) -> str: ...
 
@@ -201,10 +201,16 @@ def write_down(
         if same is not None:
             made = Written(same.file, same.number, same.status, "kept")
         else:
-            made = _restored(considered, digest, ledger, folder, contents.heads) or _new(
+            made = _restored(considered, digest, ledger, folder) or _new(
                 considered, digest, ledger, folder, mine, status, decision_makers, now, time_scale
             )
     return _superseding(made, mine, folder) if made.status in ("accepted", "done") else made
+
+
+def next_number(ledger: Ledger, folder: Folder) -> int:
+    """One above every number there is in the folder, whoever wrote it, and every number that was ever given."""
+    given = {int(one.body.get("number", 0)) for one in ledger.records("decision")}
+    return 1 + max(folder.numbers() | given, default=0)
 
 
 def draft(
@@ -251,8 +257,7 @@ def _new(
     now: float,
     time_scale: str,
 ) -> Written:
-    used = [int(one.body.get("number", 0)) for one in ledger.records("decision")]
-    number = max(folder.next_number(), *(one + 1 for one in used), 1)
+    number = next_number(ledger, folder)
     record = draft(considered, number, mine, status=status, decision_makers=decision_makers, now=now,
                    time_scale=time_scale)  # fmt: skip
     name, text = file_name(record), record_text(record)
@@ -272,13 +277,11 @@ def _new(
     return Written(name, number, status, "written")
 
 
-def _restored(
-    considered: Considered, digest: str, ledger: Ledger, folder: Folder, heads: Sequence[DecisionHead]
-) -> Written | None:
+def _restored(considered: Considered, digest: str, ledger: Ledger, folder: Folder) -> Written | None:
     """The decision made last, written again as it was, where it rests on the same and only its file is missing."""
     stored = ledger.records("decision", considered.point.id)
     body = stored[-1].body if stored else {}
-    if body.get("digest") != digest or any(one.number == body.get("number") for one in heads):
+    if body.get("digest") != digest or body.get("number") in folder.numbers():
         return None
     folder.write(body["file"], body["text"])
     return Written(body["file"], body["number"], body["status"], "restored")

@@ -90,10 +90,10 @@ class DecisionFolder:
         """See ``read_heads``."""
         return read_heads(self.path)
 
-    def next_number(self) -> int:
-        """One above the highest number of any file in the folder, whoever wrote it."""
+    def numbers(self) -> frozenset[int]:
+        """The numbers of all files ``NNNN-….md``, whoever wrote them and whether they can be read or not."""
         try:
-            return 1 + max((number for number, _ in _numbered(self.path)), default=0)
+            return frozenset(number for number, _ in _numbered(self.path))
         except OSError as error:
             raise _refused(self.path, error) from None
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from outgrow.cli.looking import look_from
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
-from outgrow.deciding import Considered, Written, consider, draft, keep_answer, write_down
+from outgrow.deciding import Considered, Written, consider, draft, keep_answer, next_number, write_down
 from outgrow.decision_folder import DecisionFolder, decision_folder, shown_path
 from outgrow.decisions.answers import checked_answer, open_question
 from outgrow.decisions.decision_record import DecisionRecord
@@ -204,7 +204,7 @@ def _draft(case: _Case, status: NewStatus, decision_makers: tuple[str, ...]) -> 
     heads = [one for one in case.folder.heads().heads if one.point == case.point.id and one.superseded_by is None]
     return draft(
         case.considered,
-        case.folder.next_number() if case.considered.ruling.option is not None else 0,
+        next_number(case.workspace.ledger, case.folder) if case.considered.ruling.option is not None else 0,
         heads,
         status=status.value,
         decision_makers=decision_makers,
