@@ -133,7 +133,7 @@ def _widening(given: float, wanted: float) -> float:
 
 
 def _worth_showing(evidence: Evidence, option: Arm, arm: Arm, rule_option: str) -> bool:
-    if option is arm or option.option is None or (option.id == evidence.baseline and evidence.baseline_tuned):
+    if option is arm or option.option is None:
         return False
     if is_tuned(evidence, option):
         return arm.option is None and not is_tuned(evidence, arm)
