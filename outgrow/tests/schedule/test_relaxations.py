@@ -142,6 +142,13 @@ def test_the_known_limits_of_the_plan_under_both_assumptions(
     assert limits["at-milestone"].change.endswith(f"({setter} alone sets it)")
 
 
+def test_a_limit_above_the_growth_there_is_asks_for_no_slower_growth() -> None:
+    *_, early, at_milestone = gives_of(case_of(0.15, start_rule="at-milestone"))
+    assert early.change.startswith("grow as now: 19.8 % a month is the limit when everything may start as early as")
+    assert early.in_time_ratio == exhaustive(case_of(0.15))
+    assert at_milestone.change.startswith("grow by 9.2 % a month at most: the limit when every rewrite waits")
+
+
 def test_a_rule_gives_no_more_than_it_must() -> None:
     case = case_of(0.25)
     give = of_kind(gives_of(case), "team-rule", "between the starts")

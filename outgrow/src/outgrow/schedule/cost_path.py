@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from outgrow.points.declaration import Costs
 from outgrow.quantities import DAY, MONTH, WEEK, Interval
-from outgrow.schedule.records import Candidate, CostPath, CostPoint, Outcome, PlannedRewrite, Runway
+from outgrow.schedule.records import NEVER, Candidate, CostPath, CostPoint, Outcome, PlannedRewrite, Runway
 from outgrow.schedule.scenarios import GrowthPaths, PlanningCase, problem_of
 
 _DAYS_A_MONTH = MONTH / DAY
@@ -115,12 +115,12 @@ def per_user(point: CostPoint | CostAtUsers) -> float | None:
 
 def development_weeks(case: PlanningCase, rewrites: Sequence[PlannedRewrite], outcome: Outcome) -> Interval:
     """Person-weeks of all planned rewrites that are needed: 10/50/90 % over the scenarios of ``case``."""
-    problem = problem_of(case)
     planned = {rewrite.candidate.point for rewrite in rewrites}
     rows = [index for index, candidate in enumerate(case.candidates) if candidate.point in planned]
-    if not rows or outcome.finishes.shape[1] == 0:
+    if not rows or case.scenarios == 0:
         return Interval(0.0, 0.0, 0.0)
-    total = np.where(problem.needed, problem.efforts, 0)[rows].sum(axis=0) / _DAYS_A_WEEK
+    done = outcome.starts < NEVER
+    total = np.where(done, problem_of(case).efforts, 0)[rows].sum(axis=0) / _DAYS_A_WEEK
     low, mid, high = np.quantile(total, [0.1, 0.5, 0.9])
     return Interval(float(low), float(mid), float(high))
 

@@ -247,9 +247,10 @@ def _known_limits(asked: _Asked) -> Iterator[Relaxed]:
             continue
         factor = min(1.0, math.log1p(limit) / math.log1p(growth.per_month.mid))
         slowed = replace(case, start_rule=assumption, growth=growth.slowed(factor))
-        change = (
-            f"grow by {_percent(limit)} a month at most: the limit {words}, if all are needed and take their longest"
-        )
+        at_most = f"grow by {_percent(limit)} a month at most: the limit"
+        if limit >= growth.per_month.mid:
+            at_most = f"grow as now: {_percent(limit)} a month is the limit"
+        change = f"{at_most} {words}, if all are needed and take their longest"
         tight = [
             _label(each)
             for each in case.candidates
