@@ -84,8 +84,8 @@ def sign_bounds(values: FloatArray, confidence: float) -> tuple[FloatArray, Floa
     """Bounds by the sign test, interpolated to ``SIGN_SHARE`` of the allowed error, for rows of (m, n)."""
     place, share = sign_place(values.shape[1], SIGN_SHARE * (1 - confidence) / 2)
     ordered = np.sort(values, axis=1)
-    low = (1 - share) * ordered[:, place] + share * ordered[:, place + 1]
-    high = (1 - share) * ordered[:, -1 - place] + share * ordered[:, -2 - place]
+    low = ordered[:, place] + share * (ordered[:, place + 1] - ordered[:, place])
+    high = ordered[:, -1 - place] + share * (ordered[:, -2 - place] - ordered[:, -1 - place])
     return low, high
 
 
