@@ -1,0 +1,334 @@
+"""The policies that are compared, and the one way in which all of them are carried out.
+
+Carrying out
+    Once a week, and on the day on which hands or the six months between major starts come free, a policy is asked what
+    to begin. One rewrite at a time; six months from major start to major start; what is begun is finished, unless it
+    turns out during the work that it is not needed: then the work stops that day and its weeks are lost.
+
+Policies
+    ``Deadline``: a line through log users of the last 90 days gives the day of each wall (its middle), less the effort
+    is the start; reckoned again every four weeks. Whatever is not known to be superfluous counts as needed.
+    ``Trigger``: what has fired is begun, the first to fire first.
+    ``Planned``: the plan of outgrow, made on day 0 or again every quarter with what is known then; what is done or
+    under way stays. It is carried out as it stands: in its order, each at its planned start or, when that is not
+    possible, as soon as it is. What the plan leaves out as out of reach starts when its trigger fires. ``patient``
+    begins nothing before it is known to be needed (``start_rule: at-milestone``).
+    ``hindsight``: the plan for the one scenario that comes true.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Literal, Protocol
+
+import numpy as np
+
+from benchmarks.policy_doubt import Doubt, placed_in_doubt
+from benchmarks.policy_world import END, HORIZON, GrowthHistory, Rewrite
+from outgrow.outlook.forecast import look_at_growth
+from outgrow.quantities import DAY, Interval, at_date
+from outgrow.schedule.records import NEVER, Candidate, Days, Placement, Problem, Wall
+from outgrow.schedule.scenarios import GrowthPaths, PlanningCase, drawn_growth, given_growth, milestone_days, problem_of
+from outgrow.schedule.search import Meter, try_chains
+from outgrow.schedule.simulation import Work, simulate, work_of
+from outgrow.schedule.solver import solve
+
+GAP_DAYS = 183
+QUARTER = 91
+MONTH = 28
+LEAST_REACHED = 0.1
+EFFORT_LIMIT = 1.0
+DAYS_PER_MONTH = 30.4375
+
+
+@dataclass(slots=True)
+class Course:
+    """What has happened so far, by index of the rewrite; days.
+
+    ``finishes`` holds what is done, ``running`` is (rewrite, its finish), ``stopped`` what was given up and its days of
+    work.
+    """
+
+    starts: dict[int, int] = field(default_factory=dict)
+    finishes: dict[int, int] = field(default_factory=dict)
+    stopped: dict[int, int] = field(default_factory=dict)
+    running: tuple[int, int] | None = None
+
+    @property
+    def last_start(self) -> int:
+        """The day of the last major start; long ago where there is none."""
+        return max(self.starts.values(), default=-NEVER)
+
+    def open(self, history: GrowthHistory, day: int) -> list[int]:
+        """Rewrites that are not begun and not known to be superfluous."""
+        return [
+            index
+            for index, rewrite in enumerate(history.rewrites)
+            if index not in self.starts and (rewrite.needed or day < rewrite.learned)
+        ]
+
+
+class Policy(Protocol):
+    """Says what to begin."""
+
+    def choose(self, history: GrowthHistory, course: Course, day: int) -> int | None:
+        """The rewrite to begin on this day, one of ``course.open``, or None; hands and gap are free.
+
+        Called in the order of days with the same course.
+        """
+        ...
+
+
+def carry_out(history: GrowthHistory, policy: Policy) -> Course:
+    """What comes of a policy in a history."""
+    course, day = Course(), 0
+    while day <= END:
+        if course.running is not None:
+            index, finish = course.running
+            rewrite = history.rewrites[index]
+            if finish <= day:
+                course.finishes[index], course.running = finish, None
+            elif not rewrite.needed and rewrite.learned <= day:
+                course.stopped[index], course.running = day - course.starts[index], None
+        choice = None
+        if course.running is None and day >= course.last_start + GAP_DAYS:
+            choice = policy.choose(history, course, day)
+        if choice is not None:
+            course.starts[choice] = day
+            course.running = (choice, day + history.rewrites[choice].effort)
+        events = [day - day % 7 + 7, course.last_start + GAP_DAYS]
+        if course.running is not None:
+            events.append(course.running[1])
+        day = min(event for event in events if event > day)
+    return course
+
+
+@dataclass(slots=True)
+class Deadline:
+    """Start at the deadline less the effort; ``effort`` says which end of its range."""
+
+    effort: Literal["mid", "high"]
+    _reckoned: int = -NEVER
+    _starts: dict[int, float] = field(default_factory=dict)
+
+    def choose(self, history: GrowthHistory, course: Course, day: int) -> int | None:
+        """What should have begun by today, the earliest wall first."""
+        waiting = course.open(history, day)
+        if day >= self._reckoned + MONTH:
+            slope, level = history.line(day)
+            self._starts = {index: self._start(history, index, day, slope, level) for index in waiting}
+            self._reckoned = day - day % 7
+        due = [index for index in waiting if self._starts[index] <= day]
+        return min(due, key=lambda index: history.wall_known(history.rewrites[index], day).mid, default=None)
+
+    def _start(self, history: GrowthHistory, index: int, day: int, slope: float, level: float) -> float:
+        rewrite = history.rewrites[index]
+        away = math.log(history.wall_known(rewrite, day).mid) - level
+        if away <= 0:
+            return day
+        weeks = rewrite.candidate.effort_weeks
+        return day + away / slope - 7 * (weeks.mid if self.effort == "mid" else weeks.high) if slope > 0 else NEVER
+
+
+@dataclass(slots=True)
+class Trigger:
+    """Start when the trigger fires."""
+
+    def choose(self, history: GrowthHistory, course: Course, day: int) -> int | None:
+        """What fired first."""
+        fired = [index for index in course.open(history, day) if history.rewrites[index].fires <= day]
+        return min(fired, key=lambda index: history.rewrites[index].fires, default=None)
+
+
+@dataclass(slots=True)
+class Planned:
+    """The plan of outgrow. ``keep`` is the share of the best chance that it must keep, 1 for all of it."""
+
+    every: int | None = None
+    keep: float = 1.0
+    patient: bool = False
+    doubt: bool = False
+    scenarios: int = 200
+    _made: int | None = None
+    _begins: list[tuple[int, int]] = field(default_factory=list)
+
+    def choose(self, history: GrowthHistory, course: Course, day: int) -> int | None:
+        """What the plan has at its turn."""
+        if self._made is None or (self.every is not None and day >= self._made + self.every):
+            self._made = day - day % 7
+            self._begins = plan_of(history, course, day, self)
+        waiting = course.open(history, day)
+        for index, start in self._begins:
+            if index not in waiting:
+                continue
+            if self.patient and day < min(history.rewrites[index].learned, history.rewrites[index].wall):
+                continue
+            if start <= day:
+                return index
+            if not self.patient:
+                return None  # those behind it wait for their turn
+        planned = {index for index, _ in self._begins}
+        fired = [i for i in waiting if i not in planned and history.rewrites[i].fires <= day]
+        return min(fired, key=lambda index: history.rewrites[index].fires, default=None)
+
+
+def plan_of(history: GrowthHistory, course: Course, day: int, policy: Planned) -> list[tuple[int, int]]:
+    """Rewrites with the days of their planned starts, in planned order."""
+    waiting = course.open(history, day)
+    growth = growth_known(history, day, policy.scenarios)
+    candidates = [candidate_known(history, history.rewrites[index], day) for index in waiting]
+    case = PlanningCase(
+        candidates=tuple(candidates),
+        alternatives={},
+        rules=history.rules,
+        names=(),
+        calendar=(),
+        growth=growth,
+        start_rule="at-milestone" if policy.patient else "early",
+        made_on=at_date(history.now + day * DAY),
+        seed=history.seed,
+        scenarios=policy.scenarios,
+        bill_now=history.bill_now,
+    )
+    problem = problem_of(case)
+    reached = np.mean(problem.walls < NEVER, axis=1) >= LEAST_REACHED
+    kept = np.flatnonzero(reached)
+    if kept.size == 0:
+        return []
+    held = held_by_what_runs(history, course, day, policy.scenarios)
+    problem = rows(problem, kept)
+    problem = replace(problem, releases=np.where(problem.needed, np.maximum(problem.releases, held), 0))
+    if policy.doubt:
+        learned = np.stack([milestone_days(case, candidates[index]) for index in kept])
+        placement = placed_in_doubt(Doubt(problem, learned, held, HORIZON), placing(problem, 1.0), policy.keep)
+    else:
+        placement = placing(problem, policy.keep)
+    return [(waiting[kept[index]], day + placement.start[index]) for index in placement.order]
+
+
+@lru_cache(maxsize=64)
+def growth_known(history: GrowthHistory, day: int, scenarios: int) -> GrowthPaths:
+    """Paths of users from the measured past, 156 weeks; a constant rate where growth foretells nothing.
+
+    There the plan of outgrow refuses, and says to give a rate: it gets that of the last 90 days.
+    """
+    past = history.weeks_until(day)
+    looked = look_at_growth(past, 157, scenarios)
+    if not looked.gate.passed:
+        slope, level = history.line(day)
+        return given_growth(math.exp(level), math.expm1(slope * DAYS_PER_MONTH), scenarios)
+    return drawn_growth(looked.highest, looked.middle, history.now + day * DAY, looked.per_month)
+
+
+def candidate_known(history: GrowthHistory, rewrite: Rewrite, day: int) -> Candidate:
+    """The candidate with what is known of its wall and its need on a day."""
+    wall = history.wall_known(rewrite, day)
+    known = day >= min(rewrite.learned, rewrite.wall)
+    return replace(
+        rewrite.candidate,
+        wall=Wall(wall, "measured"),
+        needed_ratio=1.0 if known else rewrite.candidate.needed_ratio,
+        past=rewrite.wall <= day,
+    )
+
+
+def rows(problem: Problem, kept: Days) -> Problem:
+    """The problem of some of its rewrites."""
+    names = ("walls", "efforts", "needed", "releases", "judged", "major", "early", "late")
+    return replace(problem, **{name: getattr(problem, name)[kept] for name in names})
+
+
+def held_by_what_runs(history: GrowthHistory, course: Course, day: int, scenarios: int) -> Days:
+    """The day before which nothing can start, for work under way and for the months between: (s,)."""
+    held = np.full(scenarios, max(0, course.last_start + GAP_DAYS - day), dtype=np.int64)
+    if course.running is not None:
+        index = course.running[0]
+        spent = day - course.starts[index]
+        weeks = history.rewrites[index].candidate.effort_weeks
+        held = np.maximum(held, left_of(weeks, spent, scenarios, history.seed))
+    return held
+
+
+def left_of(weeks: Interval, spent: int, scenarios: int, seed: int) -> Days:
+    """Days left of work that took ``spent`` days so far, drawn from the declared range above them: (s,)."""
+    reach = math.log(weeks.high / weeks.low) / (2 * 1.2816)
+    normal = np.random.default_rng([seed, spent]).standard_normal(50 * scenarios)
+    total = 7 * weeks.mid * np.exp(reach * normal)
+    longer = total[total > spent]
+    left = longer - spent if longer.size else np.full(1, 7.0)
+    return np.ceil(np.resize(left, scenarios)).astype(np.int64)
+
+
+def placing(problem: Problem, keep: float) -> Placement:
+    """What ``solve`` says; with ``keep`` below 1, starts are moved on while that share of the best chance is left."""
+    solution = solve(problem, effort_limit=EFFORT_LIMIT)
+    found = solution.placement
+    if keep >= 1:
+        return found
+    least = keep * solution.in_time_ratio * problem.walls.shape[1]
+    return replace(found, start=relaxed(work_of(problem), (found.order, found.lane), found.start, least))
+
+
+def relaxed(
+    work: Work, chain: tuple[tuple[int, ...], tuple[int, ...]], starts: tuple[int, ...], least: float
+) -> tuple[int, ...]:
+    """Planned starts moved one at a time to where the cost is least while ``least`` scenarios stay in time."""
+    meter, current, cost = Meter(math.inf), list(starts), math.inf
+    horizon = work.problem.horizon
+    while True:
+        before = cost
+        for index in reversed(chain[0]):
+            weeks = np.arange(0, min(horizon, HORIZON) + 1, 7)
+            trial = np.tile(np.array(current), (weeks.size, 1))
+            trial[:, index] = weeks
+            same = (np.broadcast_to(np.array(each), trial.shape) for each in chain)
+            tried = try_chains(work, *same, trial, meter)
+            costs = np.where(tried.kept >= least - 1e-9, tried.cost, math.inf)
+            place = int(np.argmin(costs))
+            if costs[place] < cost - 1e-9:
+                current[index], cost = int(weeks[place]), float(costs[place])
+        if not cost < before - 1e-9:
+            return tuple(current)
+
+
+def hindsight(history: GrowthHistory) -> Course:
+    """The plan for the one scenario that comes true; walls beyond what counts need no rewrite."""
+    count = len(history.rewrites)
+    due = np.array([[rewrite.due] for rewrite in history.rewrites])
+    problem = Problem(
+        walls=np.array([[rewrite.wall] for rewrite in history.rewrites], dtype=np.int64),
+        efforts=np.array([[rewrite.effort] for rewrite in history.rewrites], dtype=np.int64),
+        needed=due,
+        releases=np.zeros((count, 1), dtype=np.int64),
+        judged=np.ones(count, dtype=np.bool_),
+        major=np.ones(count, dtype=np.bool_),
+        free=np.ones(1, dtype=np.int64),
+        gap=GAP_DAYS,
+        early=np.array([rewrite.candidate.prices.early for rewrite in history.rewrites]) / DAYS_PER_MONTH,
+        late=np.array([rewrite.candidate.prices.late for rewrite in history.rewrites]) / DAYS_PER_MONTH,
+        horizon=END,
+    )
+    outcome = simulate(problem, placing(problem, 1.0))
+    course = Course()
+    for index in range(count):
+        if due[index, 0]:
+            course.starts[index] = int(outcome.starts[index, 0])
+            course.finishes[index] = int(outcome.finishes[index, 0])
+    return course
+
+
+POLICIES: Mapping[str, Callable[[], Policy]] = {
+    "deadline − effort (mid)": lambda: Deadline("mid"),
+    "deadline − effort (high)": lambda: Deadline("high"),
+    "trigger fires": Trigger,
+    "plan, once": Planned,
+    "plan, quarterly": lambda: Planned(QUARTER),
+    "plan, once, 95 %": lambda: Planned(keep=0.95),
+    "plan, quarterly, 95 %": lambda: Planned(QUARTER, 0.95),
+    "plan, quarterly, at milestones": lambda: Planned(QUARTER, patient=True),
+    "plan, quarterly, 95 %, doubt paid": lambda: Planned(QUARTER, 0.95, doubt=True),
+}
+"""Every policy by its name, made afresh for each history."""
