@@ -20,7 +20,7 @@ from outgrow.decision_folder import DecisionFolder, decision_folder, shown_path
 from outgrow.decisions.answers import checked_answer, open_question
 from outgrow.decisions.decision_record import DecisionRecord
 from outgrow.decisions.option_text import weighing_scores, weighing_sentences
-from outgrow.decisions.record_text import file_name, ratio_sentence
+from outgrow.decisions.record_text import file_name, ratio_sentence, tune_lines
 from outgrow.decisions.records import Answered, Ruling
 from outgrow.errors import UsageError
 from outgrow.evidence.records import Evidence, MeasuredRatio
@@ -218,7 +218,7 @@ def _lines(record: DecisionRecord) -> list[tuple[str, str]]:
     ruling = record.ruling
     lines = [("reason", reason) for reason in ruling.reasons]
     lines += [("missing", missing) for missing in ruling.missing]
-    lines += [("tune", f"{one.trigger}: {'held' if one.held else 'not held'}; {one.why}") for one in ruling.tune]
+    lines += [("tune", said.replace("`", "")) for said in tune_lines(ruling)]
     if ruling.ratio is not None:
         lines.append(("ratio", ratio_sentence(record, ruling.ratio)))
     lines += [("shown, never ruled on", ratio_sentence(record, one)) for one in ruling.shown]

@@ -19,7 +19,7 @@ from outgrow.decisions.option_text import (
     pros_and_cons,
     weighing_text,
 )
-from outgrow.decisions.records import Answered, ReopenWhen
+from outgrow.decisions.records import Answered, ReopenWhen, Ruling
 from outgrow.decisions.reopening import reopening_conditions
 from outgrow.evidence.records import Evidence, MeasuredRatio
 from outgrow.outlook.sentences import limits_clause
@@ -223,9 +223,7 @@ def _confirmation(record: DecisionRecord) -> Iterator[str]:
         )
     measured += [f"Shown, never ruled on: {ratio_sentence(record, one)}" for one in ruling.shown]
     measured += [f"Answered: {_answer_text(record, one)}" for one in ruling.answers]
-    measured += [
-        f"Tune, `{one.trigger}`: {'held' if one.held else 'not held'}; {words(one.why)}" for one in ruling.tune
-    ]
+    measured += [f"Tune, {said}" for said in tune_lines(ruling)]
     measured += [_evidence_text(one) for one in record.evidence]
     yield bullets(measured)
     yield "To decide again on fresh evidence:"
@@ -238,9 +236,19 @@ def again(record: DecisionRecord) -> tuple[str, ...]:
     """The commands that measure and decide once more."""
     rule, point = record.point.rule, record.point.id
     if isinstance(rule, AnswersRule):
-        fact = record.ruling.answers[0].fact if record.ruling.answers else rule.cases[0].fact
-        return (f'outgrow decide {point} --answer {fact}=yes --source "who says so"',)
+        given = {one.fact: one.answer for one in record.ruling.answers}
+        fact = next(iter(given), rule.cases[0].fact)
+        said = "yes" if given.get(fact, True) else "no"
+        return (f'outgrow decide {point} --answer {fact}={said} --source "who says so"',)
     return "outgrow import evidence FILE", f"outgrow decide {point}"
+
+
+def tune_lines(ruling: Ruling) -> list[str]:
+    """What *tune* holds, a line a trigger; one line for all where nothing of it was measured."""
+    if any(one.value is not None for one in ruling.tune):
+        return [f"`{one.trigger}`: {'held' if one.held else 'not held'}; {words(one.why)}" for one in ruling.tune]
+    missing = ", ".join(f"`{one.trigger}`" for one in ruling.tune if not one.held)
+    return [f"not measured for {missing}"] if missing else []
 
 
 def _answer_text(record: DecisionRecord, answered: Answered) -> str:
