@@ -162,6 +162,9 @@ def test_the_decision_is_linked_and_what_reopens_it_is_said(inside: Any, folder:
     decisions = folder / "docs" / "decisions"
     decisions.mkdir(parents=True)
     (decisions / "0003-data-architecture-a.md").write_text(RECORD.format(status="accepted"))
+    unmeasured = inside("handbook", POINT, "--out", "-", "--json", cwd=folder).json
+    assert (unmeasured["state"], unmeasured["decision"]) == ("unknown", "0003-data-architecture-a.md")
+    assert unmeasured["reopened"] == []
     (decisions / "0004-broken.md").write_text("---\noutgrow: [\n---\n")
     inside("note", POINT, "contract", "they sign in May", cwd=folder)
     made = inside("handbook", POINT, "--json", cwd=folder)

@@ -199,10 +199,13 @@ def test_dates_that_move_back_are_news() -> None:
     assert away is not None
     back = announce(SUBJECT, seen(), away, date(2027, 1, 20))
     assert back is not None
+    again = announce(SUBJECT, seen(**EARLIER), back, JANUARY)
+    assert again is not None
+    assert replace(again, text="") == replace(away, text="")
     digests = [announcement_digest(first, "")]
-    for note in (away, back):
+    for note in (away, back, again):
         digests.append(announcement_digest(note, digests[-1]))
-    assert len(set(digests)) == 3
+    assert len(set(digests)) == 4
     tomorrow = replace(first, on=OCTOBER + timedelta(days=1))  # two runs about the same are one record
     assert announcement_digest(tomorrow, "") == digests[0]
 

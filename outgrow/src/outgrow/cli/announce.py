@@ -90,7 +90,8 @@ def _note(workspace: Workspace, config: Path, point: Point, last: Announcement |
 
 
 def _decided(declaration: Declaration, config: Path, point: Point, last: Announcement | None) -> DecisionHead:
-    found = read_heads(decision_folder(config, declaration.decisions))
+    folder = decision_folder(config, declaration.decisions)
+    found = read_heads(folder)
     for warning in found.warnings:
         err().print(warning, style="yellow", markup=False, soft_wrap=True)
     head = in_force([one for one in found.heads if one.status != "proposed"], point.id)
@@ -101,7 +102,7 @@ def _decided(declaration: Declaration, config: Path, point: Point, last: Announc
     if head is not None and head.status == "proposed":
         raise OutgrowError(
             f"{head.file} is proposed, not accepted, so there is nothing to tell users{told}",
-            next_step=f"outgrow decide {point.id} --status accepted",
+            next_step=f"write status: accepted in {folder / head.file}, then outgrow announce {point.id}",
         )
     raise OutgrowError(
         f"nothing is decided for {point.id}, so there is nothing to tell users{told}",
