@@ -40,32 +40,49 @@ def _alike(work: Work, lane: int, other: int) -> bool:
     return one.after == two.after and np.array_equal(one.worked, two.worked)
 
 
-def savable(work: Work) -> Flags:
-    """(s,) False where no order can have every judged rewrite in time.
+def savable(work: Work, earlier: int | None = None, later: int | None = None) -> Flags:
+    """(s,) False where no order can have every judged rewrite in time; of those with one before another, when given.
 
     Three relaxations, each by earliest due day, which is best where nothing is released later (Jackson, 1955): every
     rewrite alone, begun at its release; work in all lanes together, which may be split at will; and major rewrites,
-    whose starts lie ``gap`` apart, and their own length too where there is one lane.
+    whose starts lie ``gap`` apart, and their own length too where there is one lane. What has to come before another
+    is due when that has to begin.
     """
     problem = work.problem
     counts = problem.needed & problem.judged[:, None] & (problem.walls < NEVER)
     efforts = np.maximum(work.spans, 1)
     latest = work.lanes[0].latest_start(efforts, problem.walls)
     alone = np.all(~counts | (work.releases <= latest), axis=0)
-    capacity = sum(lane.worked_before(problem.walls) for lane in work.lanes)
-    by_work = _by_due_day(counts, efforts, np.asarray(capacity))
-    apart = np.maximum(efforts, problem.gap) if len(work.lanes) == 1 else np.full_like(efforts, problem.gap)
-    by_gap = _by_due_day(counts & problem.major[:, None], apart, latest + apart)
+    one_lane = len(work.lanes) == 1
+    capacity = np.asarray(sum(lane.worked_before(problem.walls) for lane in work.lanes))
+    apart = np.maximum(efforts, problem.gap) if one_lane else np.full_like(efforts, problem.gap)
+    majors = problem.needed & problem.major[:, None]
+    pair = None if earlier is None or later is None else (earlier, later)
+    by_work = _by_due_day(counts, problem.needed, efforts, capacity, pair if one_lane else None)
+    by_gap = _by_due_day(counts & majors, majors, apart, latest + apart, pair)
     fits: Flags = alone & by_work & by_gap
     return fits
 
 
-def _by_due_day(counts: Flags, lengths: Days, due: Days) -> Flags:
+def _by_due_day(counts: Flags, done: Flags, lengths: Days, due: Days, pair: tuple[int, int] | None) -> Flags:
     """Whether all that counts fits when done by earliest due day: (s,)."""
+    if pair is not None:
+        earlier, later = pair
+        both = counts[later] & done[earlier]
+        before = np.where(both, due[later] - lengths[later], np.iinfo(np.int64).max)
+        due, counts = due.copy(), counts.copy()
+        due[earlier] = np.where(counts[earlier], np.minimum(due[earlier], before), before)
+        counts[earlier] |= both
     ranked = np.argsort(np.where(counts, due, np.iinfo(np.int64).max), axis=0, kind="stable")
     lengths = np.take_along_axis(np.where(counts, lengths, 0), ranked, axis=0)
     fits = np.cumsum(lengths, axis=0) <= np.take_along_axis(due, ranked, axis=0)
     return np.asarray(np.all(fits | ~np.take_along_axis(counts, ranked, axis=0), axis=0))
+
+
+def forced_pairs(work: Work, kept: int) -> list[tuple[int, int]]:
+    """Pairs (earlier, later) that any chain with at least ``kept`` scenarios in time has in this order."""
+    pairs = permutations(range(work.rewrites), 2)
+    return [(later, earlier) for earlier, later in pairs if int(savable(work, earlier, later).sum()) < kept]
 
 
 def unavoidable_cost(work: Work) -> float:

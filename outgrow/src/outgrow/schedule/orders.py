@@ -11,20 +11,24 @@ Deterministic: one worker, a fixed seed, and effort counted by CP-SAT's own meas
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise, permutations
+from itertools import combinations, permutations
 
 import numpy as np
 from ortools.sat.python import cp_model
 
-from outgrow.schedule.chains import savable
+from outgrow.schedule.chains import forced_pairs, savable
 from outgrow.schedule.records import NEVER, Days, Flags
 from outgrow.schedule.search import Chain, Meter
 from outgrow.schedule.simulation import Work, advance, beginning, held_until, kept_at_once
 
+Links = tuple[tuple[int | None, int, bool], ...]
+"""What was held by what, first to last: earlier, later, and whether by the days between major rewrites."""
+
 
 def best_order(work: Work, chain: Chain, kept: int, meter: Meter, share: float, seed: int) -> tuple[Chain, int, int]:
     """The best chain known, its scenarios in time, and how many any chain can have at most."""
-    model = _OrderModel(work, savable(work))
+    model = _OrderModel(work, savable(work), kept)
+    meter.spend(3.0 * work.rewrites**3 * work.scenarios)
     most = int(model.open_scenarios.size)
     while kept < most and meter.left(share):
         answer, bound = model.solve(chain, meter, meter.limit * share - meter.used, seed)
@@ -46,8 +50,8 @@ def best_order(work: Work, chain: Chain, kept: int, meter: Meter, share: float, 
 class _OrderModel:
     """Literals and constraints; ``learn`` only ever removes what the simulation has refuted."""
 
-    def __init__(self, work: Work, scenarios: Flags) -> None:
-        self.work = work
+    def __init__(self, work: Work, scenarios: Flags, kept: int) -> None:
+        self.work, self.kept = work, kept
         self.open_scenarios = np.flatnonzero(scenarios)
         self.model = cp_model.CpModel()
         count = work.rewrites
@@ -63,7 +67,11 @@ class _OrderModel:
         for literals in self.in_lane:
             self.model.add_exactly_one(literals)
         self.saved = {int(scenario): self.model.new_bool_var("") for scenario in self.open_scenarios}
+        self.learnt: set[Links] = set()
         self.model.maximize(sum(self.saved.values()))
+        self.model.add(cp_model.LinearExpr.sum(list(self.saved.values())) > kept)
+        for earlier, later in forced_pairs(work, kept + 1):
+            self.model.add_bool_or([self.before[earlier, later]])
         self._fit()
 
     def _fit(self) -> None:
@@ -111,49 +119,72 @@ class _OrderModel:
         solver.parameters.max_deterministic_time = effort
         status = solver.solve(self.model)
         meter.used += solver.response_proto.deterministic_time
+        if status == cp_model.INFEASIBLE:
+            return None, 0
+        bound = min(int(np.floor(solver.best_objective_bound + 1e-6)), len(self.saved))
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            return None, len(self.saved)
+            # A search that ends before it begins reports a bound of 0, which the model itself excludes.
+            return None, bound if bound > self.kept else len(self.saved)
         count = self.work.rewrites
         ahead = [sum(solver.boolean_value(self.before[i, j]) for i in range(count) if i != j) for j in range(count)]
         order = tuple(sorted(range(count), key=lambda rewrite: ahead[rewrite]))
         lanes = tuple(next(at for at, one in enumerate(row) if solver.boolean_value(one)) for row in self.in_lane)
         claimed = [scenario for scenario, literal in self.saved.items() if solver.boolean_value(literal)]
-        return ((order, lanes), claimed), int(np.floor(solver.best_objective_bound + 1e-6))
+        return ((order, lanes), claimed), bound
 
     def learn(self, chain: Chain, scenario: int) -> None:
-        """A chain of predecessors that makes a rewrite late in this scenario: not together with its being saved."""
-        pairs, users = _chain_to_late(self.work, chain, scenario)
-        clause = [self.saved[scenario].negated(), *(self.before[pair[::-1]] for pair in pairs)]
+        """What made a rewrite late in this scenario, taken as refuted in every scenario that it makes late."""
+        links = _links_to_late(self.work, chain, scenario)
+        if links in self.learnt:
+            return
+        self.learnt.add(links)
+        together = self.model.new_bool_var("")
+        others = [self.before[later, earlier] for earlier, later, _ in links if earlier is not None]
         if len(self.work.lanes) > 1:
-            clause += [self.in_lane[rewrite][chain[1][rewrite]].negated() for rewrite in users]
-        self.model.add_bool_or(clause)
+            others += [self.in_lane[later][chain[1][later]].negated() for _, later, _ in links]
+        self.model.add_bool_or([together, *others])
+        for late in np.flatnonzero(_late_by(self.work, links, chain[1])):
+            if int(late) in self.saved:
+                self.model.add_bool_or([together.negated(), self.saved[int(late)].negated()])
 
 
-def _chain_to_late(work: Work, chain: Chain, scenario: int) -> tuple[list[tuple[int, int]], list[int]]:
-    """From the first rewrite that is late back along what held each: the pairs, and the rewrites in them."""
+def _links_to_late(work: Work, chain: Chain, scenario: int) -> Links:
+    """From the first thing that holds the first late rewrite to that rewrite."""
     order, lanes = chain
     state = beginning(work)
     by_lane: dict[int, int] = {}
     last_major: int | None = None
-    held_by: dict[int, int] = {}
+    links: dict[int, tuple[int | None, int, bool]] = {}
     for rewrite in order:
         if not work.problem.needed[rewrite, scenario]:
             continue
         lane = lanes[rewrite]
         held = held_until(work, state, rewrite, lane)
         until = int(held[0, scenario])
+        links[rewrite] = (None, rewrite, False)
         if until > work.releases[rewrite, scenario]:
-            by_its_lane = until == state.ready[lane][0, scenario] and lane in by_lane
-            if by_its_lane:
-                held_by[rewrite] = by_lane[lane]
-            elif last_major is not None:
-                held_by[rewrite] = last_major
+            by_its_lane = lane in by_lane and until == state.ready[lane][0, scenario]
+            links[rewrite] = (by_lane[lane] if by_its_lane else last_major, rewrite, not by_its_lane)
         finish = advance(work, state, rewrite, lane, held, 0)
         by_lane[lane] = rewrite
         last_major = rewrite if work.problem.major[rewrite] else last_major
         if finish[0, scenario] > work.deadlines[rewrite, scenario]:
-            users = [rewrite]
-            while users[-1] in held_by:
-                users.append(held_by[users[-1]])
-            return [(earlier, later) for later, earlier in pairwise(users)], users
-    return [], []
+            back = [links[rewrite]]
+            while (earlier := back[-1][0]) is not None:
+                back.append(links[earlier])
+            return tuple(reversed(back))
+    return ()
+
+
+def _late_by(work: Work, links: Links, lanes: tuple[int, ...]) -> Flags:
+    """(s,) where all of these are done and they alone make the last one late."""
+    begun = finish = np.zeros(work.scenarios, dtype=np.int64)
+    done = np.ones(work.scenarios, dtype=np.bool_)
+    last = links[-1][1]
+    for _, rewrite, apart in links:
+        held = np.minimum(begun + work.problem.gap, NEVER) if apart else finish
+        begun = np.maximum(held, work.releases[rewrite])
+        finish = work.lanes[lanes[rewrite]].finish(begun, np.maximum(work.spans[rewrite], 1))
+        done &= work.problem.needed[rewrite]
+    late: Flags = done & (finish > work.deadlines[last])
+    return late

@@ -24,8 +24,9 @@ from outgrow.schedule.simulation import (
     weigh,
 )
 
-_STEPS_A_UNIT = 1e8
+_STEPS_A_UNIT = 2.5e8
 _CHUNK = 40_000
+_PATIENCE = 4  # disturbed copies in a row that come to nothing, a unit of effort allowed
 _SHIFTS = (-26, -12, -6, -3, -2, -1, 1, 2, 3, 6, 12, 26)
 _STRIDE = 6
 
@@ -35,7 +36,7 @@ Chain = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(slots=True)
 class Meter:
-    """Effort spent and allowed. One unit is 10⁸ rewrites tried in a scenario, about a second, or one of CP-SAT's."""
+    """Effort spent and allowed, in CP-SAT's units; 2.5·10⁸ rewrites tried in a scenario count as one (some 3 s)."""
 
     limit: float
     used: float = 0.0
@@ -287,10 +288,10 @@ def disturbed(work: Work, chain: Chain, generator: np.random.Generator) -> Chain
 
 
 def cheaper_chain(work: Work, found: Found, meter: Meter, share: float, generator: np.random.Generator) -> Found:
-    """Look for chains with the same chance and less cost, until ``share`` of the limit is used."""
+    """Look for chains with the same chance and less cost, until ``share`` of the limit is used or patience ends."""
     best = current = found
     stale = 0
-    while meter.left(share) and stale < 12:
+    while meter.left(share) and stale < _PATIENCE * (1 + meter.limit):
         better = _cheaper_neighbour(work, current, meter)
         if better is not None:
             current = better

@@ -28,8 +28,8 @@ from outgrow.schedule.search import (
 )
 from outgrow.schedule.simulation import Work, simulate, start_caps, work_of
 
-EFFORT_LIMIT = 20.0
-_TRIED_ALL = 6_000
+EFFORT_LIMIT = 8.0
+TRIED_ALL = 6_000
 _LEADS = 3
 _SHARES = (0.15, 0.45, 0.9)  # of the limit: orders for the chance, its proof, orders for the cost
 
@@ -42,9 +42,9 @@ def solve(problem: Problem, *, seed: int = 0, effort_limit: float = EFFORT_LIMIT
     work, meter = work_of(problem), Meter(effort_limit)
     if work.rewrites == 0 or work.scenarios == 0:
         chain: Chain = (tuple(range(work.rewrites)), (0,) * work.rewrites)
-        nothing = Found(chain, (0,) * work.rewrites, 0, 0.0)
-        return _solution(work, nothing, 0, 0.0, meter, seed)
-    if chain_count(work) <= _TRIED_ALL:
+        nothing = Found(chain, (0,) * work.rewrites, work.scenarios, 0.0)
+        return _solution(work, nothing, work.scenarios, 0.0, meter, seed)
+    if chain_count(work) <= TRIED_ALL:
         found, most, least = _few(work, meter)
     else:
         found, most, least = _many(work, meter, np.random.default_rng(seed), seed)
