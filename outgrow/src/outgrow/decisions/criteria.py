@@ -85,7 +85,7 @@ def _flips(rivals: Mapping[str, FloatArray], weights: FloatArray, best: str) -> 
             if abs(alone - rest) <= TIE or (alone >= -TIE and rest >= -TIE):
                 continue  # ahead at every weight
             at = min(1.0, max(0.0, -rest / (alone - rest)))
-            found = (abs(at - weight), -abs(alone - rest), rival)
+            found = (round(abs(at - weight), 9), round(-abs(alone - rest), 9), rival)
             if nearest is None or found < nearest:
                 nearest, flips_at = found, at
         yield Flip(name, weight, flips_at if nearest else None, nearest[2] if nearest else None)
