@@ -32,7 +32,8 @@ def exactly(users: float) -> Wall:
 
 
 DATA = Candidate(
-    1, "data-architecture", "Data architecture", "A", "Partition", Interval(2, 2.5, 3), exactly(2000), 1500, 1.0, decided=1
+    1, "data-architecture", "Data architecture", "A", "Partition", Interval(2, 2.5, 3), exactly(2000), 1500, 1.0,
+    decided=1,
 )  # fmt: skip
 STATE = Candidate(
     2, "state-management", "State management", "A", "Client store", Interval(3, 3.5, 4),
@@ -86,7 +87,7 @@ def rewrites() -> tuple[PlannedRewrite, ...]:
                 date(2027, 4, 15),
                 calm=False,
                 why="no week is free of other work before 20 April 2027: Client store may still be under way",
-            ),  # fmt: skip
+            ),
             decide_by=date(2027, 5, 11),
             held_by="6 months after State management starts",
         ),
@@ -209,7 +210,7 @@ def infeasible(**changes: Any) -> Plan:
             (0.99, 0.86, 0.61, 0.47),
             (MADE, date(2026, 7, 16), date(2027, 1, 14), date(2027, 7, 15)),
             strict=True,
-        )  # fmt: skip
+        )
     )
     late = tuple(
         replace(one, finish=_shift(one.finish, -days), wall=_shift(one.wall, -wall), decide_by=None, prototype=None)
@@ -222,8 +223,10 @@ def infeasible(**changes: Any) -> Plan:
         feasible=False,
         rewrites=late,
         gives=GIVES,
-        solution=replace(SOLUTION, in_time_ratio=0.418, best_ratio=0.44, status="feasible", least_cost=8000.0, effort=20.0),
-    )  # fmt: skip
+        solution=replace(
+            SOLUTION, in_time_ratio=0.418, best_ratio=0.44, status="feasible", least_cost=8000.0, effort=20.0
+        ),
+    )
     return replace(plan, **changes)
 
 

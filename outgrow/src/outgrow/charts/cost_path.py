@@ -181,7 +181,7 @@ def _panel(
     ground = chart([{"at": frame.left, "money": 0}]).mark_point(opacity=0).encode(x=x, y=y)
     layers: list[alt.Chart] = [ground, *title]
     for part in _joined(parts):
-        layers += _hatched(part, frame, said, palette)
+        layers += _hatched(part, frame, said, palette, kind)
     layers += _steps(parts, kind, palette)
     layers += _step_labels(parts, frame, said, palette)
     return panel(layers, frame.width, frame.height)
@@ -200,12 +200,11 @@ def _joined(parts: Sequence[Stretch]) -> list[tuple[Stretch, ...]]:
     return groups
 
 
-def _hatched(group: tuple[Stretch, ...], frame: Frame, said: CostWords, palette: Palette) -> list[alt.Chart]:
+def _hatched(group: tuple[Stretch, ...], frame: Frame, said: CostWords, palette: Palette, kind: str) -> list[alt.Chart]:
     left, right = frame.x(group[0].start), frame.x(group[-1].end)
-    layers: list[alt.Chart] = []
-    for x, y, x2, y2 in hatching(left, right, frame):
-        rule = chart([{}]).mark_rule(color=palette.quiet_ink, opacity=0.28, strokeWidth=1)
-        layers.append(rule.encode(x=alt.value(x), x2=alt.value(x2), y=alt.value(y), y2=alt.value(y2)))
+    diagonals = chart(hatching(group[0].start, group[-1].end, frame))
+    hatch = diagonals.mark_rule(color=palette.quiet_ink, opacity=0.28, strokeWidth=1)
+    layers = [hatch.encode(x=f"x:{kind}", x2=f"x2:{kind}", y=alt.Y("y:Q"), y2="y2:Q")]
     names = [said.names.get(part.option, part.option) or "what is there now" for part in group]
     room = max(6, int((right - left - 10) / _CHARACTER))
     lines = ["unknown", *(shortened(name, room) for name in dict.fromkeys(names))] if right - left > 50 else ["?"]

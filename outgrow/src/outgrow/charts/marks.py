@@ -140,13 +140,20 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
-def hatching(left: float, right: float, frame: Frame, step: float = 9.0) -> list[tuple[float, float, float, float]]:
-    """Diagonals (x, y, x2, y2 in pixels) that fill the frame between two pixels: what is not known."""
-    lines = []
-    count = int((right - left + frame.height) / step) + 1
-    for number in range(count):
-        foot = left - frame.height + number * step  # where the diagonal meets the lower edge
-        low, high = max(foot, left), min(foot + frame.height, right)
+def hatching(left: float, right: float, frame: Frame, step: float = 9.0) -> list[Row]:
+    """Diagonals that fill the frame between two values of x, as rows x, y, x2, y2 in data: what is not known."""
+    start, end, rows = frame.x(left), frame.x(right), []
+    for number in range(int((end - start + frame.height) / step) + 1):
+        foot = start - frame.height + number * step  # where the diagonal meets the lower edge
+        low, high = max(foot, start), min(foot + frame.height, end)
         if low < high:
-            lines.append((low, frame.height - (low - foot), high, frame.height - (high - foot)))
-    return lines
+            rise = (frame.top - frame.bottom) / frame.height
+            rows.append(
+                {
+                    "x": frame.left + low / frame.width * (frame.right - frame.left),
+                    "x2": frame.left + high / frame.width * (frame.right - frame.left),
+                    "y": frame.bottom + (low - foot) * rise,
+                    "y2": frame.bottom + (high - foot) * rise,
+                }
+            )
+    return rows

@@ -11,7 +11,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from outgrow.reports.pace_words import growth_text
 from outgrow.reports.plan_json import plan_fields
 from outgrow.reports.plan_table import folded
 from outgrow.reports.plan_words import (
@@ -140,7 +139,7 @@ def _name(point: str, without: Plan, given: Plan) -> str:
 
 
 def _growth(plan: Plan) -> str:
-    return f"{growth_text(plan.growth_per_month.mid)} {plan.growth_source}"
+    return f"{round(100 * plan.growth_per_month.mid, 1):g} % {plan.growth_source}"
 
 
 def _starts(plan: Plan) -> str:

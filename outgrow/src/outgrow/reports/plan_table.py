@@ -23,6 +23,7 @@ from outgrow.reports.plan_words import (
     headline,
     label,
     needed_text,
+    prototype_text,
     reckoned_text,
     restless_text,
     span_text,
@@ -90,7 +91,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         facts.append(wall_text(one.candidate.wall))
         facts.append(f"in time: {_in_time(one)}")
         if one.prototype is not None:
-            facts.append(f"prototype: {span_text(one.prototype.start, one.prototype.finish)}")
+            facts.append(f"prototype: {prototype_text(one.prototype)}")
         facts += [f"decide by: {day_text(one.decide_by)}"] if one.decide_by else []
         facts += [f"held by: {clean(one.held_by)}"] if one.held_by else []
         facts += [restless_text(one)] if restless_text(one) else []
@@ -149,7 +150,7 @@ def _rows(one: PlannedRewrite, room: int) -> Iterator[tuple[Text, ...]]:
     words = (
         Text(label(candidate), style="bold"),
         Text(f"  {clean(one.who)} · {needed_text(candidate)}", style="dim"),
-        Text(f"  ◇ {span_text(prototype.start, prototype.finish)}" if prototype else "", style="dim"),
+        Text(f"  ◇ {prototype_text(prototype)}" if prototype else "", style="dim"),
     )
     starts = (one.start_window[0], one.start, one.start_window[1])
     walls = ("past", "", "") if candidate.past else tuple(day_text(day) for day in one.wall)

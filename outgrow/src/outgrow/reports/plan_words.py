@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from outgrow.quantities import Interval, significant
-from outgrow.reports.pace_words import growth_text, joined, number_word, people_text, users_text, weeks_text
-from outgrow.schedule.records import Candidate, CostPath, Plan, PlannedRewrite, Relaxed, Wall
+from outgrow.reports.pace_words import growth_text, joined, number_word, people_text, users_text
+from outgrow.schedule.records import Candidate, CostPath, Plan, PlannedRewrite, Prototype, Relaxed, Wall
 
 HeadlineCode = Literal["carried", "not-carried", "nobody-free", "nothing-ahead"]
 Dates = tuple[date | None, date | None, date | None]
@@ -199,7 +199,7 @@ def cost_text(cost: CostPath) -> str:
 
 def development_text(cost: CostPath) -> str:
     """The work of all rewrites, in person-weeks and in money."""
-    weeks = f"{weeks_text(cost.development_weeks)} person-weeks ({significant(cost.development_weeks.mid, 2)} expected)"
+    weeks = interval_text(cost.development_weeks, "person-weeks")
     money = "in money unknown" if cost.development is None else interval_text(cost.development, clean(cost.currency))
     return f"{weeks}, {money}"
 
@@ -211,6 +211,11 @@ def runway_text(cost: CostPath) -> str:
         return f"unknown: {clean(runway.why)}" if runway.why else "the cash is never gone within what is looked at"
     ends = [_months(runway.months_with), _months(runway.months_without)]
     return f"{ends[0]} with this plan, {ends[1]} without it" + (f"; {clean(runway.why)}" if runway.why else "")
+
+
+def prototype_text(prototype: Prototype) -> str:
+    """The days of a prototype, both included: ``5–11 Feb 2026``."""
+    return span_text(prototype.start, prototype.finish - timedelta(days=1))
 
 
 def clean(text: str) -> str:
@@ -231,9 +236,9 @@ def _growing(plan: Plan) -> str:
     growth = plan.growth_per_month
     if plan.growth_source == "given":
         return f"growing {growth_text(growth.mid)} a month (given)"
-    low, high = (significant(100 * value, 3) for value in (growth.low, growth.high))
+    low, mid, high = (f"{round(100 * value, 1):g}" for value in (growth.low, growth.mid, growth.high))
     between = f"{low} to {high}" if growth.low < 0 else f"{low}–{high}"
-    return f"growing {significant(100 * growth.mid, 3)} % a month ({between} %, measured)"
+    return f"growing {mid} % a month ({between} %, measured)"
 
 
 def _carriers(people: int) -> str:
