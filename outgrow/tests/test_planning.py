@@ -257,6 +257,16 @@ def test_what_if_users_keeps_the_measured_growth(ledger: Ledger) -> None:
     assert ratio == pytest.approx(np.full_like(ratio, ratio[0, 0]))
 
 
+def test_another_seed_draws_other_paths(ledger: Ledger) -> None:
+    lookout = record(ledger)
+    one, same, other = (stand(TEMPLATE, lookout, PlanRequest(seed=seed), NOW) for seed in (0, 0, 1))
+    assert not isinstance(one, Refusal)
+    assert not isinstance(same, Refusal)
+    assert not isinstance(other, Refusal)
+    assert (one.growth.users == same.growth.users).all()
+    assert (one.growth.users != other.growth.users).any()
+
+
 def test_the_chance_under_measured_growth_is_its_frequency_in_fresh_paths(ledger: Ledger) -> None:
     lookout = record(ledger, growth_per_week=0.045)
     made = reckoned(PlanRequest(gives=False), lookout)

@@ -152,6 +152,14 @@ def test_nobody_does_two_rewrites_at_once() -> None:
     assert [each.who for each in read(case, 0, 10, 80, lanes=(0, 1, 0))] == ["Ada", "person 2", "person 3"]
 
 
+def test_who_is_busy_is_not_asked_even_if_all_others_are_away_for_a_day() -> None:
+    day_off = {"from": MADE_ON + timedelta(days=30), "to": MADE_ON + timedelta(days=30)}
+    calendar = tuple(TimeOff.model_validate({**day_off, "who": who}) for who in ("Bo", "Cy"))
+    rules = TeamRules(people=3, simultaneous=2, months_between=0)
+    case = case_of(*TWO, rules=rules, names=("Ada", "Bo", "Cy"), calendar=calendar)
+    assert [each.who for each in read(case, 0, 10, lanes=(0, 1))] == ["Ada", "Bo"]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 600), min_size=3, max_size=3), st.integers(2, 4))
 def test_who_is_free_is_found_whenever_there_is_one(starts: list[int], people: int) -> None:

@@ -87,7 +87,7 @@ def within_reach(case: PlanningCase) -> tuple[PlanningCase, tuple[tuple[str, str
     years = significant(float(case.growth.days[-1]) / 365.25, 2)
     for candidate in case.candidates:
         reached = float(np.mean(wall_days(case, candidate) < NEVER))
-        if reached >= REACHED_RATIO or candidate.past:
+        if reached >= REACHED_RATIO:
             kept.append(candidate)
             continue
         share = format_quantity(reached, "ratio") if reached else "none"
