@@ -9,7 +9,8 @@ Policies
     ``Deadline``: a line through log users of the last 90 days gives the day of each wall (its middle), less the effort
     is the start; reckoned again every four weeks. Whatever is not known to be superfluous counts as needed.
     ``Trigger``: what has fired is begun, the first to fire first.
-    ``Planned``: the plan of outgrow, made on day 0 or again every quarter with what is known then; what is done or
+    ``Planned``: the plan of outgrow, made on day 0 or again once a quarter (the first time something could begin in
+    it) with what is known then; what is done or
     under way stays. It is carried out as it stands: in its order, each at its planned start or, when that is not
     possible, as soon as it is. What the plan leaves out as out of reach starts when its trigger fires. ``patient``
     begins nothing before it is known to be needed (``start_rule: at-milestone``).
@@ -30,6 +31,7 @@ from benchmarks.policy_doubt import Doubt, placed_in_doubt
 from benchmarks.policy_world import END, HORIZON, GrowthHistory, Rewrite
 from outgrow.outlook.forecast import look_at_growth
 from outgrow.quantities import DAY, Interval, at_date
+from outgrow.schedule.candidates import REACHED_RATIO
 from outgrow.schedule.records import NEVER, Candidate, Days, Placement, Problem, Wall
 from outgrow.schedule.scenarios import GrowthPaths, PlanningCase, drawn_growth, given_growth, milestone_days, problem_of
 from outgrow.schedule.search import Meter, try_chains
@@ -39,7 +41,6 @@ from outgrow.schedule.solver import solve
 GAP_DAYS = 183
 QUARTER = 91
 MONTH = 28
-LEAST_REACHED = 0.1
 EFFORT_LIMIT = 1.0
 DAYS_PER_MONTH = 30.4375
 
@@ -157,8 +158,9 @@ class Planned:
 
     def choose(self, history: GrowthHistory, course: Course, day: int) -> int | None:
         """What the plan has at its turn."""
-        if self._made is None or (self.every is not None and day >= self._made + self.every):
-            self._made = day - day % 7
+        period = day // self.every if self.every is not None else 0
+        if period != self._made:
+            self._made = period
             self._begins = plan_of(history, course, day, self)
         waiting = course.open(history, day)
         for index, start in self._begins:
@@ -178,15 +180,27 @@ class Planned:
 def plan_of(history: GrowthHistory, course: Course, day: int, policy: Planned) -> list[tuple[int, int]]:
     """Rewrites with the days of their planned starts, in planned order."""
     waiting = course.open(history, day)
-    growth = growth_known(history, day, policy.scenarios)
-    candidates = [candidate_known(history, history.rewrites[index], day) for index in waiting]
+    problem, learned, held = problem_known(history, course, day, policy)
+    kept = np.flatnonzero(np.mean(problem.walls < NEVER, axis=1) >= REACHED_RATIO)
+    if kept.size == 0:
+        return []
+    problem = rows(problem, kept)
+    placement = placing(problem, 1.0 if policy.doubt else policy.keep)
+    if policy.doubt:
+        placement = placed_in_doubt(Doubt(problem, learned[kept], held, HORIZON), placement, policy.keep)
+    return [(waiting[kept[index]], day + placement.start[index]) for index in placement.order]
+
+
+def problem_known(history: GrowthHistory, course: Course, day: int, policy: Planned) -> tuple[Problem, Days, Days]:
+    """The problem of ``course.open`` as known on a day, when need is learned (n, s), and what holds all back (s,)."""
+    candidates = [candidate_known(history, history.rewrites[index], day) for index in course.open(history, day)]
     case = PlanningCase(
         candidates=tuple(candidates),
         alternatives={},
         rules=history.rules,
         names=(),
         calendar=(),
-        growth=growth,
+        growth=growth_known(history, day, policy.scenarios),
         start_rule="at-milestone" if policy.patient else "early",
         made_on=at_date(history.now + day * DAY),
         seed=history.seed,
@@ -194,19 +208,10 @@ def plan_of(history: GrowthHistory, course: Course, day: int, policy: Planned) -
         bill_now=history.bill_now,
     )
     problem = problem_of(case)
-    reached = np.mean(problem.walls < NEVER, axis=1) >= LEAST_REACHED
-    kept = np.flatnonzero(reached)
-    if kept.size == 0:
-        return []
     held = held_by_what_runs(history, course, day, policy.scenarios)
-    problem = rows(problem, kept)
-    problem = replace(problem, releases=np.where(problem.needed, np.maximum(problem.releases, held), 0))
-    if policy.doubt:
-        learned = np.stack([milestone_days(case, candidates[index]) for index in kept])
-        placement = placed_in_doubt(Doubt(problem, learned, held, HORIZON), placing(problem, 1.0), policy.keep)
-    else:
-        placement = placing(problem, policy.keep)
-    return [(waiting[kept[index]], day + placement.start[index]) for index in placement.order]
+    releases = np.where(problem.needed, np.maximum(problem.releases, held), 0)
+    learned = np.array([milestone_days(case, each) for each in candidates]).reshape(problem.walls.shape)
+    return replace(problem, releases=releases), learned, held
 
 
 @lru_cache(maxsize=64)
@@ -330,5 +335,6 @@ POLICIES: Mapping[str, Callable[[], Policy]] = {
     "plan, quarterly, 95 %": lambda: Planned(QUARTER, 0.95),
     "plan, quarterly, at milestones": lambda: Planned(QUARTER, patient=True),
     "plan, quarterly, 95 %, doubt paid": lambda: Planned(QUARTER, 0.95, doubt=True),
+    "plan, quarterly, 90 %, doubt paid": lambda: Planned(QUARTER, 0.9, doubt=True),
 }
 """Every policy by its name, made afresh for each history."""
