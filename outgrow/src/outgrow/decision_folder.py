@@ -9,10 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
+import secrets
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -108,7 +107,7 @@ class DecisionFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             if target.exists() or target.is_symlink():
                 raise FileExistsError(errno.EEXIST, "there is a file of that name", str(target))
-            _replace(target, text.encode("utf-8"), 0o644)
+            _replace(target, text.encode("utf-8"))
         except OSError as error:
             raise _refused(target, error) from None
         return target
@@ -279,19 +278,20 @@ def _meaning(text: str) -> dict[str, Any]:
     return fields
 
 
-def _replace(target: Path, content: bytes, mode: int) -> None:
+def _replace(target: Path, content: bytes, mode: int | None = None) -> None:
     """Put a file in place whole: what is read is the old one or the new one, also after a crash."""
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".tmp")
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
+        if mode is not None:
+            temporary.chmod(mode)
         os.replace(temporary, target)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 

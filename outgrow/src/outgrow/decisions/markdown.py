@@ -10,7 +10,9 @@ from textwrap import wrap
 WIDTH = 110
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
 _GLUE = "\x01"
-_STARTS_SOMETHING = re.compile(r"[+*]$|-+$|=+$|#{1,6}$|1[.)]$|[>|]|```|~~~")
+_STARTS_SOMETHING = re.compile(r"[+*]$|-+$|=+$|_+$|\*+$|#{1,6}$|\d{1,9}[.)]$|[>|]|```|~~~|\[")
+_CANNOT_INTERRUPT = re.compile(r"(?!1[.)])\d|\[")
+"""What begins a list or a definition, but only at the beginning of a paragraph."""
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./ -]*(?<! )")
 _MEANS_SOMETHING = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
@@ -22,7 +24,7 @@ def words(text: str) -> str:
 
 
 def paragraph(text: str, *, first: str = "", rest: str = "") -> str:
-    """One folded paragraph. A folded line never begins with what Markdown takes for a list or a heading."""
+    """One folded paragraph; no line of it begins with what Markdown takes for a list, a heading or a table."""
     lines = wrap(
         " ".join(text.split()).replace(" %", f"{_GLUE}%"),
         WIDTH,
@@ -31,7 +33,8 @@ def paragraph(text: str, *, first: str = "", rest: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join([*lines[:1], *(_harmless(line, rest) for line in lines[1:])]).replace(_GLUE, " ")
+    folded = [_harmless(line, rest if place else first, bool(place)) for place, line in enumerate(lines)]
+    return "\n".join(folded).replace(_GLUE, " ")
 
 
 def bullets(items: Sequence[str]) -> str:
@@ -61,9 +64,11 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _harmless(line: str, indent: str) -> str:
+def _harmless(line: str, indent: str, within: bool) -> str:
+    """The line with a backslash before what would begin something else; ``within``: not the paragraph's first."""
     body = line[len(indent) :]
-    first = body.split(" ", 1)[0]
-    if not _STARTS_SOMETHING.match(first):
+    word = body.split(" ", 1)[0].rstrip(_GLUE)
+    if not _STARTS_SOMETHING.match(word) or (within and _CANNOT_INTERRUPT.match(word)):
         return line
-    return f"{indent}1\\{body[1:]}" if first[0] == "1" else f"{indent}\\{body}"
+    place = len(word) - 1 if word[0].isdigit() else 0
+    return f"{indent}{body[:place]}\\{body[place:]}"
