@@ -69,6 +69,7 @@ def test_the_page_is_written_where_the_file_says_and_is_the_same_again(
     page = page_of(folder).read_bytes()
     assert b"| [vector queries are slow](#slow-search)" in page
     assert b"Noted" not in page
+    assert b"the measured limit governs" in page  # the ramp counts, though it was made after the last sample
     again = inside("handbook", "1", cwd=folder)  # by its number
     assert (again.code, page_of(folder).read_bytes()) == (0, page)
     assert "nothing new for" in again.err

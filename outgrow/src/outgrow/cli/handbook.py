@@ -191,7 +191,8 @@ def _as_recorded(workspace: Workspace) -> Lookout | None:
     end = max(times or noted)
     fresh = recorded is not None and 0 <= end - recorded[0] <= FRESH_SECONDS
     lookout = workspace.lookout(now=end, unknown=recorded[1] if recorded is not None and fresh else {}, keep=False)
-    lookout.noted_until = max([end, *noted])
+    ramps = [min(ramp.made_at, now) for ramp in workspace.ledger.ramps()]
+    lookout.noted_until = max([end, *noted, *ramps])
     return lookout
 
 

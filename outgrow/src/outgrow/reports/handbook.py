@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from outgrow.decisions.records import DecisionHead, ReopenWhen
 from outgrow.outlook.sentences import crossing_text, limits_clause, users_text
@@ -27,6 +27,7 @@ from outgrow.reports.announcement import (
     inline,
     window_words,
 )
+from outgrow.reports.plan_words import chance_text
 from outgrow.signals.promql import promql_of
 
 _WRITTEN = re.compile(r"<!-- written by outgrow handbook (\S+) -->")
@@ -119,6 +120,13 @@ def missing_parts(records: HandbookRecords) -> tuple[tuple[str, str], ...]:
     ]
     if not point.root_cause.strip():
         missing.append(("no root cause is declared", "write root_cause: under the point in the declared file"))
+    if not point.felt_by_users.strip():
+        missing.append(
+            (
+                "what users feel of the change is not declared",
+                "write felt_by_users: under the point in the declared file",
+            )
+        )
     if records.decision is None:
         missing.append(("nothing is decided yet", f"outgrow decide {point.id}"))
     if records.plan is None:
@@ -397,13 +405,14 @@ def _moves(move: PlannedMove, point: Point) -> Iterator[str]:
     if any(move.wall):
         yield f"Must be finished by: {_quantiles(move.wall)}"
     if move.in_time_ratio is not None:
-        yield f"Chance to be in time: {format_quantity(move.in_time_ratio, 'ratio')}"
+        yield f"Chance to be in time: {chance_text(move.in_time_ratio)}"
     if move.needed_ratio < 1:
-        yield f"Chance that it is needed at all: {format_quantity(move.needed_ratio, 'ratio')}"
+        yield f"Chance that it is needed at all: {chance_text(move.needed_ratio)}"
     if move.decide_by is not None:
         yield f"Decide by: {day_words(move.decide_by)}"
     if move.prototype is not None:
-        yield f"Prototype: {day_words(move.prototype[0])} to {day_words(move.prototype[1])}"
+        begins, over = move.prototype  # the day after the last
+        yield f"Prototype: {day_words(begins)} to {day_words(max(begins, over - timedelta(days=1)))}"
     if move.held_by:
         yield f"Held by: {inline(move.held_by)}"
 
