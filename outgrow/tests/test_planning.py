@@ -119,6 +119,16 @@ def test_more_growth_never_raises_the_chance() -> None:
     assert (chances[0], chances[-1] < 0.5) == (1.0, True)
 
 
+def test_a_tighter_team_rule_never_raises_the_chance() -> None:
+    chances = []
+    for months in (0, 3, 5.5, 6, 9):
+        team = TEMPLATE.team.model_copy(update={"months_between": months})
+        file = TEMPLATE.model_copy(update={"team": team})
+        chances.append(planned(replace(GIVEN, growth_per_month=0.25), file=file).in_time_ratio)
+    assert chances == sorted(chances, reverse=True)
+    assert len(set(chances)) > 2
+
+
 def test_starting_at_the_milestones_never_raises_the_chance() -> None:
     waiting = planned(replace(GIVEN, start_rule="at-milestone"))
     assert waiting.in_time_ratio < planned().in_time_ratio

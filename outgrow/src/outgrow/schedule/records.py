@@ -176,7 +176,7 @@ class PlannedRewrite:
 
     ``start`` is the planned start; ``start_window`` from the first possible day to the last one that keeps the chance.
     A date that is None lies beyond what is looked at. ``in_time_ratio`` is None where the wall is past already.
-    ``starts`` are, like ``finish``, 10/50/90 %: a rewrite starts before ``start`` where one that holds it is not needed.
+    ``starts`` are 10/50/90 % like ``finish``: before ``start`` where a rewrite that holds this one is not needed.
     """
 
     candidate: Candidate
