@@ -150,31 +150,7 @@ def reckon(
     ground = stand(declaration, lookout, request, now)
     if isinstance(ground, Refusal):
         return ground
-    rules = rules_of(declaration)
-    rules = rules if request.people is None else rules.with_people(request.people)
-    choice = choose(
-        declaration.points,
-        rules,
-        ground.users_now,
-        pinned=request.options,
-        decided=decided,
-        measured=ground.measured,
-    )
-    case, left_out = within_reach(
-        PlanningCase(
-            candidates=choice.candidates,
-            alternatives=choice.alternatives,
-            rules=rules,
-            names=declaration.team.names,
-            calendar=declaration.team.calendar,
-            growth=ground.growth,
-            start_rule=request.start_rule,
-            made_on=at_date(now),
-            seed=request.seed,
-            scenarios=request.scenarios,
-            bill_now=known_money(declaration.costs.monthly_now),
-        )
-    )
+    case, not_planned, notes = _case(declaration, ground, request, now, decided)
     problem = problem_of(case)
     solution = _solution(case, problem, request)
     outcome = simulate(problem, solution.placement)
@@ -186,17 +162,17 @@ def reckon(
         growth_per_month=case.growth.per_month,
         growth_source=case.growth.source,
         start_rule=case.start_rule,
-        people=rules.people,
+        people=case.rules.people,
         wanted_ratio=request.wanted_ratio,
         in_time_ratio=solution.in_time_ratio,
         feasible=feasible,
         rewrites=rewrites,
-        not_planned=(*choice.not_planned, *left_out),
+        not_planned=not_planned,
         gives=() if feasible or not request.gives else _gives(case, declaration, request, solution),
         cost=cost_path(case, rewrites, outcome, declaration.costs),
         scenarios=case.scenarios,
         solution=solution if rewrites else None,
-        notes=(*choice.notes, *price_notes(case), *_warnings(case)),
+        notes=(*notes, *price_notes(case), *_warnings(case)),
         time_scale=time_scale,
         simulated=ground.simulated,
         digest=digest_of_case(case, request.wanted_ratio, request.effort_limit),
@@ -225,6 +201,43 @@ def stand(declaration: Declaration, lookout: Known | None, request: PlanRequest,
             walls[status.id] = status.measured_users
             simulated = simulated or any("simulated" in trigger.origins for trigger in status.triggers)
     return Ground(users, growth, walls, simulated)
+
+
+def _case(
+    declaration: Declaration,
+    ground: Ground,
+    request: PlanRequest,
+    now: float,
+    decided: Mapping[str, tuple[int, str]],
+) -> tuple[PlanningCase, tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """The case, (point, why) for what is not planned, and notes on what was read into the file."""
+    rules = rules_of(declaration)
+    if request.people is not None:
+        rules = rules.with_people(request.people)
+    choice = choose(
+        declaration.points,
+        rules,
+        ground.users_now,
+        pinned=request.options,
+        decided=decided,
+        measured=ground.measured,
+    )
+    case, left_out = within_reach(
+        PlanningCase(
+            candidates=choice.candidates,
+            alternatives=choice.alternatives,
+            rules=rules,
+            names=declaration.team.names,
+            calendar=declaration.team.calendar,
+            growth=ground.growth,
+            start_rule=request.start_rule,
+            made_on=at_date(now),
+            seed=request.seed,
+            scenarios=request.scenarios,
+            bill_now=known_money(declaration.costs.monthly_now),
+        )
+    )
+    return case, (*choice.not_planned, *left_out), choice.notes
 
 
 def _no_users(declaration: Declaration, lookout: Known | None) -> Refusal:
