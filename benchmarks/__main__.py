@@ -16,6 +16,7 @@ BENCHMARKS = {
     "speed": "benchmarks.speed",
     "verdicts": "benchmarks.verdicts",
     "crossing": "benchmarks.crossing",
+    "planning": "benchmarks.planning",
 }
 
 

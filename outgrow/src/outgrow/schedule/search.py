@@ -25,7 +25,7 @@ from outgrow.schedule.simulation import (
 )
 
 _STEPS_A_UNIT = 2.5e8
-_CHUNK = 40_000
+_CHUNK = 12_000
 _PATIENCE = 4  # disturbed copies in a row that come to nothing, a unit of effort allowed
 _SHIFTS = (-26, -12, -6, -3, -2, -1, 1, 2, 3, 6, 12, 26)
 _STRIDE = 6
