@@ -27,13 +27,12 @@ class Doubt:
 
     Attributes:
         learned: (n, s), the day from which it is known whether the rewrite is needed; ``NEVER`` where growth does not
-            get there. held: (s,), the day before which nothing can start.
+            get there.
         last: the day up to which a bill counts.
     """
 
     problem: Problem
     learned: Days
-    held: Days
     last: int
 
 
@@ -41,7 +40,7 @@ def come_true(doubt: Doubt, order: Sequence[int], starts: Days) -> tuple[Days, N
     """Scenarios in time and expected cost of planned starts (b, n) in one order, one person: (b,) each."""
     problem = doubt.problem
     shape = (starts.shape[0], problem.walls.shape[1])
-    free = np.broadcast_to(doubt.held, shape)
+    free = np.zeros(shape, dtype=np.int64)
     next_major, kept, cost = free, np.ones(shape, dtype=np.bool_), np.zeros(shape[0])
     for index in order:
         needed, learned = problem.needed[index], doubt.learned[index]

@@ -30,18 +30,19 @@ import numpy as np
 from benchmarks.policy_doubt import Doubt, placed_in_doubt
 from benchmarks.policy_world import END, HORIZON, GrowthHistory, Rewrite
 from outgrow.outlook.forecast import look_at_growth
-from outgrow.quantities import DAY, Interval, at_date
+from outgrow.quantities import DAY, at_date
 from outgrow.schedule.candidates import REACHED_RATIO
-from outgrow.schedule.records import NEVER, Candidate, Days, Placement, Problem, Wall
+from outgrow.schedule.records import NEVER, Candidate, Days, Placement, Problem, Solution, Wall
 from outgrow.schedule.scenarios import GrowthPaths, PlanningCase, drawn_growth, given_growth, milestone_days, problem_of
 from outgrow.schedule.search import Meter, try_chains
-from outgrow.schedule.simulation import Work, simulate, work_of
+from outgrow.schedule.simulation import simulate, work_of
 from outgrow.schedule.solver import solve
 
 GAP_DAYS = 183
 QUARTER = 91
 MONTH = 28
 EFFORT_LIMIT = 1.0
+SCENARIOS = 200
 DAYS_PER_MONTH = 30.4375
 
 
@@ -152,7 +153,7 @@ class Planned:
     keep: float = 1.0
     patient: bool = False
     doubt: bool = False
-    scenarios: int = 200
+    scenarios: int = SCENARIOS
     _made: int | None = None
     _begins: list[tuple[int, int]] = field(default_factory=list)
 
@@ -178,40 +179,53 @@ class Planned:
 
 
 def plan_of(history: GrowthHistory, course: Course, day: int, policy: Planned) -> list[tuple[int, int]]:
-    """Rewrites with the days of their planned starts, in planned order."""
-    waiting = course.open(history, day)
-    problem, learned, held = problem_known(history, course, day, policy)
+    """Rewrites with the days of their planned starts, in planned order; nothing is under way and hands are free."""
+    waiting = tuple(course.open(history, day))
+    problem, learned = problem_known(history, waiting, day, policy.scenarios, policy.patient)
     kept = np.flatnonzero(np.mean(problem.walls < NEVER, axis=1) >= REACHED_RATIO)
     if kept.size == 0:
         return []
+    solution = solved(history, waiting, day, policy.scenarios, policy.patient)
     problem = rows(problem, kept)
-    placement = placing(problem, 1.0 if policy.doubt else policy.keep)
     if policy.doubt:
-        placement = placed_in_doubt(Doubt(problem, learned[kept], held, HORIZON), placement, policy.keep)
+        placement = placed_in_doubt(Doubt(problem, learned[kept], HORIZON), solution.placement, policy.keep)
+    elif policy.keep < 1:
+        placement = relaxed(problem, solution, policy.keep)
+    else:
+        placement = solution.placement
     return [(waiting[kept[index]], day + placement.start[index]) for index in placement.order]
 
 
-def problem_known(history: GrowthHistory, course: Course, day: int, policy: Planned) -> tuple[Problem, Days, Days]:
-    """The problem of ``course.open`` as known on a day, when need is learned (n, s), and what holds all back (s,)."""
-    candidates = [candidate_known(history, history.rewrites[index], day) for index in course.open(history, day)]
+@lru_cache(maxsize=256)
+def problem_known(
+    history: GrowthHistory, waiting: tuple[int, ...], day: int, scenarios: int, patient: bool
+) -> tuple[Problem, Days]:
+    """The problem of some rewrites as known on a day, and when it is learned whether they are needed: (n, s)."""
+    candidates = [candidate_known(history, history.rewrites[index], day) for index in waiting]
     case = PlanningCase(
         candidates=tuple(candidates),
         alternatives={},
         rules=history.rules,
         names=(),
         calendar=(),
-        growth=growth_known(history, day, policy.scenarios),
-        start_rule="at-milestone" if policy.patient else "early",
+        growth=growth_known(history, day, scenarios),
+        start_rule="at-milestone" if patient else "early",
         made_on=at_date(history.now + day * DAY),
         seed=history.seed,
-        scenarios=policy.scenarios,
+        scenarios=scenarios,
         bill_now=history.bill_now,
     )
     problem = problem_of(case)
-    held = held_by_what_runs(history, course, day, policy.scenarios)
-    releases = np.where(problem.needed, np.maximum(problem.releases, held), 0)
     learned = np.array([milestone_days(case, each) for each in candidates]).reshape(problem.walls.shape)
-    return replace(problem, releases=releases), learned, held
+    return problem, learned
+
+
+@lru_cache(maxsize=256)
+def solved(history: GrowthHistory, waiting: tuple[int, ...], day: int, scenarios: int, patient: bool) -> Solution:
+    """What the solver says of those rewrites that growth may reach; policies in the same place share it."""
+    problem, _ = problem_known(history, waiting, day, scenarios, patient)
+    kept = np.flatnonzero(np.mean(problem.walls < NEVER, axis=1) >= REACHED_RATIO)
+    return solve(rows(problem, kept), effort_limit=EFFORT_LIMIT)
 
 
 @lru_cache(maxsize=64)
@@ -246,57 +260,25 @@ def rows(problem: Problem, kept: Days) -> Problem:
     return replace(problem, **{name: getattr(problem, name)[kept] for name in names})
 
 
-def held_by_what_runs(history: GrowthHistory, course: Course, day: int, scenarios: int) -> Days:
-    """The day before which nothing can start, for work under way and for the months between: (s,)."""
-    held = np.full(scenarios, max(0, course.last_start + GAP_DAYS - day), dtype=np.int64)
-    if course.running is not None:
-        index = course.running[0]
-        spent = day - course.starts[index]
-        weeks = history.rewrites[index].candidate.effort_weeks
-        held = np.maximum(held, left_of(weeks, spent, scenarios, history.seed))
-    return held
-
-
-def left_of(weeks: Interval, spent: int, scenarios: int, seed: int) -> Days:
-    """Days left of work that took ``spent`` days so far, drawn from the declared range above them: (s,)."""
-    reach = math.log(weeks.high / weeks.low) / (2 * 1.2816)
-    normal = np.random.default_rng([seed, spent]).standard_normal(50 * scenarios)
-    total = 7 * weeks.mid * np.exp(reach * normal)
-    longer = total[total > spent]
-    left = longer - spent if longer.size else np.full(1, 7.0)
-    return np.ceil(np.resize(left, scenarios)).astype(np.int64)
-
-
-def placing(problem: Problem, keep: float) -> Placement:
-    """What ``solve`` says; with ``keep`` below 1, starts are moved on while that share of the best chance is left."""
-    solution = solve(problem, effort_limit=EFFORT_LIMIT)
-    found = solution.placement
-    if keep >= 1:
-        return found
+def relaxed(problem: Problem, solution: Solution, keep: float) -> Placement:
+    """Planned starts moved one at a time to where the cost is least while a share of the best chance is kept."""
+    work, found = work_of(problem), solution.placement
     least = keep * solution.in_time_ratio * problem.walls.shape[1]
-    return replace(found, start=relaxed(work_of(problem), (found.order, found.lane), found.start, least))
-
-
-def relaxed(
-    work: Work, chain: tuple[tuple[int, ...], tuple[int, ...]], starts: tuple[int, ...], least: float
-) -> tuple[int, ...]:
-    """Planned starts moved one at a time to where the cost is least while ``least`` scenarios stay in time."""
-    meter, current, cost = Meter(math.inf), list(starts), math.inf
-    horizon = work.problem.horizon
+    meter, current, cost = Meter(math.inf), list(found.start), math.inf
+    weeks = np.arange(0, min(problem.horizon, HORIZON) + 1, 7)
     while True:
         before = cost
-        for index in reversed(chain[0]):
-            weeks = np.arange(0, min(horizon, HORIZON) + 1, 7)
-            trial = np.tile(np.array(current), (weeks.size, 1))
-            trial[:, index] = weeks
-            same = (np.broadcast_to(np.array(each), trial.shape) for each in chain)
-            tried = try_chains(work, *same, trial, meter)
+        for index in reversed(found.order):
+            trial = np.tile(np.array(current), (weeks.size + 1, 1))
+            trial[:-1, index] = weeks
+            order, lanes = (np.broadcast_to(np.array(each), trial.shape) for each in (found.order, found.lane))
+            tried = try_chains(work, order, lanes, trial, meter)
             costs = np.where(tried.kept >= least - 1e-9, tried.cost, math.inf)
             place = int(np.argmin(costs))
             if costs[place] < cost - 1e-9:
-                current[index], cost = int(weeks[place]), float(costs[place])
+                current[index], cost = int(trial[place, index]), float(costs[place])
         if not cost < before - 1e-9:
-            return tuple(current)
+            return replace(found, start=tuple(current))
 
 
 def hindsight(history: GrowthHistory) -> Course:
@@ -316,7 +298,7 @@ def hindsight(history: GrowthHistory) -> Course:
         late=np.array([rewrite.candidate.prices.late for rewrite in history.rewrites]) / DAYS_PER_MONTH,
         horizon=END,
     )
-    outcome = simulate(problem, placing(problem, 1.0))
+    outcome = simulate(problem, solve(problem, effort_limit=EFFORT_LIMIT).placement)
     course = Course()
     for index in range(count):
         if due[index, 0]:

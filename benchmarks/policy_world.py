@@ -158,7 +158,7 @@ class GrowthHistory:
 
 def _normal_share(values: FloatArray) -> FloatArray:
     """The standard normal distribution function, by a table."""
-    return np.interp(values, _TABLE, _TABLE_SHARES)
+    return np.asarray(np.interp(values, _TABLE, _TABLE_SHARES))
 
 
 @cache
