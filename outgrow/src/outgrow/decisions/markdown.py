@@ -33,8 +33,8 @@ def paragraph(text: str, *, first: str = "", rest: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    folded = [_harmless(line, rest if place else first, bool(place)) for place, line in enumerate(lines)]
-    return "\n".join(folded).replace(_GLUE, " ")
+    whole = [line.replace(_GLUE, " ") for line in lines]
+    return "\n".join(_harmless(line, rest if place else first, bool(place)) for place, line in enumerate(whole))
 
 
 def bullets(items: Sequence[str]) -> str:
@@ -67,7 +67,7 @@ def _escaped(character: str) -> str:
 def _harmless(line: str, indent: str, within: bool) -> str:
     """The line with a backslash before what would begin something else; ``within``: not the paragraph's first."""
     body = line[len(indent) :]
-    word = body.split(" ", 1)[0].rstrip(_GLUE)
+    word = body.split(" ", 1)[0]
     if not _STARTS_SOMETHING.match(word) or (within and _CANNOT_INTERRUPT.match(word)):
         return line
     place = len(word) - 1 if word[0].isdigit() else 0
