@@ -17,6 +17,7 @@ BENCHMARKS = {
     "verdicts": "benchmarks.verdicts",
     "crossing": "benchmarks.crossing",
     "planning": "benchmarks.planning",
+    "policies": "benchmarks.policies",
 }
 
 

@@ -315,6 +315,7 @@ POLICIES: Mapping[str, Callable[[], Policy]] = {
     "plan, quarterly": lambda: Planned(QUARTER),
     "plan, once, 95 %": lambda: Planned(keep=0.95),
     "plan, quarterly, 95 %": lambda: Planned(QUARTER, 0.95),
+    "plan, quarterly, 90 %": lambda: Planned(QUARTER, 0.9),
     "plan, quarterly, at milestones": lambda: Planned(QUARTER, patient=True),
     "plan, quarterly, 95 %, doubt paid": lambda: Planned(QUARTER, 0.95, doubt=True),
     "plan, quarterly, 90 %, doubt paid": lambda: Planned(QUARTER, 0.9, doubt=True),
