@@ -105,13 +105,16 @@ class Reckoned:
 class Ground:
     """What a plan stands on: users today, their growth, and users at the walls that are measured, by point.
 
-    ``simulated`` says whether any of it was read from simulated data.
+    ``firing`` are the points of which a trigger fires: what is breaking is needed. ``simulated`` says whether any of it
+    was read from simulated data. ``notes`` say what was read into the file.
     """
 
     users_now: float
     growth: GrowthPaths
     measured: Mapping[str, Interval]
+    firing: frozenset[str]
     simulated: bool
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -183,6 +186,10 @@ def reckon(
 def stand(declaration: Declaration, lookout: Known | None, request: PlanRequest, now: float) -> Ground | Refusal:
     """What the plan stands on, or what is missing; what is given in the request comes before what is measured."""
     users = request.users if request.users is not None or lookout is None else lookout.users_now()
+    notes: tuple[str, ...] = ()
+    if users is None and request.growth_per_month is not None and declaration.costs.at_users is not None:
+        users = float(declaration.costs.at_users)
+        notes = (f"Users today are not measured; the plan starts from the {users:,.0f} of costs.at_users.",)
     if users is None:
         return _no_users(declaration, lookout)
     day_zero = math.floor(now / DAY) * DAY
@@ -195,12 +202,14 @@ def stand(declaration: Declaration, lookout: Known | None, request: PlanRequest,
             return replace(measured_growth, next_step=f"{measured_growth.next_step} {_SAY_GROWTH}")
         growth = measured_growth
         simulated = simulated or (lookout is not None and lookout.users_origin == "simulated")
-    walls = {}
+    walls, firing = {}, set[str]()
     for status in lookout.statuses() if lookout is not None else ():
+        if status.state == "firing":
+            firing.add(status.id)
         if status.governs == "measured" and status.measured_users is not None:
             walls[status.id] = status.measured_users
             simulated = simulated or any("simulated" in trigger.origins for trigger in status.triggers)
-    return Ground(users, growth, walls, simulated)
+    return Ground(users, growth, walls, frozenset(firing), simulated, notes)
 
 
 def _case(
@@ -221,6 +230,7 @@ def _case(
         pinned=request.options,
         decided=decided,
         measured=ground.measured,
+        firing=ground.firing,
     )
     case, left_out = within_reach(
         PlanningCase(
@@ -237,7 +247,7 @@ def _case(
             bill_now=known_money(declaration.costs.monthly_now),
         )
     )
-    return case, (*choice.not_planned, *left_out), choice.notes
+    return case, (*choice.not_planned, *left_out), (*ground.notes, *choice.notes)
 
 
 def _no_users(declaration: Declaration, lookout: Known | None) -> Refusal:

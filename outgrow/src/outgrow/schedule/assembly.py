@@ -57,7 +57,7 @@ def planned_rewrites(
                 else 1.0,
                 who=people[row],
                 prototype=prototypes[row],
-                decide_by=_date(case, quantile(milestone_days(case, candidate), _SHARES[0])),
+                decide_by=_date(case, _decide_by(case, candidate, starts[row])),
                 held_by=held_by(case, problem, placement, outcome, row),
                 starts=_dates(case, outcome.starts[row][needed]),
             )
@@ -88,8 +88,20 @@ def held_by(case: PlanningCase, problem: Problem, placement: Placement, outcome:
     binding = days.shape[0] - 1 - np.argmax(days[::-1], axis=0)
     on_purpose = placement.start[row] - days.max(axis=0) >= ON_PURPOSE_DAYS
     if np.mean(on_purpose) > 0.5:
-        return "planned so late on purpose: infrastructure is not paid too early"
+        return f"{_no_later(case, problem, placement, outcome, row)}: infrastructure is not paid too early"
     return holds[int(np.bincount(binding[~on_purpose], minlength=len(holds)).argmax())][0]
+
+
+def _no_later(case: PlanningCase, problem: Problem, placement: Placement, outcome: Outcome, row: int) -> str:
+    """What a start a week later would put at risk, in words."""
+    later = tuple(start + 7 * (index == row) for index, start in enumerate(placement.start))
+    lost = outcome.in_time & ~simulate(problem, replace(placement, start=later)).in_time & problem.judged[:, None]
+    others = [other for other in placement.order if other != row and lost[other].any()]
+    if lost[row].any():
+        return "as late as its wall allows"
+    if others:
+        return f"as late as {case.candidates[others[0]].title} after it allows"
+    return "so late on purpose"
 
 
 def assign(case: PlanningCase, placement: Placement, outcome: Outcome) -> tuple[str, ...]:
@@ -170,8 +182,12 @@ def _wish(case: PlanningCase, candidate: Candidate, start: int) -> Wish | None:
     """*Tune* is its own prototype."""
     if candidate.option == TUNE or start >= NEVER:
         return None
-    decide_by = quantile(milestone_days(case, candidate), _SHARES[0])
-    return Wish(prototype_days(candidate.prototype_weeks), decide_by, start)
+    return Wish(prototype_days(candidate.prototype_weeks), _decide_by(case, candidate, start), start)
+
+
+def _decide_by(case: PlanningCase, candidate: Candidate, start: int) -> int:
+    """The early day on which users reach the milestone; a start before it is a decision as well."""
+    return min(quantile(milestone_days(case, candidate), _SHARES[0]), start)
 
 
 def _first_day(problem: Problem, placement: Placement, row: int, start: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +42,7 @@ def choose(
     pinned: Mapping[str, str],
     decided: Mapping[str, tuple[int, str]],
     measured: Mapping[str, Interval],
+    firing: Collection[str] = (),
 ) -> Choice:
     """A candidate for each point that has options and is not done.
 
@@ -51,6 +52,7 @@ def choose(
     Args:
         pinned: point → option, or ``done``. decided: point → (number of the decision record, option).
         measured: point → users at its wall, 10/50/90 %, where the measured limit governs.
+        firing: points of which a trigger fires; they are needed, whatever was thought likely.
 
     Raises:
         UsageError: a pin names no point or no option.
@@ -72,9 +74,14 @@ def choose(
             record = None
         wanted = record[1] if record else pinned.get(point.id)
         options = {option.id: _candidate(number, point, option, rules, users_now, measured) for option in point.options}
+        if point.id in firing and options:
+            options = {name: replace(option, needed_ratio=1.0) for name, option in options.items()}
         taken = options[wanted] if wanted else _cheapest(list(options.values()))
         chosen.append(replace(taken, decided=record[0] if record else None))
         alternatives[point.id] = tuple(each for each in options.values() if each.option != taken.option)
+    burning = [each.point for each in chosen if each.point in firing]
+    if burning:
+        notes.append(f"A trigger fires at {', '.join(burning)}: planned as needed for certain.")
     return Choice(tuple(chosen), alternatives, tuple(not_planned), (*notes, *_read_in(ordered, chosen)))
 
 
