@@ -199,7 +199,8 @@ def _say_what_is_left(told: Told, directory: Path, pictures: list[Path], seconds
         console.print(f"picture: {pictures[-1]}", markup=False)
     console.print(f"all of it took {seconds:.0f} s and lies in {directory}/; every process it started has ended")
     console.print(Text("next: ", style="dim") + Text(f"cd {directory} && {_command(directory)} status", style="bold"))
-    console.print(Text("      ", style="dim") + Text(f"{_command(directory)} forecast search --explain", style="bold"))
+    for command in ("forecast search --explain", "plan"):
+        console.print(Text("      ", style="dim") + Text(f"{_command(directory)} {command}", style="bold"))
 
 
 def _command(directory: Path) -> str:
