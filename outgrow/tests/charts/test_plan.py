@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from outgrow.charts.cost_path import cost_picture, stretches
+from outgrow.charts.cost_path import cost_picture, stretches, users_ticks
 from outgrow.charts.forecast import as_svg
 from outgrow.charts.marks import Frame, hatching, milliseconds, month_ticks, shortened
 from outgrow.charts.plan import plan_picture
@@ -123,6 +123,9 @@ def test_small_pieces() -> None:
     assert len(ticks) <= 12
     assert {day.month for day in ticks} == {1}
     assert shortened("x" * 40, 10) == "x" * 9 + "…"
+    assert users_ticks(1000, 101_000) == [1000, 3000, 10_000, 30_000, 100_000]
+    for low, high in ((2186, 6750), (10, 1e9), (990, 1010), (5, 5)):
+        assert 2 <= len(users_ticks(low, high)) <= 12
     lines = hatching(10, 40, Frame(0, 100, 0, 50, 100, 50))
     assert lines
     assert all(10 <= one["x"] < one["x2"] <= 40 and 0 <= one["y"] < one["y2"] <= 50 for one in lines)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import runpy
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -101,14 +99,16 @@ def test_the_record_is_json_without_infinite_numbers(shape: str) -> None:
     assert json.loads(text)["digest"] == a_plan(shape).digest
 
 
-def keys(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from keys(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from keys(inner)
+def test_no_view_of_a_rehearsal_hides_that_it_is_one() -> None:
+    plan, stamp = a_plan("one_past"), "time scale 1s=1d: this is a rehearsal · made with simulated history"
+    for table in (plan_table(plan, 80), cost_table(plan, 80), compare_table(a_plan("feasible"), plan, 80)):
+        assert shown(table, 80).startswith(stamp)
+    for lines in (plan_lines(plan), cost_lines(plan), compare_lines(a_plan("feasible"), plan)):
+        assert f"note\t{stamp}" in lines
+
+
+def test_names_give_way_to_what_is_needed_of_them() -> None:
+    assert "· needed: 80 %" in shown(plan_table(a_plan("hostile"), 80), 80)
 
 
 def test_the_bill_is_shown_where_it_changes_and_never_too_long() -> None:

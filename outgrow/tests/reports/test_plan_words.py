@@ -111,7 +111,7 @@ def test_walls_labels_and_needs() -> None:
     assert wall_text(Wall(Interval(5600, float("inf"), float("inf")), "measured")) == "5,600 users or more, measured"
     assert label(PLANS.REGIONS) == "4A Multi-region"
     assert label(replace(PLANS.REGIONS, option="tune", option_title="Tune what is there")) == "4 Tune what is there"
-    assert (needed_text(PLANS.DATA), needed_text(PLANS.STATE)) == ("needed for certain", "needed: 80 %")
+    assert (needed_text(PLANS.DATA), needed_text(PLANS.STATE)) == ("surely needed", "needed: 80 %")
     assert weakest(PLANS.nobody_free()) is None
     first, second, *_ = PLANS.rewrites()
     assert facts_text(first) == "the wall is at 2,000 users, declared · decided in record 1"

@@ -142,11 +142,20 @@ def _over_users(plan: Plan, said: CostWords, palette: Palette) -> alt.LayerChart
         return nothing("users do not grow, or the bill is not declared", WIDTH, HEIGHT, title, palette)
     positions = [math.log10(point.users.mid) for point in path]
     frame = Frame(positions[0], positions[-1], 0.0, _top(path), WIDTH, HEIGHT)
-    marks = [factor * 10.0**power for power in range(13) for factor in (1, 2, 5)]
-    values = [math.log10(mark) for mark in marks if positions[0] <= math.log10(mark) <= positions[-1]]
+    values = [math.log10(users) for users in users_ticks(path[0].users.mid, path[-1].users.mid)]
     axis = alt.Axis(values=values, labelExpr="format(round(pow(10, datum.value)), ',')")
     x = alt.X("at:Q", title="users", scale=alt.Scale(domain=[frame.left, frame.right], nice=False), axis=axis)
     return _panel(stretches(path, positions), x, "Q", frame, said, palette, title)
+
+
+def users_ticks(low: float, high: float) -> list[float]:
+    """Round numbers of users between two, few enough to be read on a logarithmic axis."""
+    for factors in ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10)), tuple(step / 4 for step in range(4, 40))):
+        marks = [factor * 10.0**power for power in range(15) for factor in factors]
+        found = [mark for mark in marks if low <= mark <= high]
+        if len(found) >= 4:
+            return found
+    return [low, high]
 
 
 def _heading(text: str, palette: Palette) -> list[alt.Chart]:
@@ -238,7 +247,8 @@ def _step_labels(parts: Sequence[Stretch], frame: Frame, said: CostWords, palett
         if not part.known:
             continue
         at, money = part.bills[0]
-        name = shortened(said.names.get(part.option, part.option) or "as it is now", 26)
+        room = max(26, int((frame.x(part.end) - frame.x(at) - 8) / _CHARACTER))
+        name = shortened(said.names.get(part.option, part.option) or "as it is now", room)
         figure = f"{significant(money)} {said.currency}"
         wide = _CHARACTER * max(len(name), len(figure))
         start, end = frame.x(at), frame.x(part.end)

@@ -143,16 +143,19 @@ def _show(answer: Plan, without: Plan | None, declaration: Declaration, cost: bo
         emit_json({**plan_fields(answer), "reason": None, "next": next_step or None, "compare": compared})
         return
     if plain:
-        lines = plan_lines(answer) if without is None else compare_lines(without, answer)
-        for line in cost_lines(answer) if cost else lines:
+        compared_lines = compare_lines(without, answer) if without is not None else ()
+        planned_lines = plan_lines(answer) if without is None and not cost else ()
+        for line in (*compared_lines, *planned_lines, *(cost_lines(answer) if cost else ())):
             emit_line(line)
     else:
         console = out()
         if without is not None:
             console.print(compare_table(without, answer, console.width))
-        elif cost:
+        if without is not None and cost:
+            console.print()
+        if cost:
             console.print(cost_table(answer, console.width))
-        else:
+        elif without is None:
             console.print(plan_table(answer, console.width, declaration.team.calendar))
     hint(next_step)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outgrow.reports.plan_json import plan_fields
-from outgrow.reports.plan_table import folded
+from outgrow.reports.plan_table import folded, stamp, stamp_lines
 from outgrow.reports.plan_words import (
     chance_text,
     clean,
@@ -51,7 +51,7 @@ def differences(without: Plan, given: Plan) -> tuple[Difference, ...]:
 
 def compare_table(without: Plan, given: Plan, width: int) -> RenderableType:
     """Both answers and a row for each difference, for a terminal of ``width`` columns."""
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [*stamp(given)]
     for name, plan in (("as it is", without), ("what if", given)):
         said = headline(plan)
         tone = "green" if plan.feasible else "red"
@@ -82,6 +82,7 @@ def compare_lines(without: Plan, given: Plan) -> Iterator[str]:
         yield f"verdict\t{name}\t{said.code}\t{said.headline}: {said.sentence}"
     for one in differences(without, given):
         yield "\t".join(("differs", one.about or "plan", one.what, one.without, one.given, one.moved))
+    yield from stamp_lines(given)
 
 
 def compare_fields(without: Plan, given: Plan) -> dict[str, Any]:

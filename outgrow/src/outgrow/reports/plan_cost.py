@@ -10,7 +10,7 @@ from rich.text import Text
 
 from outgrow.quantities import significant
 from outgrow.reports.plan_json import per_user
-from outgrow.reports.plan_table import folded
+from outgrow.reports.plan_table import folded, stamp, stamp_lines
 from outgrow.reports.plan_words import (
     asked_text,
     clean,
@@ -29,11 +29,7 @@ MOST_ROWS = 16
 def cost_table(plan: Plan, width: int) -> RenderableType:
     """The cost view of a plan for a terminal of ``width`` columns, at least 60."""
     cost = plan.cost
-    parts: list[RenderableType] = []
-    if plan.time_scale:
-        parts.append(Text(f"time scale {plan.time_scale}: this is a rehearsal", style="reverse"))
-    if plan.simulated:
-        parts.append(Text("made with simulated history", style="reverse"))
+    parts: list[RenderableType] = [*stamp(plan)]
     title = f"The bill along this plan, in {clean(cost.currency)} a month"
     parts += [folded(Text(title, style="bold")), folded(Text(asked_text(plan), style="dim")), Text()]
     if cost.path:
@@ -66,6 +62,7 @@ def cost_lines(plan: Plan) -> Iterator[str]:
     yield f"runway\t{runway_text(cost)}"
     for why in cost.unknown:
         yield f"unknown\t{clean(why)}"
+    yield from stamp_lines(plan)
 
 
 def rows_shown(cost: CostPath, most: int = MOST_ROWS) -> tuple[CostPoint, ...]:

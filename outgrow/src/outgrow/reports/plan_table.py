@@ -25,6 +25,7 @@ from outgrow.reports.plan_words import (
     needed_text,
     prototype_text,
     reckoned_text,
+    rehearsal_text,
     restless_text,
     span_text,
     useless_text,
@@ -49,12 +50,8 @@ def plan_table(plan: Plan, width: int, time_off: Sequence[TimeOff] = ()) -> Rend
         time_off: absences and freezes, for the picture.
     """
     said = headline(plan)
-    parts: list[RenderableType] = []
-    if plan.time_scale:
-        parts.append(Text(f"time scale {plan.time_scale}: this is a rehearsal", style="reverse"))
-    if plan.simulated:
-        parts.append(Text("made with simulated history", style="reverse"))
-    parts += [
+    parts: list[RenderableType] = [
+        *stamp(plan),
         folded(Text.assemble((f"{said.headline}: ", f"bold {_TONES[said.code]}"), said.sentence)),
         folded(Text(asked_text(plan), style="dim")),
         Text(),
@@ -105,10 +102,17 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for note in plan.notes:
         yield f"note\t{clean(note)}"
     yield f"reckoned\t{reckoned_text(plan)}"
-    if plan.simulated:
-        yield "note\tmade with simulated history"
-    if plan.time_scale:
-        yield f"note\ttime scale {plan.time_scale}: this is a rehearsal"
+    yield from stamp_lines(plan)
+
+
+def stamp(plan: Plan) -> list[Text]:
+    """What no view of a rehearsal may leave out; empty for what is real."""
+    return [Text(rehearsal_text(plan), style="reverse")] if rehearsal_text(plan) else []
+
+
+def stamp_lines(plan: Plan) -> list[str]:
+    """The same as a plain line."""
+    return [f"note\t{rehearsal_text(plan)}"] if rehearsal_text(plan) else []
 
 
 def folded(text: Text, width: int | None = None) -> Table:
@@ -147,9 +151,10 @@ def _rewrites(plan: Plan, width: int) -> Iterator[RenderableType]:
 def _rows(one: PlannedRewrite, room: int) -> Iterator[tuple[Text, ...]]:
     """Three rows: 10, 50 and 90 %; beside them the first, the planned and the last start, and the words."""
     candidate, prototype = one.candidate, one.prototype
+    need = needed_text(candidate)
     words = (
         Text(label(candidate), style="bold"),
-        Text(f"  {clean(one.who)} · {needed_text(candidate)}", style="dim"),
+        Text(f"  {_cut(clean(one.who), room - 5 - len(need))} · {need}", style="dim"),
         Text(f"  ◇ {prototype_text(prototype)}" if prototype else "", style="dim"),
     )
     starts = (one.start_window[0], one.start, one.start_window[1])
@@ -165,6 +170,12 @@ def _rows(one: PlannedRewrite, room: int) -> Iterator[tuple[Text, ...]]:
             Text(walls[row], style="red" if candidate.past else "" if middle else "dim"),
             Text(_in_time(one), style=_tone(one)) if row == 0 else Text(),
         )
+
+
+def _cut(text: str, room: int) -> str:
+    words = Text(text)
+    words.truncate(max(room, 3), overflow="ellipsis")
+    return words.plain
 
 
 def _hanging(note: str, width: int) -> Table:

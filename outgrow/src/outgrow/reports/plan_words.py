@@ -18,7 +18,7 @@ Dates = tuple[date | None, date | None, date | None]
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _BRACKETS = re.compile(r" \([^()]*\)")
-_NEEDED = {1.0: "needed for certain"}
+_NEEDED = {1.0: "surely needed"}
 _Z80 = 1.2816
 """Standard normal quantile: 80 % of draws lie within it on both sides (the interval of Agresti and Coull, 1998)."""
 
@@ -62,6 +62,12 @@ def asked_text(plan: Plan) -> str:
     starts = {"early": "starts as early as the rules allow", "at-milestone": "starts at the milestones"}
     parts = [f"{plan.users_now:,.0f} users, {_growing(plan)}", people_text(plan.people), starts[plan.start_rule]]
     return " · ".join(parts)
+
+
+def rehearsal_text(plan: Plan) -> str:
+    """That time runs faster, or history is simulated; empty for what is real."""
+    parts = [f"time scale {plan.time_scale}: this is a rehearsal"] if plan.time_scale else []
+    return " · ".join([*parts, "made with simulated history"] if plan.simulated else parts)
 
 
 def reckoned_text(plan: Plan) -> str:
@@ -117,7 +123,7 @@ def label(candidate: Candidate) -> str:
 
 
 def needed_text(candidate: Candidate) -> str:
-    """``needed for certain``, or how likely it is needed at all; never needed is a valid end."""
+    """``surely needed``, or how likely it is needed at all; never needed is a valid end."""
     return _NEEDED.get(candidate.needed_ratio, f"needed: {chance_text(candidate.needed_ratio)}")
 
 
