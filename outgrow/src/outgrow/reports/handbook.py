@@ -523,8 +523,8 @@ def _quantiles(days: tuple[date | None, date | None, date | None]) -> str:
 
 
 def _sentence(text: str) -> str:
-    words = inline(text)
-    return f"{words[:1].upper()}{words[1:]}{'' if words[-1:] in ('.', '!', '?', '') else '.'}"
+    words = clean(text)
+    return inline(f"{words[:1].upper()}{words[1:]}{'' if words[-1:] in ('.', '!', '?', '') else '.'}")
 
 
 def _step(how: str) -> str:
