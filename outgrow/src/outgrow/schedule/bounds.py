@@ -17,7 +17,7 @@ import numpy as np
 
 from outgrow.schedule.records import NEVER, Days
 from outgrow.schedule.search import Chain, Found, Meter, try_starts
-from outgrow.schedule.simulation import FAR, Floats, Work, advance, beginning, held_until, start_caps, weigh
+from outgrow.schedule.simulation import FAR, Floats, Work, advance, beginning, held_until, weigh
 
 _SLACK = 1e-9
 _WORTH_ANOTHER = 0.7
@@ -25,9 +25,10 @@ _WORTH_ANOTHER = 0.7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Weights:
-    """Of one rewrite in one lane: weight of every weekly start (weeks, s), and the best day to start (s,)."""
+    """Of one rewrite in one lane: days early and late of every weekly start (weeks, s), the best day to start (s,)."""
 
-    weekly: Floats
+    early: Days
+    late: Days
     ideal: Days
 
 
@@ -42,12 +43,11 @@ class Prover:
     heap: list[tuple[float, int, Chain, tuple[int, ...], tuple[int, ...]]] = field(default_factory=list)
     pushed: int = 0
 
-    def prove(self, chains: Sequence[Chain]) -> float:
-        """Search all chains; the least cost that any can have. Equal to that of ``best`` when proven."""
-        for chain in chains:
-            _, caps = start_caps(self.work, *chain)
-            self._push(0.0, chain, (0,) * len(caps), tuple(int(cap) // 7 for cap in caps))
-        while self.heap and self.meter.left():
+    def prove(self, chains: Sequence[Chain], caps: Sequence[Days], share: float) -> float:
+        """Search all chains within their caps; the least cost any can have. Equal to that of ``best`` when proven."""
+        for chain, latest in zip(chains, caps, strict=True):
+            self._push(0.0, chain, (0,) * len(latest), tuple(int(day) // 7 for day in latest))
+        while self.heap and self.meter.left(share):
             bound, _, chain, low, high = heapq.heappop(self.heap)
             if bound < self._limit():
                 self._open(chain, low, high)
@@ -91,34 +91,40 @@ class Prover:
             weights = self._weights(rewrite, lane)
             begun = np.clip(weights.ideal, held[0], held[1])
             weeks = np.arange(low[rewrite], high[rewrite] + 1)[:, None]
-            at_begun = self._weight(rewrite, lane, begun)
-            held_back = np.where(weeks * 7 < begun, at_begun, weights.weekly[low[rewrite] : high[rewrite] + 1])
-            bound[rewrite] = held_back.sum(axis=1) / work.scenarios
+            early, late = self._early_late(rewrite, lane, begun)
+            waits, box = weeks * 7 < begun, slice(low[rewrite], high[rewrite] + 1)
+            bound[rewrite] = self._weigh(
+                rewrite,
+                np.where(waits, early, weights.early[box]).sum(axis=1),
+                np.where(waits, late, weights.late[box]).sum(axis=1),
+            )
             planned = np.array([[7 * low[rewrite]], [7 * high[rewrite]]])
             advance(work, state, rewrite, lane, held, planned)
-            self.meter.spend(float(held_back.size) / 3 + 4.0 * work.scenarios)
+            self.meter.spend(0.6 * waits.size + 4.0 * work.scenarios)
         return bound
 
-    def _weight(self, rewrite: int, lane: int, begun: Days) -> Floats:
-        """Weight of starting on given days, scenario by scenario."""
-        work, problem = self.work, self.work.problem
-        spans = work.spans[rewrite]
+    def _early_late(self, rewrite: int, lane: int, begun: Days) -> tuple[Days, Days]:
+        """Days early and days late of starting on given days, scenario by scenario."""
+        work, spans = self.work, self.work.spans[rewrite]
         finish = np.where(spans >= 0, work.lanes[lane].finish(begun, np.maximum(spans, 1)), -FAR)
-        early = np.maximum(work.dues[rewrite] - finish, 0)
-        late = np.maximum(finish - work.walls[rewrite], 0)
-        weight: Floats = problem.early[rewrite] * early + problem.late[rewrite] * late
+        return np.maximum(work.dues[rewrite] - finish, 0), np.maximum(finish - work.walls[rewrite], 0)
+
+    def _weigh(self, rewrite: int, early: Days, late: Days) -> Floats:
+        problem = self.work.problem
+        weight: Floats = (problem.early[rewrite] * early + problem.late[rewrite] * late) / self.work.scenarios
         return weight
 
     def _weights(self, rewrite: int, lane: int) -> _Weights:
         key = rewrite, lane
         if key not in self.tables:
             work = self.work
-            weekly = self._weight(rewrite, lane, np.arange(0, work.problem.horizon + 1, 7)[:, None])
+            weeks = np.arange(0, work.problem.horizon + 1, 7)[:, None]
             by = np.minimum(work.walls[rewrite], NEVER)
             in_time = work.lanes[lane].latest_start(np.maximum(work.spans[rewrite], 1), by)
             over = np.minimum(in_time + 1, NEVER)
-            ideal = np.where(self._weight(rewrite, lane, in_time) <= self._weight(rewrite, lane, over), in_time, over)
-            self.tables[key] = _Weights(weekly, ideal)
+            before, after = (self._weigh(rewrite, *self._early_late(rewrite, lane, day)) for day in (in_time, over))
+            ideal = np.where(before <= after, in_time, over)
+            self.tables[key] = _Weights(*self._early_late(rewrite, lane, weeks), ideal)
         return self.tables[key]
 
     def _try(self, chain: Chain, starts: Sequence[int]) -> list[float]:

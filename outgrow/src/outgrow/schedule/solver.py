@@ -31,6 +31,7 @@ from outgrow.schedule.simulation import Work, simulate, start_caps, work_of
 EFFORT_LIMIT = 8.0
 TRIED_ALL = 6_000
 _LEADS = 3
+_SHARE_OF_PROOF = 0.7
 _SHARES = (0.15, 0.45, 0.9)  # of the limit: orders for the chance, its proof, orders for the cost
 
 
@@ -45,25 +46,27 @@ def solve(problem: Problem, *, seed: int = 0, effort_limit: float = EFFORT_LIMIT
         nothing = Found(chain, (0,) * work.rewrites, work.scenarios, 0.0)
         return _solution(work, nothing, work.scenarios, 0.0, meter, seed)
     if chain_count(work) <= TRIED_ALL:
-        found, most, least = _few(work, meter)
+        found, most, least = _few(work, meter, np.random.default_rng(seed))
     else:
         found, most, least = _many(work, meter, np.random.default_rng(seed), seed)
     return _solution(work, found, most, least, meter, seed)
 
 
-def _few(work: Work, meter: Meter) -> tuple[Found, int, float]:
+def _few(work: Work, meter: Meter, generator: np.random.Generator) -> tuple[Found, int, float]:
     """All chains tried for the chance; those tied at the best compete on cost."""
     chains = all_chains(work)
     kept = try_chains(work, *rows_of(chains), np.zeros((len(chains), work.rewrites), dtype=np.int64), meter).kept
     most = int(kept.max())
     tied = [chains[index] for index in np.flatnonzero(kept == most)]
-    caps = np.stack([start_caps(work, *chain)[1] for chain in tied])
-    costs = try_chains(work, *rows_of(tied), caps, meter).cost
+    caps = [start_caps(work, *chain)[1] for chain in tied]
+    costs = try_chains(work, *rows_of(tied), np.stack(caps), meter).cost
     leads = [tied[index] for index in np.argsort(costs, kind="stable")[:_LEADS]]
     found = min((_descended(work, chain, meter) for chain in leads), key=lambda each: (each.cost, each.starts))
     prover = Prover(work, meter, found)
-    least = prover.prove(tied)
-    return prover.best, most, least
+    least = prover.prove(tied, caps, _SHARE_OF_PROOF)
+    if least == prover.best.cost:
+        return prover.best, most, least
+    return cheaper_chain(work, prover.best, meter, 1.0, generator), most, least
 
 
 def _many(work: Work, meter: Meter, generator: np.random.Generator, seed: int) -> tuple[Found, int, float]:
@@ -86,13 +89,13 @@ def _many(work: Work, meter: Meter, generator: np.random.Generator, seed: int) -
 def _first_chain(work: Work, meter: Meter) -> Chain:
     """By mean wall, by mean latest start, and by that with the days it keeps the next waiting: whichever does best."""
     problem, lanes = work.problem, len(work.lanes)
-    weights = np.where(problem.needed, 1, 0) + np.finfo(np.float64).tiny
+    counts = np.maximum(problem.needed.sum(axis=1), 1)
     walls = np.minimum(problem.walls, 2 * problem.horizon + 1)
     apart = np.maximum(work.spans, problem.gap * problem.major[:, None])
-    keys = (walls, walls - work.spans, walls - work.spans + apart, work.releases + 0 * walls)
+    keys = (walls, walls - work.spans, walls - work.spans + apart, work.releases)
     chains = []
     for key in keys:
-        ranks = np.average(key, axis=1, weights=weights)
+        ranks = np.where(problem.needed, key, 0).sum(axis=1) // counts
         order = tuple(int(index) for index in np.argsort(ranks, kind="stable"))
         chains.append((order, tuple(order.index(index) % lanes for index in range(work.rewrites))))
     trials = try_chains(work, *rows_of(chains), np.zeros((len(chains), work.rewrites), dtype=np.int64), meter)
