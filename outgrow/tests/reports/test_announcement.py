@@ -120,7 +120,7 @@ def notes() -> dict[str, Announcement | None]:
 def test_notes_read_as_agreed(name: str) -> None:
     note = notes()[name]
     assert note is not None
-    golden = GOLDENS / f"announcement-{name}.md"
+    golden = GOLDENS / f"announcement-{name}.txt"
     if os.environ.get("OUTGROW_GOLDEN") == "write":
         golden.write_text(note.text, encoding="utf-8")
     assert note.text == golden.read_text(encoding="utf-8")

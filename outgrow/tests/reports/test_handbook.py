@@ -132,7 +132,7 @@ def test_pages_read_as_agreed(venture_platform: Declaration, make: Any, name: st
         made = {"full": full, "facts": facts}.get(name)
         return handbook_page(made(venture_platform, make) if made else bare(venture_platform))
 
-    golden = GOLDENS / f"handbook-{name}.md"
+    golden = GOLDENS / f"handbook-{name}.txt"
     if os.environ.get("OUTGROW_GOLDEN") == "write":
         golden.write_text(page(), encoding="utf-8")
     assert page() == golden.read_text(encoding="utf-8")
