@@ -85,7 +85,7 @@ def test_a_reader_who_does_not_see_it_is_told() -> None:
 
 def test_unknown_stretches_are_hatched_and_hold_no_bill() -> None:
     said = texts(bill("feasible"))
-    assert "unknown" in said
+    assert "unknown 1A Partition 2A Client store" in said
     assert "6,000 USD" in said
     path = PLANS.COST.path
     parts = stretches(path, [milliseconds(point.at) for point in path])

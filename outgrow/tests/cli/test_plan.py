@@ -281,6 +281,8 @@ def test_a_plan_follows_what_was_decided(call: Call, shop: Path) -> None:
     told = call(*THEN, cwd=shop)
     assert "decided in record 7" in told.out
     assert "next: outgrow plan --ics plan.ics" in told.err
+    (folder / "0007-search.md").write_text(_decision("proposed", "B"), encoding="utf-8")
+    assert call(*THEN, "--json", cwd=shop).json["rewrites"][0]["option"] == "A"
     (folder / "0007-search.md").write_text(_decision("accepted", "gone"), encoding="utf-8")
     told = call(*THEN, cwd=shop)
     assert "0007-search.md chose gone at search, which is not declared any more" in told.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -254,6 +255,8 @@ def one_past() -> Plan:
         decide_by=None,
         prototype=None,
     )
+    wide = replace(second.candidate, wall=Wall(Interval(7600, 8800, math.inf), "measured"))
+    second = replace(second, candidate=wide, wall=(*second.wall[:2], None))
     return feasible(
         users_now=5000.0,
         rewrites=(past, second, third),

@@ -66,6 +66,8 @@ def test_where_nothing_alone_is_enough_the_one_that_buys_most_is_named() -> None
     assert headline(PLANS.infeasible(gives=none)).sentence.endswith("No single thing that was tried buys anything.")
     assert "a third person" in useless_text(PLANS.infeasible(gives=none))
     assert useless_text(PLANS.infeasible()) == ""
+    enough = replace(PLANS.GIVES[0], in_time_ratio=0.418)
+    assert useless_text(PLANS.infeasible(gives=(enough,), wanted_ratio=0.4)) == ""
 
 
 def test_what_stands_in_brackets_is_left_to_the_table() -> None:
