@@ -128,6 +128,13 @@ def test_the_number_of_a_missing_file_that_is_taken_is_not_given_twice(desk: Des
     assert desk.decide().number == 2
 
 
+def test_the_number_of_a_decision_that_was_thrown_away_is_not_given_again(desk: Desk) -> None:
+    desk.measure(6, 8)
+    (desk.folder.path / desk.decide().file).unlink()
+    desk.measure(1.2, 1.6, at=NOON)
+    assert desk.decide().number == 2
+
+
 def test_a_lost_ledger_changes_nothing(desk: Desk, tmp_path: Path) -> None:
     desk.measure(6, 8)
     first = desk.decide()
@@ -313,9 +320,9 @@ def test_notes_that_fired_then_reopen_only_after_a_pause(desk: Desk) -> None:
         desk.ledger.add_note(STATE, "inconsistent-data", "x", source="", at=NOON + days * DAY, made_at=NOON)
     desk.answer(True)
     desk.decide(STATE)
-    for days in (30, 60, 75):  # two of them lie within 90 days all the time
+    for days in (30, 75, 95):  # two of all lie within 90 days all the time
         desk.ledger.add_note(STATE, "inconsistent-data", "x", source="", at=NOON + days * DAY, made_at=NOON)
-    assert desk.standing(NOON + 100 * DAY, STATE).reopened == ()
+    assert desk.standing(NOON + 121 * DAY, STATE).reopened == ()
     for days in (200, 201):
         desk.ledger.add_note(STATE, "inconsistent-data", "x", source="", at=NOON + days * DAY, made_at=NOON)
     assert len(desk.standing(NOON + 202 * DAY, STATE).reopened) == 1

@@ -219,6 +219,10 @@ def test_what_cannot_be_changed_safely_is_left_to_people(tmp_path: Path) -> None
         "there by hand"
     )
     assert path.read_text() == flow
+    folded = RECORD.replace("status: accepted", "status: >\n  accepted", 1)
+    path.write_text(folded)
+    assert "cannot be changed safely" in DecisionFolder(tmp_path).mark_superseded(head, 9)
+    assert path.read_text() == folded
     path.unlink()
     assert "cannot be written: No such file" in DecisionFolder(tmp_path).mark_superseded(head, 9)
 
