@@ -350,6 +350,8 @@ def test_the_worst_of_several_measures_counts() -> None:
     evidence = measured(9, measures=QUIET)
     worse = TriggerMeasure("tune", "slow-search", 3000, Interval(1, 5, 6, 0.95))
     assert said(ruling(replace(evidence, measures=(worse, *evidence.measures)))) == ("stay", "A")
+    failing = TriggerMeasure("tune", "generation-failing", 3000, Interval(0.9, 0.97, 0.99, 0.95))
+    assert said(ruling(replace(evidence, measures=(*evidence.measures, failing)))) == ("stay", "A")
     fewer = replace(worse, users=1000)
     assert said(ruling(replace(evidence, measures=(fewer, *evidence.measures)))) == ("stay", "tune")
 

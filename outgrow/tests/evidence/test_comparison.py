@@ -82,9 +82,10 @@ def test_the_option_of_the_rule_over_the_tuned_service_comes_first() -> None:
 
 
 def test_the_declared_baseline_is_tuned_where_the_evidence_says_so() -> None:
-    evidence = replace(side_by_side(), baseline="current", baseline_tuned=True)
-    found = measured_ratios(evidence, "A")
-    assert [(each.against, each.tuned) for each in found[:2]] == [("current", True), ("tune", True)]
+    for arms in (ARMS, ARMS[::-1]):
+        evidence = replace(side_by_side(), arms=arms, baseline="current", baseline_tuned=True)
+        found = measured_ratios(evidence, "A")
+        assert [(each.against, each.tuned) for each in found[:2]] == [("current", True), ("tune", True)]
 
 
 @given(st.integers(0, 99))
@@ -131,8 +132,10 @@ def test_a_round_that_lacks_an_arm_is_left_out_and_counted() -> None:
 
 def test_an_order_that_never_changes_is_remarked_on() -> None:
     evidence = side_by_side(p95={"tune": 1.0, "A": 0.1})
-    fixed = tuple(replace(each, order=int(each.arm == "A")) for each in evidence.rounds)
-    assert "tune ran before A in every round" in ratio_of(replace(evidence, rounds=fixed), "A", "tune").remarks[0]
+    for first, second in (("tune", "A"), ("A", "tune")):
+        fixed = tuple(replace(each, order=int(each.arm == second)) for each in evidence.rounds)
+        (remark,) = ratio_of(replace(evidence, rounds=fixed), "A", "tune").remarks
+        assert remark.startswith(f"{first} ran before {second} in every round")
     assert ratio_of(evidence, "A", "tune").remarks == ()
 
 
@@ -287,6 +290,11 @@ def test_the_normal_approximation_takes_over_where_it_was_exact() -> None:
 @pytest.mark.parametrize(("freedom", "known"), [(1, 12.7062), (5, 2.57058), (11, 2.20099), (39, 2.02269)])
 def test_quantiles_of_student_are_the_tabled_ones(freedom: int, known: float) -> None:
     assert student_quantile(0.975, freedom) == pytest.approx(known, rel=1e-4)
+
+
+def test_bounds_of_student_are_those_of_a_textbook() -> None:
+    low, high = student_bounds(np.arange(1.0, 7.0)[None, :], 0.95)
+    assert (low[0], high[0]) == pytest.approx((3.5 - 2.57058 * 0.763763, 3.5 + 2.57058 * 0.763763), rel=1e-4)
 
 
 def test_six_rounds_are_the_fewest_that_bound_at_95_per_cent() -> None:

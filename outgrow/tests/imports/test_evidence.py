@@ -80,7 +80,8 @@ def test_without_date_and_source_the_file_speaks_for_itself(tmp_path: Path) -> N
 def test_the_same_content_has_the_same_digest(tmp_path: Path, read: Callable[[Any], Evidence]) -> None:
     gzipped = tmp_path / "evidence.json.gz"
     gzipped.write_bytes(gzip.compress(json.dumps(MEASURED).encode()))
-    digests = {read(MEASURED).digest, read(EXAMPLES[0]).digest, read_evidence(gzipped).digest}
+    turned = dict(reversed(MEASURED.items()))
+    digests = {read(MEASURED).digest, read(turned).digest, read(EXAMPLES[0]).digest, read_evidence(gzipped).digest}
     assert len(digests) == 1
     assert read(edited(MEASURED, lambda data: data["rounds"][0].update(sent=601))).digest not in digests
 
