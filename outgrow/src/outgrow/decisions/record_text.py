@@ -36,6 +36,13 @@ _ASKED = {
     "future_flexibility": "what does it leave open?",
 }
 
+_REACHES = {
+    "inevitable": "will reach",
+    "likely": "will likely reach",
+    "possible": "may reach",
+    "only-if": "reaches only under certain conditions",
+}
+
 _PROBABILITIES = ("grows-faster-than-users", "worse-though-scaled-out")
 
 
@@ -155,7 +162,9 @@ def _context(record: DecisionRecord) -> Iterator[str]:
     point, outlook = record.point, record.outlook
     cause = f"Root cause: {words(point.root_cause).rstrip('.')}. " if point.root_cause else ""
     headline = f"It shows as: {words(point.headline).rstrip('.')}. " if point.headline else ""
-    yield paragraph(f"{words(point.title or point.id)} is a limit that growth will reach. {cause}{headline}".strip())
+    yield paragraph(
+        f"{words(point.title or point.id)} is a limit that growth {_REACHES[point.likelihood]}. {cause}{headline}".strip()
+    )
     users = "" if outlook.users_now is None else f" There were {significant(outlook.users_now)} users then."
     yield paragraph(f"As of {record.known_on}: {limits_clause(outlook)}{users}")
     yield paragraph(f"Which way leads past {point.complete_before:,} users, and is a rewrite needed for it?")
@@ -170,7 +179,7 @@ def _triggers(record: DecisionRecord) -> Iterator[str]:
     for trigger in record.point.triggers:
         status = now.get(trigger.id)
         state = f"{status.state} then ({words(status.reason)})" if status else "not judged then"
-        alone = "; it confirms others and fires never alone" if trigger.confirms else ""
+        alone = "; it confirms others and never fires alone" if trigger.confirms else ""
         yield f"{words(trigger.title or trigger.id)} (`{trigger.id}`): {limits_of(record, trigger)}{alone}; {state}"
 
 
