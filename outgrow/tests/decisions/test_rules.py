@@ -302,7 +302,12 @@ def test_a_trigger_that_was_not_measured_is_not_kept_quiet(trigger: str) -> None
     found = ruling(measured(9, measures={name: value for name, value in QUIET.items() if name != trigger}))
     assert said(found) == ("stay", "A")
     assert [line.trigger for line in found.tune if not line.held] == [trigger]
-    assert any("not measured with the tuned service at 2,000 users" in reason for reason in found.reasons)
+    assert found.reasons[1] == (
+        f"Tune cannot be said to be enough: nothing shows that it keeps quiet at 2,000 users: {trigger}."
+    )
+    assert next(line.why for line in found.tune if not line.held).endswith(
+        ": not measured with the tuned service at 2,000 users"
+    )
 
 
 @pytest.mark.parametrize(

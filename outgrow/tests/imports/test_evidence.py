@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from outgrow.errors import ImportRefused, UsageError
 from outgrow.evidence.comparison import is_tuned, measured_ratios
 from outgrow.evidence.records import Arm, Evidence, ReportedRatio, Round, TriggerMeasure
-from outgrow.imports.evidence import MAX_CHARACTERS, evidence_body, evidence_of, line_of, read_evidence
+from outgrow.imports.evidence import MAX_CHARACTERS, evidence_body, evidence_of, read_evidence
+from outgrow.imports.json_lines import line_of
 from outgrow.ledger.bodies import strict_json
 from outgrow.quantities import Interval
 

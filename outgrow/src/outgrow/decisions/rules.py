@@ -112,13 +112,16 @@ def _stay_with_tune(point: Point, tune: tuple[Held, ...], newest_first: Sequence
 
 def _about_tune(point: Point, tune: tuple[Held, ...], facts: Mapping[str, tuple[bool, str]]) -> tuple[str, ...]:
     """What is to be said of option 0 where it did not settle the matter."""
+    users = f"{point.complete_before:,} users"
     failing = [line.why for line in tune if not line.held and (line.value is not None or line.trigger in facts)]
     if failing:
         return (f"Tune is not enough: {'; '.join(failing)}.",)
     if all(line.value is None for line in tune):
-        return (f"Tune was not measured at {point.complete_before:,} users, so it cannot be said to be enough.",)
-    unknown = [line.why for line in tune if not line.held]
-    return (f"Tune cannot be said to be enough: {'; '.join(unknown)}.",) if unknown else ()
+        return (f"Tune was not measured at {users}, so it cannot be said to be enough.",)
+    unknown = ", ".join(line.trigger for line in tune if not line.held)
+    if not unknown:
+        return ()
+    return (f"Tune cannot be said to be enough: nothing shows that it keeps quiet at {users}: {unknown}.",)
 
 
 def _rule_on_ratio(

@@ -25,6 +25,7 @@ from outgrow.evidence.records import (
     TriggerMeasure,
 )
 from outgrow.imports.files import open_text
+from outgrow.imports.json_lines import PathParts, line_of, load
 from outgrow.points.declaration import TUNE, Identifier, Quantity
 from outgrow.quantities import Interval, parse_time
 
@@ -35,10 +36,15 @@ MOST_ARMS = 20
 _AS_IT_IS = ("current", "untuned", "baseline")
 _TUNED = (TUNE, "tuned")
 _LOOKED_AT = 50
+_BOUNDS = {
+    "greater than or equal to 0.000000001": "a nanosecond or more",
+    "less than or equal to 1000000000": "a billion seconds or less",
+    "greater than or equal to 0.000001": "a millionth or more",
+    "less than or equal to 1000000": "a million or less",
+    "greater than or equal to": "at least",
+}
 _EARLIEST, _LATEST = 631_152_000.0, 4_102_444_800.0
 _NEXT = "docs/reference/evidence.md shows the format with two complete examples"
-
-Path_ = tuple[str | int, ...]
 
 
 def _plain_number(value: Any) -> Any:
@@ -278,7 +284,7 @@ def _baseline_tuned(given: _File, arms: Sequence[Arm]) -> bool:
     return option in _TUNED
 
 
-def _contradictions(given: _File) -> Iterator[tuple[Path_, str]]:
+def _contradictions(given: _File) -> Iterator[tuple[PathParts, str]]:
     """What no single field shows, as (path, message)."""
     if not given.rounds and given.ratio is None and not given.measures:
         yield (), "holds neither rounds, nor a ratio, nor measures"
@@ -295,7 +301,7 @@ def _contradictions(given: _File) -> Iterator[tuple[Path_, str]]:
     yield from _round_contradictions(given)
     names = {_arm(each).id for each in given.arms}
     for place, measure in enumerate(given.measures):
-        path: Path_ = ("measures", place)
+        path: PathParts = ("measures", place)
         if measure.arm not in names:
             yield (*path, "arm"), f"{measure.arm!r} is none of the arms"
         yield from _order((*path, "value"), measure.value)
@@ -308,14 +314,14 @@ _WANTED = {
 }
 
 
-def _order(path: Path_, given: _Ratio | _Value) -> Iterator[tuple[Path_, str]]:
+def _order(path: PathParts, given: _Ratio | _Value) -> Iterator[tuple[PathParts, str]]:
     if given.low > given.high:
         yield path, f"low ({given.low:g}) is above high ({given.high:g})"
     elif not given.low <= given.mid <= given.high:
         yield (*path, "mid"), f"{given.mid:g} does not lie between low ({given.low:g}) and high ({given.high:g})"
 
 
-def _arm_contradictions(given: _File) -> Iterator[tuple[Path_, str]]:
+def _arm_contradictions(given: _File) -> Iterator[tuple[PathParts, str]]:
     arms = [_arm(each) for each in given.arms]
     seen: dict[str, str] = {}
     for place, arm in enumerate(arms):
@@ -338,11 +344,11 @@ def _arm_contradictions(given: _File) -> Iterator[tuple[Path_, str]]:
         yield ("baseline_tuned",), f"the baseline stands for option {baseline.option!r}, which is no tuned service"
 
 
-def _round_contradictions(given: _File) -> Iterator[tuple[Path_, str]]:
+def _round_contradictions(given: _File) -> Iterator[tuple[PathParts, str]]:
     names = {_arm(each).id for each in given.arms}
     seen, orders = set[tuple[int, str]](), set[tuple[int, int]]()
     for place, each in enumerate(given.rounds):
-        path: Path_ = ("rounds", place)
+        path: PathParts = ("rounds", place)
         if each.arm not in names:
             yield (*path, "arm"), f"{each.arm!r} is none of the arms"
         if each.dropped > each.sent:
@@ -357,26 +363,9 @@ def _round_contradictions(given: _File) -> Iterator[tuple[Path_, str]]:
         yield ("rounds",), f"more than {MOST_PAIRS:,} rounds"
 
 
-class _Twice(dict[str, Any]):
-    """An object in which a key stands twice; ``key`` is the first such."""
-
-    key = ""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    plain = dict(pairs)
-    if len(plain) == len(pairs):
-        return plain
-    keys = [key for key, _ in pairs]
-    marked = _Twice(plain)
-    marked.key = next(key for place, key in enumerate(keys) if key in keys[:place])
-    return marked
-
-
 def _parsed(path: Path, content: str) -> dict[str, Any]:
     try:
-        data = json.loads(content, object_pairs_hook=_object)
-        twice = next(_twice(data, ()), None)
+        data, twice = load(content)
     except json.JSONDecodeError as error:
         raise _refused(path, error.lineno, f"this is not JSON: {error.msg}") from None
     except RecursionError:
@@ -394,52 +383,7 @@ def _parsed(path: Path, content: str) -> dict[str, Any]:
     return data
 
 
-def _twice(data: Any, path: Path_) -> Iterator[Path_]:
-    if isinstance(data, _Twice):
-        yield (*path, data.key)
-    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in inner:
-        if isinstance(value, dict | list):
-            yield from _twice(value, (*path, key))
-
-
-def line_of(content: str, path: Path_) -> int:
-    """The line on which the value at ``path`` begins in JSON text; of its nearest ancestor where it is not there."""
-    place = _past_space(content, 0)
-    for part in path:
-        found = next((start for key, start in _members(content, place) if key == part), None)
-        if found is None:
-            break
-        place = found
-    return content.count("\n", 0, place) + 1
-
-
-def _members(content: str, start: int) -> Iterator[tuple[str | int, int]]:
-    """(key or index, where its value begins) of the object or array that begins at ``start``; text is valid JSON."""
-    opening, decoder = content[start], json.JSONDecoder()
-    if opening not in "{[":
-        return
-    place, index = _past_space(content, start + 1), 0
-    while content[place] not in "}]":
-        key: str | int = index
-        if opening == "{":
-            key, place = decoder.raw_decode(content, place)
-            place = _past_space(content, _past_space(content, place) + 1)
-        yield key, place
-        _, place = decoder.raw_decode(content, place)
-        place = _past_space(content, place)
-        if content[place] == ",":
-            place = _past_space(content, place + 1)
-        index += 1
-
-
-def _past_space(content: str, place: int) -> int:
-    while place < len(content) and content[place] in " \t\r\n":
-        place += 1
-    return place
-
-
-def _first_refusal(error: ValidationError, content: str) -> tuple[Path_, str]:
+def _first_refusal(error: ValidationError, content: str) -> tuple[PathParts, str]:
     """The refusal that stands first in the file, in words."""
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False)[:_LOOKED_AT]:
@@ -455,10 +399,12 @@ def _words(item: Any) -> str:
         return "this key is not known here"
     if kind == "missing":
         return "is missing"
+    for bound, words in _BOUNDS.items():
+        message = message.replace(bound, words)
     return message.removeprefix("Value error, ").replace("Input should be", "should be")
 
 
-def _dotted(path: Path_) -> str:
+def _dotted(path: PathParts) -> str:
     return ".".join(part if str(part).isprintable() else repr(part) for part in map(str, path))[:200] or "(file)"
 
 
