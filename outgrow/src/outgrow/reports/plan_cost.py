@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from outgrow.quantities import significant
-from outgrow.reports.plan_json import per_user
 from outgrow.reports.plan_table import folded, stamp, stamp_lines
 from outgrow.reports.plan_words import (
     asked_text,
@@ -50,7 +49,7 @@ def cost_lines(plan: Plan) -> Iterator[str]:
     """The same as lines of tab-separated facts; the first field says what a line is."""
     cost = plan.cost
     for point in cost.path:
-        share = per_user(point)
+        share = point.monthly_per_user
         ratio = "unknown" if share is None else f"{significant(share)} a user"
         facts = [day_text(point.at), f"{_users(point)} users", money_text(point.monthly, cost.currency), ratio]
         yield "\t".join(["bill", *facts, names_in_place(plan, point)])
@@ -94,7 +93,7 @@ def _path(plan: Plan, width: int) -> Table:
     table.add_row(*(Text(head, style="dim") for head in ("", "users", "a month", "a user", "with")))
     before = ""
     for point in rows_shown(plan.cost):
-        share, name = per_user(point), names_in_place(plan, point)
+        share, name = point.monthly_per_user, names_in_place(plan, point)
         known = point.monthly is not None
         bill = f"{point.monthly:,.0f}{'' if point.growing_known else '+'}" if known else "unknown"
         table.add_row(

@@ -9,7 +9,7 @@ from typing import Any
 from outgrow.outlook.records import Refusal
 from outgrow.quantities import Interval
 from outgrow.reports.plan_words import headline
-from outgrow.schedule.records import CostPath, CostPoint, Plan, PlannedRewrite, Relaxed, Solution
+from outgrow.schedule.records import CostPath, Plan, PlannedRewrite, Relaxed, Solution
 
 
 def plan_fields(plan: Plan) -> dict[str, Any]:
@@ -78,11 +78,6 @@ def iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def per_user(point: CostPoint) -> float | None:
-    """The bill divided by the users at the middle path, money a month; None where the bill is unknown."""
-    return None if point.monthly is None or point.users.mid <= 0 else finite(point.monthly / point.users.mid)
-
-
 def _rewrite(rewrite: PlannedRewrite) -> dict[str, Any]:
     candidate, prototype, prices = rewrite.candidate, rewrite.prototype, rewrite.candidate.prices
     return {
@@ -142,7 +137,7 @@ def _cost(cost: CostPath) -> dict[str, Any]:
                 "date": point.at.isoformat(),
                 "users": quantiles(point.users),
                 "monthly": finite(point.monthly),
-                "monthly_per_user": per_user(point),
+                "monthly_per_user": None if point.monthly_per_user is None else finite(point.monthly_per_user),
                 "growing_known": point.growing_known,
                 "with_options": list(point.with_options),
             }

@@ -34,16 +34,6 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class CostAtUsers:
-    """The bill at a number of users along the middle of the plan; ``monthly`` is its known part, None = unknown."""
-
-    users: float
-    monthly: float | None
-    growing_known: bool
-    with_options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _Bill:
     """The whole bill from ``day`` on, in money a month; ``candidate`` is None for today's."""
 
@@ -83,36 +73,6 @@ def cost_path(case: PlanningCase, rewrites: Sequence[PlannedRewrite], outcome: O
     )
 
 
-def cost_by_users(case: PlanningCase, rewrites: Sequence[PlannedRewrite], costs: Costs) -> tuple[CostAtUsers, ...]:
-    """The same bill against users: from today's to those of the last wall.
-
-    There is a point wherever an option is put in place, at every wall, and at 1, 2 and 5 of every power of ten.
-    """
-    bills = _bills(case, rewrites, costs)
-    days, middle = np.arange(int(case.growth.days[-1]) + 1), _users(case.growth)[1]
-    steps = [float(middle[bill.day]) for bill in bills if bill.day < days.size]
-    first = min(steps[0], float(costs.at_users or steps[0]))
-    walls = [rewrite.candidate.wall.users.mid / case.load_share for rewrite in rewrites]
-    last = max([*walls, *steps])
-    ladder = [digit * 10.0**power for power in range(16) for digit in (1, 2, 5)]
-    at = sorted({first, last, *(users for users in (*steps, *walls, *ladder) if first <= users <= last)})
-    points = []
-    for users in at:
-        count = max(1, bisect_right(steps, users))
-        bill = bills[count - 1]
-        points.append(CostAtUsers(users, bill.at(users), bill.per_user is not None, _options(bills[:count])))
-    return tuple(points)
-
-
-def per_user(point: CostPoint | CostAtUsers) -> float | None:
-    """Money a user and month, at the middle path; None where the bill is unknown.
-
-    Where ``growing_known`` is False it holds the fixed part alone, so that it is the least it can be.
-    """
-    users = point.users.mid if isinstance(point, CostPoint) else point.users
-    return None if point.monthly is None or users <= 0 else point.monthly / users
-
-
 def development_weeks(case: PlanningCase, rewrites: Sequence[PlannedRewrite], outcome: Outcome) -> Interval:
     """Person-weeks of all planned rewrites that are needed: 10/50/90 % over the scenarios of ``case``."""
     planned = {rewrite.candidate.point for rewrite in rewrites}
@@ -144,13 +104,13 @@ def runway(case: PlanningCase, rewrites: Sequence[PlannedRewrite], costs: Costs)
     if cash is None or burn == "unknown" or now is None:
         missing += ["costs.revenue_per_user"] if revenue is None else []
         missing += _keys(_bills(case, rewrites, costs)[1:])
-        return Runway(None, None, _declare("neither can be said", missing))
+        return Runway(None, None, _declare(missing))
     leaving = burn + now
     without = cash / leaving if leaving > 0 else None
     reasons = [] if without is not None else ["without the plan the cash never runs out"]
     if revenue is None:
         missing = ["costs.revenue_per_user", *_keys(_bills(case, rewrites, costs)[1:])]
-        return Runway(without, None, "; ".join([*reasons, _declare("with the plan it cannot be said", missing)]))
+        return Runway(without, None, "; ".join([*reasons, f"with the plan it cannot be said: {_declare(missing)}"]))
     months, why = _months_with(case, rewrites, costs, cash, burn, revenue)
     return Runway(without, months, "; ".join([*reasons, why] if why else reasons))
 
@@ -184,7 +144,7 @@ def _months_with(
         day = int(gone[0])
         return float(day + 1 + left[day] / leaving[day]) / _DAYS_A_MONTH, ""
     if blocking:
-        return None, _declare("with the plan it cannot be said", _keys(blocking))
+        return None, f"with the plan it cannot be said: {_declare(_keys(blocking))}"
     return None, f"with the plan the cash lasts beyond the {middle.size / 365.25:.1f} years looked at"
 
 
@@ -253,20 +213,23 @@ def _unknown(users_now: float, rewrites: Sequence[PlannedRewrite], costs: Costs)
 
 
 def _keys(bills: Sequence[_Bill]) -> list[str]:
-    """The keys that would declare what is unknown of these options' bills."""
-    return [
-        f"monthly_cost.{part} of option {bill.candidate.option} at {bill.candidate.point}"
-        for bill in bills
-        if bill.candidate is not None
-        for part, value in (("fixed", bill.fixed), ("per_user", bill.per_user))
-        if value is None
-    ]
+    """The keys that would declare what is unknown of these options' bills: ``monthly_cost.fixed of 1A and 2A``."""
+    keys = []
+    for part in ("fixed", "per_user"):
+        unknown = [bill for bill in bills if bill.candidate is not None and getattr(bill, part) is None]
+        if unknown:
+            labels = [label_of(bill.candidate) for bill in unknown if bill.candidate is not None]
+            keys.append(f"monthly_cost.{part} of {_listed(labels)}")
+    return keys
 
 
-def _declare(what: str, keys: Sequence[str]) -> str:
-    """``what: declare a, b and c``."""
-    listed = keys[0] if len(keys) == 1 else f"{', '.join(keys[:-1])} and {keys[-1]}"
-    return f"{what}: declare {listed}"
+def _listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _declare(keys: Sequence[str]) -> str:
+    return f"declare {'; '.join(keys)}"
 
 
 def label_of(candidate: Candidate) -> str:

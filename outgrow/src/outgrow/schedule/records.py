@@ -225,6 +225,11 @@ class CostPoint:
     growing_known: bool
     with_options: tuple[str, ...] = ()
 
+    @property
+    def monthly_per_user(self) -> float | None:
+        """Money a user and month at the middle path: the least it can be where the growing part is not known."""
+        return None if self.monthly is None or self.users.mid <= 0 else self.monthly / self.users.mid
+
 
 @dataclass(frozen=True, slots=True)
 class Runway:
