@@ -162,9 +162,8 @@ def _context(record: DecisionRecord) -> Iterator[str]:
     point, outlook = record.point, record.outlook
     cause = f"Root cause: {words(point.root_cause).rstrip('.')}. " if point.root_cause else ""
     headline = f"It shows as: {words(point.headline).rstrip('.')}. " if point.headline else ""
-    yield paragraph(
-        f"{words(point.title or point.id)} is a limit that growth {_REACHES[point.likelihood]}. {cause}{headline}".strip()
-    )
+    name, reaches = words(point.title or point.id), _REACHES[point.likelihood]
+    yield paragraph(f"{name} is a limit that growth {reaches}. {cause}{headline}")
     users = "" if outlook.users_now is None else f" There were {significant(outlook.users_now)} users then."
     yield paragraph(f"As of {record.known_on}: {limits_clause(outlook)}{users}")
     yield paragraph(f"Which way leads past {point.complete_before:,} users, and is a rewrite needed for it?")
