@@ -63,7 +63,7 @@ def read_heads(folder: Path) -> Heads:
     try:
         found = list(_numbered(folder))
     except OSError as error:
-        return Heads(warnings=(f"{folder} cannot be read: {error.strerror}",))
+        return Heads(warnings=(f"{shown_path(folder)} cannot be read: {error.strerror}",))
     for number, name in found:
         try:
             head, remark = _head(folder / name, number)
@@ -297,7 +297,7 @@ def _replace(target: Path, content: bytes, mode: int | None = None) -> None:
 
 def _refused(path: Path, error: OSError) -> FolderRefused:
     return FolderRefused(
-        f"{path} cannot be written: {error.strerror}; nothing was written",
+        f"{shown_path(path)} cannot be written: {error.strerror}; nothing was written",
         next_step="make the folder writable, or name another one with the key decisions in the declared file",
     )
 

@@ -17,7 +17,7 @@ _OPEN: tuple[Status, ...] = ("proposed", "accepted")
 
 
 def in_force(heads: Iterable[DecisionHead], point: str) -> DecisionHead | None:
-    """The newest decision of a point that stands, None where there is none; a proposal only where nothing is decided."""
+    """The newest decision of a point that stands, or None; a proposal only where nothing is decided."""
     standing = [one for one in heads if one.point == point and one.superseded_by is None and one.status in IN_FORCE]
     return max(standing, key=lambda one: (one.status != "proposed", one.number, one.file), default=None)
 
