@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +24,6 @@ from outgrow.reports.plan_compare import compare_fields, compare_lines, compare_
 from outgrow.reports.plan_cost import cost_lines, cost_table
 from outgrow.reports.plan_json import plan_fields, refusal_fields
 from outgrow.reports.plan_table import plan_lines, plan_table
-from outgrow.reports.plan_words import weakest
 from outgrow.schedule.inputs import inputs_of
 from outgrow.schedule.records import Plan, StartRule
 from outgrow.wiring import Workspace, open_workspace
@@ -123,7 +122,10 @@ def plan(
             )
             answer = made(asked)
             without = made(base) if compare and not isinstance(answer, Refusal) else None
-        kept = without if what_if else answer
+            kept = without if what_if else answer
+            if isinstance(without, Refusal):  # nothing is measured: the same start, without the other what-ifs
+                given = replace(base, growth_per_month=asked.growth_per_month, users=asked.users)
+                without = made(given) if given != asked else without
         if isinstance(kept, Plan) and lookout.keep:
             workspace.ledger.add_record("plan", "", workspace.clock.now(), kept.digest, plan_fields(kept))
     if isinstance(answer, Refusal):
@@ -166,9 +168,8 @@ def _next(answer: Plan) -> str:
         enough = next((give for give in answer.gives if give.enough), None)
         if enough is not None and enough.kind == "one-more-person":
             return f"outgrow plan --compare --people {answer.people + 1}"
-        if enough is not None and enough.kind == "cheaper-option":
-            tight = weakest(answer)
-            return f"outgrow decide {shlex.quote(tight.candidate.point)}" if tight else "outgrow decide"
+        if enough is not None and enough.point is not None:
+            return f"outgrow plan --compare --option {shlex.quote(f'{enough.point}={enough.option}')}"
         return "outgrow plan --cost"
     open_points = [one.candidate.point for one in answer.rewrites if one.candidate.decided is None]
     if open_points:

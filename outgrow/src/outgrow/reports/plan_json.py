@@ -126,6 +126,8 @@ def _give(give: Relaxed) -> dict[str, Any]:
         "cost": finite(give.cost),
         "growth_per_month_ratio": finite(give.growth_per_month),
         "assumption": give.assumption,
+        "point": give.point,
+        "option": give.option,
     }
 
 

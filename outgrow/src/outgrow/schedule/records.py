@@ -200,6 +200,7 @@ class Relaxed:
         change: in words. in_time_ratio: of the whole plan then. cost: expected cost then in money, None = unknown.
         enough: whether that reaches the wanted chance.
         growth_per_month: slower-growth: the most growth at which it can be carried. assumption: under which starts.
+        point, option: cheaper-option: which one is put where.
     """
 
     kind: GiveKind
@@ -209,6 +210,8 @@ class Relaxed:
     cost: float | None = None
     growth_per_month: float | None = None
     assumption: StartRule | None = None
+    point: str | None = None
+    option: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

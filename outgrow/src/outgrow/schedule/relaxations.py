@@ -147,7 +147,7 @@ def _lighter_options(asked: _Asked) -> Iterator[Relaxed]:
                 change += ", if a measurement shows that it is enough"
             give = _give(asked, "cheaper-option", change, with_option(asked.case, other))
             if give.in_time_ratio >= asked.solution.in_time_ratio:
-                yield give
+                yield replace(give, point=other.point, option=other.option)
 
 
 def with_option(case: PlanningCase, option: Candidate) -> PlanningCase:
