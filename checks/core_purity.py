@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-CORE = ("quantities.py", "errors.py", "ports.py", "points", "signals", "outlook", "schedule")
+CORE = ("quantities.py", "errors.py", "ports.py", "points", "signals", "outlook", "evidence", "decisions", "schedule")
 
 FORBIDDEN_MODULES = {"time", "random", "secrets", "socket", "ssl", "urllib", "http", "subprocess", "asyncio", "os"}
 FORBIDDEN_CALLS = {
