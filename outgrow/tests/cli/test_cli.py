@@ -69,7 +69,7 @@ def test_settings_of_a_source_are_found_at_their_line(outgrow, tmp_path: Path) -
     path.write_text(path.read_text().replace("kind: prometheus, url", "kind: prometheus, retries: 3, url"))
     ran = outgrow("check", cwd=tmp_path)
     assert ran.code == 2
-    assert "outgrow.yaml:46:" in ran.err
+    assert "outgrow.yaml:50:" in ran.err
     assert "sources[0].retries" in ran.err
     path.write_text(path.read_text().replace("kind: prometheus", "kind: promtheus"))
     assert "there is no plugin 'promtheus'" in outgrow("check", cwd=tmp_path).err
