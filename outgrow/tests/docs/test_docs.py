@@ -32,13 +32,14 @@ from outgrow.cli import COMMANDS, build
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
+NO_PAGES = ("node_modules", "golden", "goldens")
 BOOKSHOP = DOCS / "examples" / "bookshop"
 
 
 def pages() -> Iterator[Path]:
-    """Every page of the repository; nothing below a folder with a dot."""
+    """Every page of the repository; nothing below a folder with a dot, and no golden."""
     for folder, inner, files in os.walk(ROOT):
-        inner[:] = [name for name in inner if not name.startswith(".") and name != "node_modules"]
+        inner[:] = [name for name in inner if not name.startswith(".") and name not in NO_PAGES]
         yield from (Path(folder, name) for name in files if name.endswith(".md"))
 
 
