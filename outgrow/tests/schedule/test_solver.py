@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from benchmarks.exhaustive import exhaustive
 from benchmarks.planning_problems import realistic, small
 from outgrow.schedule import solver
+from outgrow.schedule.chains import all_chains, savable
+from outgrow.schedule.orders import best_order
 from outgrow.schedule.records import NEVER, Problem
-from outgrow.schedule.simulation import expected_cost, in_time_ratio, simulate
+from outgrow.schedule.search import Meter
+from outgrow.schedule.simulation import expected_cost, in_time_ratio, kept_at_once, simulate, work_of
 from outgrow.schedule.solver import solve
 
 seeds = st.integers(0, 100_000)
@@ -43,6 +47,29 @@ def test_where_orders_are_searched_the_bounds_hold(seed: int) -> None:
     assert solution.in_time_ratio <= ratio + 1e-12 <= solution.best_ratio + 2e-12
     if solution.in_time_ratio == solution.best_ratio:
         assert solution.least_cost <= cost * (1 + 1e-9) <= solution.expected_cost * (1 + 2e-9)
+
+
+@given(seeds)
+@settings(max_examples=25, deadline=None)
+def test_no_order_saves_what_is_called_past_saving(seed: int) -> None:
+    work = work_of(small(seed))
+    kept = {chain: kept_at_once(work, *chain)[0] for chain in all_chains(work)}
+    assert not np.any([each & ~savable(work) for each in kept.values()])
+    for earlier, later in permutations(range(work.rewrites), 2):
+        can_be = savable(work, earlier, later)
+        for (order, _), each in kept.items():
+            assert order.index(earlier) > order.index(later) or not np.any(each & ~can_be)
+
+
+@given(seeds)
+@settings(max_examples=25, deadline=None)
+def test_from_the_worst_order_the_best_is_found_and_proven(seed: int) -> None:
+    work = work_of(small(seed))
+    kept = {chain: int(kept_at_once(work, *chain)[0].sum()) for chain in all_chains(work)}
+    worst = min(kept, key=lambda chain: kept[chain])
+    chain, found, most = best_order(work, worst, kept[worst], Meter(2.0), 1.0, 0)
+    assert found == most == max(kept.values())
+    assert int(kept_at_once(work, *chain)[0].sum()) == found
 
 
 @given(seeds)

@@ -21,6 +21,8 @@ from outgrow.schedule.records import NEVER, Days, Flags
 from outgrow.schedule.search import Chain, Meter
 from outgrow.schedule.simulation import Work, advance, beginning, held_until, kept_at_once
 
+_ROUND = 0.005  # effort of handing a model over, which CP-SAT's own measure does not count
+
 Links = tuple[tuple[int | None, int, bool], ...]
 """What was held by what, first to last: earlier, later, and whether by the days between major rewrites."""
 
@@ -42,8 +44,10 @@ def best_order(work: Work, chain: Chain, kept: int, meter: Meter, share: float, 
         wrong = [scenario for scenario in claimed if not truly[scenario]]
         if not wrong:
             break
-        for scenario in wrong:
-            model.learn(found, scenario)
+        meter.used += _ROUND
+        learnt = [model.learn(found, scenario) for scenario in wrong]
+        if not any(learnt):
+            break
     return chain, kept, max(most, kept)
 
 
@@ -67,7 +71,7 @@ class _OrderModel:
         for literals in self.in_lane:
             self.model.add_exactly_one(literals)
         self.saved = {int(scenario): self.model.new_bool_var("") for scenario in self.open_scenarios}
-        self.learnt: set[Links] = set()
+        self.learnt: set[tuple[Links, tuple[int, ...]]] = set()
         self.model.maximize(sum(self.saved.values()))
         self.model.add(cp_model.LinearExpr.sum(list(self.saved.values())) > kept)
         for earlier, later in forced_pairs(work, kept + 1):
@@ -132,12 +136,13 @@ class _OrderModel:
         claimed = [scenario for scenario, literal in self.saved.items() if solver.boolean_value(literal)]
         return ((order, lanes), claimed), bound
 
-    def learn(self, chain: Chain, scenario: int) -> None:
-        """What made a rewrite late in this scenario, taken as refuted in every scenario that it makes late."""
+    def learn(self, chain: Chain, scenario: int) -> bool:
+        """Refute what made a rewrite late in this scenario, in every scenario that it makes late; whether it is new."""
         links = _links_to_late(self.work, chain, scenario)
-        if links in self.learnt:
-            return
-        self.learnt.add(links)
+        refuted = links, tuple(chain[1][later] for _, later, _ in links)
+        if refuted in self.learnt:
+            return False
+        self.learnt.add(refuted)
         together = self.model.new_bool_var("")
         others = [self.before[later, earlier] for earlier, later, _ in links if earlier is not None]
         if len(self.work.lanes) > 1:
@@ -146,6 +151,7 @@ class _OrderModel:
         for late in np.flatnonzero(_late_by(self.work, links, chain[1])):
             if int(late) in self.saved:
                 self.model.add_bool_or([together.negated(), self.saved[int(late)].negated()])
+        return True
 
 
 def _links_to_late(work: Work, chain: Chain, scenario: int) -> Links:

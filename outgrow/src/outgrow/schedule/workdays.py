@@ -48,7 +48,7 @@ class Lane:
             done: Days = start + effort
         else:
             done = self._day_by_which(self.worked_before(start) + effort)
-        finish: Days = np.minimum(np.where(start >= NEVER, NEVER, done), NEVER)
+        finish: Days = np.minimum(done, NEVER)
         return finish
 
     def latest_start(self, effort: Days, by: Days) -> Days:
