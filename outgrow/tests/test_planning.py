@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from outgrow.ledger import open_ledger
 from outgrow.lookout import Lookout
 from outgrow.outlook.records import Refusal
 from outgrow.planning import PlanRequest, Reckoned, make_plan, reckon, stand
-from outgrow.points.declaration import TimeOff
+from outgrow.points.declaration import Costs, TimeOff
 from outgrow.points.reading import parse_declaration
 from outgrow.points.templates import template_text
 from outgrow.ports import Ledger
@@ -85,6 +86,9 @@ def as_data(plan: Plan) -> dict[str, Any]:
 
 
 def test_the_plan_of_the_known_platform() -> None:
+    """Write the golden anew with OUTGROW_WRITE_GOLDENS=1, and read it before you keep it."""
+    if os.environ.get("OUTGROW_WRITE_GOLDENS"):
+        GOLDEN.write_text(json.dumps(as_data(planned(MANY)), indent=1) + "\n", encoding="utf-8")
     assert as_data(planned(MANY)) == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
@@ -305,7 +309,14 @@ def test_users_nobody_knows_are_refused(ledger: Ledger) -> None:
     assert "the source is down" in refused(PlanRequest(), lookout).reason
     old = Lookout(TEMPLATE, ledger, NOW + 30 * DAY)
     assert "too old to stand for today" in refused(PlanRequest(), old).reason
-    assert refused(PlanRequest(growth_per_month=0.1)).code == "no-users"
+    declared = make_plan(TEMPLATE, None, PlanRequest(growth_per_month=0.1), now=NOW)
+    assert isinstance(declared, Plan)
+    assert declared.users_now == 1000
+    assert "costs.at_users" in declared.notes[0]
+    nowhere = TEMPLATE.model_copy(update={"costs": Costs()})
+    unknown = make_plan(nowhere, None, PlanRequest(growth_per_month=0.1), now=NOW)
+    assert isinstance(unknown, Refusal)
+    assert unknown.code == "no-users"
 
 
 def test_growth_that_cannot_be_read_is_refused_and_can_be_given(ledger: Ledger) -> None:

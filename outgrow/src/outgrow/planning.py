@@ -157,7 +157,9 @@ def reckon(
     problem = problem_of(case)
     solution = _solution(case, problem, request)
     outcome = simulate(problem, solution.placement)
-    rewrites = planned_rewrites(case, problem, solution, outcome) if solution.placement.order else ()
+    rewrites = (
+        planned_rewrites(case, problem, solution, outcome, request.wanted_ratio) if solution.placement.order else ()
+    )
     feasible = solution.in_time_ratio >= request.wanted_ratio
     plan = Plan(
         made_on=case.made_on,

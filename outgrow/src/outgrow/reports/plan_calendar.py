@@ -73,10 +73,10 @@ def _events(plan: Plan, one: PlannedRewrite, service: str) -> Iterator[Event]:
         words = f"Try {name} out, as small as can be, before it is decided and begun.{f' Mind: {why}.' if why else ''}"
         yield event("prototype", f"Prototype: {name}", one.prototype.start, one.prototype.finish, words)
     if one.decide_by is not None and one.candidate.decided is None:
-        words = f"Decide by today: outgrow decide {point}. With a chance of 10 % the milestone is reached by now."
+        words = f"Decide by today: outgrow decide {point}. It is about to begin, or users may reach its milestone."
         yield event("decide", f"Decide: {clean(one.candidate.title)}", one.decide_by, one.decide_by, words)
     first, last = one.start_window
-    words = f"{name} may start on any of these days: the chance stays the same. Planned: {day_text(one.start)}."
+    words = f"{name} may start on any of these days. Best: {day_text(one.start)}; later ones cost chance."
     yield event("window", f"May start: {name}", first, last + timedelta(days=1), words)
     done = one.finish[1] or one.finish[0]
     if done is not None:

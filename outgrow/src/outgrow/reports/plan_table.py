@@ -22,6 +22,7 @@ from outgrow.reports.plan_words import (
     give_text,
     headline,
     label,
+    last_start_text,
     needed_text,
     prototype_text,
     reckoned_text,
@@ -142,7 +143,7 @@ def _rewrites(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield folded(
         Text.assemble(
             *(("start: the first possible day, ", "dim"), ("the planned one", "bold")),
-            (", the last that keeps the chance · finished and wall: 10, 50 and 90 %", "dim"),
+            (f", {last_start_text(plan)} · finished and wall: 10, 50 and 90 %", "dim"),
         ),
         width,
     )

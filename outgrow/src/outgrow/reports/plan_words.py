@@ -122,6 +122,13 @@ def label(candidate: Candidate) -> str:
     return f"{candidate.number}{option}" if title == option else f"{candidate.number}{option} {title}"
 
 
+def last_start_text(plan: Plan) -> str:
+    """What the last day of a start window stands for."""
+    if not plan.feasible:
+        return "the last that keeps this chance"
+    return f"the last that leaves {chance_text(plan.wanted_ratio)}"
+
+
 def needed_text(candidate: Candidate) -> str:
     """``surely needed``, or how likely it is needed at all; never needed is a valid end."""
     return _NEEDED.get(candidate.needed_ratio, f"needed: {chance_text(candidate.needed_ratio)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -14,7 +15,7 @@ from outgrow.quantities import significant
 from outgrow.schedule.prototypes import Wish, place_prototypes, prototype_days
 from outgrow.schedule.records import NEVER, Candidate, Days, Outcome, Placement, PlannedRewrite, Problem, Solution
 from outgrow.schedule.scenarios import PlanningCase, milestone_days
-from outgrow.schedule.simulation import simulate
+from outgrow.schedule.simulation import in_time_ratio, simulate
 
 ON_PURPOSE_DAYS = 7
 """Planned starts fall on whole weeks, so a start less than a week after what holds it is held by that."""
@@ -23,13 +24,14 @@ _SHARES = (0.1, 0.5, 0.9)
 
 
 def planned_rewrites(
-    case: PlanningCase, problem: Problem, solution: Solution, outcome: Outcome
+    case: PlanningCase, problem: Problem, solution: Solution, outcome: Outcome, wanted_ratio: float = 1.0
 ) -> tuple[PlannedRewrite, ...]:
     """The rewrites in planned order.
 
     ``start`` is the planned start, or later where a milestone or what comes before it holds it longer in most of the
     scenarios in which it is needed: then their middle. ``start_window`` begins with the middle of the starts if this
-    one alone were planned for at once, and ends with ``start`` where the wall is past: later is only worse.
+    one alone were planned for at once, and ends with the last start that keeps the wanted chance of the whole plan, or
+    the chance there is where that is lower; with ``start`` where the wall is past: later is only worse.
     """
     placement = solution.placement
     starts = [
@@ -42,7 +44,7 @@ def planned_rewrites(
     rewrites = []
     for row in placement.order:
         candidate, needed = case.candidates[row], problem.needed[row]
-        latest = starts[row] if candidate.past else max(starts[row], solution.latest[row])
+        latest = starts[row] if candidate.past else max(starts[row], _last_day(problem, solution, row, wanted_ratio))
         rewrites.append(
             PlannedRewrite(
                 candidate=candidate,
@@ -193,6 +195,19 @@ def _decide_by(case: PlanningCase, candidate: Candidate, start: int) -> int:
 def _first_day(problem: Problem, placement: Placement, row: int, start: int) -> int:
     at_once = replace(placement, start=(*placement.start[:row], 0, *placement.start[row + 1 :]))
     return min(start, middle(simulate(problem, at_once).starts[row]))
+
+
+def _last_day(problem: Problem, solution: Solution, row: int, wanted_ratio: float) -> int:
+    """The last planned start, the others as planned, with which enough scenarios are in time."""
+    placement, enough = solution.placement, min(wanted_ratio, solution.in_time_ratio)
+
+    def holds(week: int) -> bool:
+        day = placement.start[row] + 7 * week
+        moved = replace(placement, start=(*placement.start[:row], day, *placement.start[row + 1 :]))
+        return in_time_ratio(problem, simulate(problem, moved)) >= enough
+
+    weeks = range((problem.horizon - placement.start[row]) // 7 + 1)
+    return placement.start[row] + 7 * max(0, bisect_left(weeks, True, key=lambda week: not holds(week)) - 1)
 
 
 def _dates(case: PlanningCase, days: Days) -> tuple[date | None, date | None, date | None]:

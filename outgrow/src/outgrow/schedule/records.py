@@ -174,7 +174,8 @@ class Prototype:
 class PlannedRewrite:
     """One rewrite of a plan; dates, with 10/50/90 % over the scenarios in which it is needed.
 
-    ``start`` is the planned start; ``start_window`` from the first possible day to the last one that keeps the chance.
+    ``start`` is the planned start; ``start_window`` from the first possible day to the last one with which the whole
+    plan keeps the wanted chance (or its own, where that is lower).
     A date that is None lies beyond what is looked at. ``in_time_ratio`` is None where the wall is past already.
     ``starts`` are 10/50/90 % like ``finish``: before ``start`` where a rewrite that holds this one is not needed.
     """
