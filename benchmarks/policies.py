@@ -337,5 +337,6 @@ NOTES = (
     "The rules of the figures are in `benchmarks/policies.py`; histories and what is known when in "
     "`benchmarks/policy_world.py`; the policies in `benchmarks/policy_rules.py`.",
     "“Plan” is the plan as it is made: the chance first, then the cost. “95 %” and “90 %” "
-    "give up to a twentieth or a tenth of that chance for less cost. “Doubt paid” counts what the plan leaves out: work begun before it is known to be needed.",
+    "give up to a twentieth or a tenth of that chance for less cost. “Doubt paid” counts what the plan leaves out: "
+    "work begun before it is known to be needed.",
 )

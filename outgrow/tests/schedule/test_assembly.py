@@ -73,7 +73,8 @@ def test_dates_of_a_plan() -> None:
     assert [day(second.start), *(day(each) for each in second.start_window)] == [210, 14 + 183, 665]
     assert day(first.wall[1]) == problem_of(case_of(*TWO)).walls[0, 0]
     assert (first.in_time_ratio, second.in_time_ratio) == (1.0, 1.0)
-    assert day(first.decide_by) == case_of(*TWO).growth.day_of(2400)[0]
+    assert day(first.decide_by) == 14  # users reach its milestone later, but beginning is deciding
+    assert day(second.decide_by) == min(210, case_of(*TWO).growth.day_of(TWO[1].milestone)[0])
 
 
 def test_a_start_that_cannot_be_as_planned_is_said_as_it_will_be() -> None:

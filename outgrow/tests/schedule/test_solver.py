@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.exhaustive import exhaustive
@@ -62,6 +62,9 @@ def test_no_order_saves_what_is_called_past_saving(seed: int) -> None:
 
 
 @given(seeds)
+@example(104)
+@example(307)
+@example(7589)
 @settings(max_examples=25, deadline=None)
 def test_from_the_worst_order_the_best_is_found_and_proven(seed: int) -> None:
     work = work_of(small(seed))
@@ -145,6 +148,15 @@ def test_without_effort_the_answer_is_called_unproven() -> None:
     solution = solve(realistic(4, 50, 1), effort_limit=0.0)
     assert solution.status == "feasible"
     assert solution.least_cost <= solution.expected_cost
+
+
+def test_where_nothing_costs_anything_an_unproven_chance_is_still_unproven() -> None:
+    problem = realistic(9, 40, 3, tightness=1.5)
+    free_of_charge = replace(problem, early=np.zeros(9), late=np.zeros(9))
+    solution = solve(free_of_charge, effort_limit=0.0)
+    assert solution.expected_cost == solution.least_cost == 0
+    assert solution.in_time_ratio < solution.best_ratio
+    assert solution.status == "feasible"
 
 
 def emptied(problem: Problem, count: int) -> Problem:

@@ -218,7 +218,7 @@ def _lines(record: DecisionRecord) -> list[tuple[str, str]]:
     ruling = record.ruling
     lines = [("reason", reason) for reason in ruling.reasons]
     lines += [("missing", missing) for missing in ruling.missing]
-    lines += [("tune", said.replace("`", "")) for said in tune_lines(ruling)]
+    lines += [("tune", said) for said in tune_lines(ruling)]
     if ruling.ratio is not None:
         lines.append(("ratio", ratio_sentence(record, ruling.ratio)))
     lines += [("shown, never ruled on", ratio_sentence(record, one)) for one in ruling.shown]

@@ -60,7 +60,7 @@ def _fields(folder: Path, head: DecisionHead, reasons: dict[tuple[int, str], tup
     return {
         "number": head.number,
         "file": shown_path(folder / head.file),
-        "title": head.title,
+        "title": _title(head),
         "point": head.point,
         "option": head.option,
         "verdict": head.verdict,
@@ -82,9 +82,13 @@ def _show(folder: Path, head: DecisionHead, why: tuple[str, ...], plain: bool) -
                              shown_path(folder / head.file), "; ".join(why))))  # fmt: skip
         return
     console = out()
-    title = head.title.removeprefix(f"{head.number:04d} ")
     said = Text(f"{head.number:04d}  ") + Text(f"{state}{by}", style=_STYLES.get(state, "dim"))
-    console.print(said + Text(f"  {title}  ({head.made_on})"))
+    console.print(said + Text(f"  {_title(head)}  ({head.made_on})"))
     for reason in why:
         for line in Text(reason).wrap(console, console.width - 6):
             console.print(Text("      ") + line)
+
+
+def _title(head: DecisionHead) -> str:
+    """The heading without the number, which the file name carries."""
+    return head.title.removeprefix(f"{head.number:04d} ")

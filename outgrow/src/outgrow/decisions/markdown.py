@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 WIDTH = 110
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+_MARKS = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_LEADING = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+#=]+(?:\s|$)))")
+_CLOSES_A_HEADING = re.compile(r"(?<=\s)(?=#+$)")
+_BARE_BAR = re.compile(r"(?<!\\)((?:\\\\)*)\|")
 _GLUE = "\x01"
 _STARTS_SOMETHING = re.compile(r"[+*]$|-+$|=+$|_+$|\*+$|#{1,6}$|\d{1,9}[.)]$|[>|]|```|~~~|\[")
 _CANNOT_INTERRUPT = re.compile(r"(?!1[.)])\d|\[")
@@ -17,10 +23,31 @@ _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9_./ -]*(?<! )")
 _MEANS_SOMETHING = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
 
-def words(text: str) -> str:
-    """Somebody's words on one line, so that they steer neither a terminal nor a page."""
-    clean = " ".join(_CONTROLS.sub(" ", text).split())
-    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", clean)
+def clean(text: str) -> str:
+    """Somebody's words on one line, without what steers a terminal or turns the direction of reading."""
+    return " ".join(_UNSEEN.sub(" ", text).split())
+
+
+def inline(text: str) -> str:
+    """Others' words as Markdown that shows exactly them: no markup, no link, no HTML of theirs takes effect."""
+    marked = _LEADING.sub(r"\1\\", _MARKS.sub(r"\\\g<0>", clean(text)))
+    return _CLOSES_A_HEADING.sub(r"\\", marked)
+
+
+def sentence(text: str) -> str:
+    """Others' words as a sentence of their own: a capital, and a stop unless one is there; ``""`` for none."""
+    said = clean(text)
+    return inline(f"{said[:1].upper()}{said[1:]}{'' if said[-1:] in ('.', '!', '?', '') else '.'}")
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is one web address and nothing else."""
+    return text.startswith(("https://", "http://")) and not any(map(str.isspace, text))
+
+
+def link_target(text: str) -> str:
+    """A link's target between angle brackets: nothing in it ends the link."""
+    return clean(text).replace("\\", "%5C").replace("<", "%3C").replace(">", "%3E").replace(" ", "%20")
 
 
 def paragraph(text: str, *, first: str = "", rest: str = "") -> str:
@@ -43,8 +70,8 @@ def bullets(items: Sequence[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns line up in plain text; the first column is text, the others as they come."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    """A table whose columns line up in plain text. Cells are Markdown; a bar in one stays in its cell."""
+    cells = [[_BARE_BAR.sub(r"\1\\|", cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
              for row in cells]  # fmt: skip

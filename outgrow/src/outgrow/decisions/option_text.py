@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from outgrow.decisions.criteria import criteria_shares
 from outgrow.decisions.decision_record import DecisionRecord
-from outgrow.decisions.markdown import bullets, paragraph, table, words
+from outgrow.decisions.markdown import bullets, clean, inline, paragraph, sentence, table
 from outgrow.decisions.records import CRITERIA, Flip, Weighing
-from outgrow.decisions.variants import weigh_variants
+from outgrow.decisions.variants import VariantsWeighed, weigh_variants
 from outgrow.points.declaration import Cost, Option
 from outgrow.quantities import significant
 
@@ -75,7 +75,7 @@ def consequences(record: DecisionRecord) -> str:
         items.append("Good, because nothing has to be moved, and every larger way stays open.")
     else:
         if point.felt_by_users:
-            items.append(f"Bad, because users notice the move: {words(point.felt_by_users)}.")
+            items.append(f"Bad, because users notice the move: {inline(point.felt_by_users)}.")
         side = _GOING_BACK.get(point.rollback, "Bad")
         items.append(
             f"{side}, because going back is of {point.rollback.replace('-', ' ')} difficulty."
@@ -90,12 +90,12 @@ def pros_and_cons(record: DecisionRecord) -> Iterator[str]:
     """A section an option, *tune* first, after a table that shows them side by side."""
     yield _comparison(record)
     for option in record.options:
-        yield f"### {words(record.label(option.id))}"
+        yield f"### {inline(record.label(option.id))}"
         if option.what:
-            yield paragraph(words(option.what[:1].upper() + option.what[1:]).rstrip(".") + ".")
+            yield paragraph(sentence(option.what))
         items = list(_doors(record, option, say_none=False))
         items += [
-            f"Bad, because an earlier decision closed it: {words(why)}"
+            f"Bad, because an earlier decision closed it: {inline(why)}"
             for closed, why in record.ruling.closed
             if closed == option.id
         ]
@@ -115,23 +115,23 @@ def pros_and_cons(record: DecisionRecord) -> Iterator[str]:
 
 def weighing_text(record: DecisionRecord, weighing: Weighing) -> Iterator[str]:
     """Who wins under the five criteria, and how far a weight must move before another does."""
-    yield paragraph(weighing_scores(record, weighing))
+    yield paragraph(inline(weighing_scores(record, weighing)))
     if weighing.best is not None:
         rows = [_flip_row(record, flip) for flip in weighing.flips]
         yield table(("Criterion", "Weight", "Another wins from", "Then"), rows)
-    yield bullets(list(weighing_sentences(record, weighing)))
+    yield bullets([inline(said) for said in weighing_sentences(record, weighing)])
 
 
 def weighing_scores(record: DecisionRecord, weighing: Weighing) -> str:
-    """``Weighted means of the scores (1–5): Partition (A) 3.8, Migrate (B) 3.2.``"""
-    scored = ", ".join(f"{words(record.label(option))} {significant(score)}" for option, score in weighing.scores)
+    """``Weighted means of the scores (1–5): Partition (A) 3.8, Migrate (B) 3.2.``, as plain text."""
+    scored = ", ".join(f"{clean(record.label(option))} {significant(score)}" for option, score in weighing.scores)
     return f"Weighted means of the scores (1–5): {scored or 'nobody has scored an option'}."
 
 
 def weighing_sentences(record: DecisionRecord, weighing: Weighing) -> Iterator[str]:
-    """The sensitivity of the choice, a sentence each."""
+    """The sensitivity of the choice, a sentence each, as plain text."""
     if weighing.best is not None:
-        best = words(record.label(weighing.best))
+        best = clean(record.label(weighing.best))
         flips = [flip for flip in weighing.flips if flip.flips_at is not None]
         yield from (_flip_sentence(record, flip, weighing.best) for flip in flips)
         if not flips:
@@ -139,22 +139,22 @@ def weighing_sentences(record: DecisionRecord, weighing: Weighing) -> Iterator[s
         if weighing.holds_in_ratio is not None:
             yield f"Over all possible weightings, {best} wins in {percent(weighing.holds_in_ratio)}."
     if weighing.missing:
-        missing = ", ".join(words(record.label(one)) for one in weighing.missing)
+        missing = ", ".join(clean(record.label(one)) for one in weighing.missing)
         yield f"Without scores, and so not weighed: {missing}."
 
 
 def _flip_row(record: DecisionRecord, flip: Flip) -> tuple[str, str, str, str]:
     if flip.flips_at is None or flip.to is None:
         return criterion_text(flip.criterion), percent(flip.weight), "no weight", "–"
-    to = words(record.label(flip.to))
+    to = inline(record.label(flip.to))
     return criterion_text(flip.criterion), percent(flip.weight), percent(flip.flips_at, flip.weight), to
 
 
 def _flip_sentence(record: DecisionRecord, flip: Flip, best: str) -> str:
-    at, to = flip.flips_at or 0.0, words(record.label(flip.to or ""))
+    at, to = flip.flips_at or 0.0, clean(record.label(flip.to or ""))
     return (
         f"{criterion_text(flip.criterion).capitalize()} would have to weigh {percent(at, flip.weight)} instead of "
-        f"{percent(flip.weight, at)} before {to} wins over {words(record.label(best))}."
+        f"{percent(flip.weight, at)} before {to} wins over {clean(record.label(best))}."
     )
 
 
@@ -181,7 +181,7 @@ def _doors(record: DecisionRecord, option: Option, *, say_none: bool = True) -> 
 
 
 def _names(record: DecisionRecord, options: tuple[str, ...]) -> str:
-    names = [words(record.label(option)) for option in options]
+    names = [inline(record.label(option)) for option in options]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -198,7 +198,7 @@ def _comparison(record: DecisionRecord) -> str:
         rows.append((f"{criterion_text(name).capitalize()} ({percent(weights[name])})", *scores))
     rows.append(("Opens", *(_names(record, option.opens) if option.opens else "–" for option in options)))
     rows.append(("Closes", *(_names(record, option.closes) if option.closes else "–" for option in options)))
-    return table(("", *(words(record.label(option.id)) for option in options)), rows)
+    return table(("", *(inline(record.label(option.id)) for option in options)), rows)
 
 
 def criteria_weights(record: DecisionRecord) -> dict[str, float]:
@@ -216,7 +216,7 @@ def _variants(record: DecisionRecord, option: Option) -> Iterator[str]:
         ("Edition", "Bill", "Operating", "Together", "Score"),
         [
             (
-                words(one.title) + (" (by oneself)" if one.itself else ""),
+                inline(one.title) + (" (by oneself)" if one.itself else ""),
                 _amount(one.bill, currency) if one.bill is not None or one.known_bill is None
                 else f"{_amount(one.known_bill, currency)} and an unknown part",
                 UNKNOWN if one.operating_hours is None else f"{significant(one.operating_hours)} hours",
@@ -226,7 +226,18 @@ def _variants(record: DecisionRecord, option: Option) -> Iterator[str]:
             for one in weighed.editions
         ],
     )  # fmt: skip
-    yield bullets([words(one.sentence) for one in weighed.break_evens])
+    yield bullets([inline(said) for said in (*(one.sentence for one in weighed.break_evens), *_best_edition(weighed))])
+
+
+def _best_edition(weighed: VariantsWeighed) -> Iterator[str]:
+    """Which edition is cheapest and which is scored best; what cannot be compared is said to be unknown."""
+    titles = {one.id: one.title for one in weighed.editions}
+    if weighed.cheapest is not None:
+        yield f"Cheapest, operating included: {titles[weighed.cheapest]}."
+    elif any(one.total is None for one in weighed.editions):
+        yield "Which is cheapest, operating included, is unknown."
+    if weighed.best_scored is not None:
+        yield f"Scored best: {titles[weighed.best_scored]}."
 
 
 def _amount(amount: float | None, currency: str) -> str:

@@ -6,11 +6,11 @@ Programs read the front matter, people the rest. The same record gives the same 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from outgrow.decisions.decision_record import DecisionRecord
-from outgrow.decisions.markdown import bullets, paragraph, scalar, words
+from outgrow.decisions.markdown import bullets, clean, inline, link_target, paragraph, scalar
 from outgrow.decisions.option_text import (
     consequences,
     criteria_weights,
@@ -19,7 +19,7 @@ from outgrow.decisions.option_text import (
     pros_and_cons,
     weighing_text,
 )
-from outgrow.decisions.records import Answered, ReopenWhen, Ruling
+from outgrow.decisions.records import Answered, DecisionHead, ReopenWhen, Ruling
 from outgrow.decisions.reopening import reopening_conditions
 from outgrow.evidence.records import Evidence, MeasuredRatio
 from outgrow.outlook.sentences import limits_clause
@@ -59,7 +59,7 @@ def record_text(record: DecisionRecord) -> str:
         "## Decision Drivers",
         bullets([*_triggers(record), *_criteria(record)]),
         "## Considered Options",
-        bullets([words(record.label(option.id)) for option in record.options]),
+        bullets([inline(record.label(option.id)) for option in record.options]),
         "## Decision Outcome",
         *_outcome(record),
         "### Consequences",
@@ -75,12 +75,12 @@ def record_text(record: DecisionRecord) -> str:
 
 
 def title_of(record: DecisionRecord) -> str:
-    """Number, problem and solution: ``0007 Data architecture: stay, with Partition (A)``."""
-    chosen = words(record.label(record.chosen.id))
+    """Problem and solution: ``Data architecture: stay, with Partition (A)``; the number is the file name's."""
+    chosen = inline(record.label(record.chosen.id))
     solution = {"stay": f"stay, with {chosen}", "migrate": f"move to {chosen}"}.get(
         record.ruling.verdict, f"{chosen}, by weighing"
     )
-    return f"{record.number:04d} {words(record.point.title or record.point.id)}: {solution}"
+    return f"{inline(record.point.title or record.point.id)}: {solution}"
 
 
 def file_name(record: DecisionRecord) -> str:
@@ -97,13 +97,13 @@ def ratio_text(ratio: Interval) -> str:
 
 
 def ratio_sentence(record: DecisionRecord, measured: MeasuredRatio) -> str:
-    """One measured ratio with where it comes from."""
-    against = words(_arm(record, measured.against))
-    what = f"{words(record.label(measured.option))} against {against}, {'tuned' if measured.tuned else 'not tuned'}"
+    """One measured ratio with where it comes from, as plain text."""
+    against = clean(_arm(record, measured.against))
+    what = f"{clean(record.label(measured.option))} against {against}, {'tuned' if measured.tuned else 'not tuned'}"
     rounds = f"{measured.rounds} rounds, " if measured.rounds else ""
-    source = f"{rounds}{words(measured.source) or 'no source named'}, {iso_date(measured.made_at)}"
+    source = f"{rounds}{clean(measured.source) or 'no source named'}, {iso_date(measured.made_at)}"
     if measured.ratio is None:
-        return f"{what}: no ratio, because {words(measured.why_not).rstrip('.')} ({source})."
+        return f"{what}: no ratio, because {clean(measured.why_not).rstrip('.')} ({source})."
     return f"{what}: {ratio_text(measured.ratio)}; {source}."
 
 
@@ -132,7 +132,7 @@ def _front_matter(record: DecisionRecord) -> str:
 
 
 def _list(items: tuple[str, ...]) -> str:
-    return f"[{', '.join(scalar(words(item)) for item in items)}]"
+    return f"[{', '.join(scalar(clean(item)) for item in items)}]"
 
 
 def _condition(record: DecisionRecord, when: ReopenWhen) -> str:
@@ -160,15 +160,15 @@ def _condition(record: DecisionRecord, when: ReopenWhen) -> str:
 def _context(record: DecisionRecord) -> Iterator[str]:
     yield "## Context and Problem Statement"
     point, outlook = record.point, record.outlook
-    cause = f"Root cause: {words(point.root_cause).rstrip('.')}. " if point.root_cause else ""
-    headline = f"It shows as: {words(point.headline).rstrip('.')}. " if point.headline else ""
-    name, reaches = words(point.title or point.id), _REACHES[point.likelihood]
+    cause = f"Root cause: {inline(point.root_cause).rstrip('.')}. " if point.root_cause else ""
+    headline = f"It shows as: {inline(point.headline).rstrip('.')}. " if point.headline else ""
+    name, reaches = inline(point.title or point.id), _REACHES[point.likelihood]
     yield paragraph(f"{name} is a limit that growth {reaches}. {cause}{headline}")
     users = "" if outlook.users_now is None else f" There were {significant(outlook.users_now)} users then."
     yield paragraph(f"As of {record.known_on}: {limits_clause(outlook)}{users}")
     yield paragraph(f"Which way leads past {point.complete_before:,} users, and is a rewrite needed for it?")
     if record.time_scale:
-        yield paragraph(f"**Time scale {record.time_scale}: this is a rehearsal.**")
+        yield paragraph(f"**Time scale {inline(record.time_scale)}: this is a rehearsal.**")
     if any(one.simulated for one in record.evidence) or any("simulated" in one.origins for one in outlook.triggers):
         yield paragraph("**Made with simulated data.**")
 
@@ -177,9 +177,9 @@ def _triggers(record: DecisionRecord) -> Iterator[str]:
     now = {one.trigger: one for one in record.outlook.triggers}
     for trigger in record.point.triggers:
         status = now.get(trigger.id)
-        state = f"{status.state} then ({words(status.reason)})" if status else "not judged then"
+        state = f"{status.state} then ({inline(status.reason)})" if status else "not judged then"
         alone = "; it confirms others and never fires alone" if trigger.confirms else ""
-        yield f"{words(trigger.title or trigger.id)} (`{trigger.id}`): {limits_of(record, trigger)}{alone}; {state}"
+        yield f"{inline(trigger.title or trigger.id)} (`{trigger.id}`): {limits_of(record, trigger)}{alone}; {state}"
 
 
 def limits_of(record: DecisionRecord, trigger: Trigger) -> str:
@@ -210,28 +210,34 @@ def _criteria(record: DecisionRecord) -> Iterator[str]:
 
 def _outcome(record: DecisionRecord) -> Iterator[str]:
     ruling = record.ruling
-    yield f'Chosen option: "{words(record.label(record.chosen.id))}", because the verdict is **{ruling.verdict}**:'
-    yield bullets([words(reason) for reason in ruling.reasons])
+    yield f'Chosen option: "{inline(record.label(record.chosen.id))}", because the verdict is **{ruling.verdict}**:'
+    yield bullets([inline(reason) for reason in ruling.reasons])
     if ruling.closed:
-        closed = "; ".join(f"{words(record.label(option))}: {words(why)}" for option, why in ruling.closed)
+        closed = "; ".join(f"{inline(record.label(option))}: {inline(why)}" for option, why in ruling.closed)
         yield paragraph(f"Closed by earlier decisions: {closed}.")
     for head in record.supersedes:
-        yield paragraph(f"This replaces [{words(head.title)}]({head.file}) of {head.made_on}.")
+        yield paragraph(f"This replaces [{_listed(head)}](<{link_target(head.file)}>) of {head.made_on}.")
+
+
+def _listed(head: DecisionHead) -> str:
+    """``0004 Data architecture: move to Migrate (B)``, also where the heading itself begins with the number."""
+    number = f"{head.number:04d} "
+    return inline(number + head.title.removeprefix(number))
 
 
 def _confirmation(record: DecisionRecord) -> Iterator[str]:
     ruling, rule = record.ruling, record.point.rule
     measured = []
     if ruling.ratio is not None:
-        measured.append(f"Ruled on: {ratio_sentence(record, ruling.ratio)}")
+        measured.append(f"Ruled on: {inline(ratio_sentence(record, ruling.ratio))}")
     if isinstance(rule, RatioRule):
         measured.append(
             f"The rule: stay where the lower bound is {significant(rule.stay)} or more, migrate where the upper bound "
             f"is {significant(rule.migrate)} or less; between the two the five criteria decide."
         )
-    measured += [f"Shown, never ruled on: {ratio_sentence(record, one)}" for one in ruling.shown]
+    measured += [f"Shown, never ruled on: {inline(ratio_sentence(record, one))}" for one in ruling.shown]
     measured += [f"Answered: {_answer_text(record, one)}" for one in ruling.answers]
-    measured += [f"Tune, {said}" for said in tune_lines(ruling)]
+    measured += [f"Tune, {said}" for said in tune_lines(ruling, mark=inline, code="`")]
     measured += [_evidence_text(one) for one in record.evidence]
     yield bullets(measured)
     yield "To decide again on fresh evidence:"
@@ -251,11 +257,16 @@ def again(record: DecisionRecord) -> tuple[str, ...]:
     return "outgrow import evidence FILE", f"outgrow decide {point}"
 
 
-def tune_lines(ruling: Ruling) -> list[str]:
-    """What *tune* holds, a line a trigger; one line for all where nothing of it was measured."""
+def tune_lines(ruling: Ruling, *, mark: Callable[[str], str] = clean, code: str = "") -> list[str]:
+    """What *tune* holds, a line a trigger; one line for all where nothing of it was measured.
+
+    Plain text; for Markdown, ``mark`` is what makes words safe and ``code`` what stands about an id.
+    """
     if any(one.value is not None for one in ruling.tune):
-        return [f"`{one.trigger}`: {'held' if one.held else 'not held'}; {words(one.why)}" for one in ruling.tune]
-    missing = ", ".join(f"`{one.trigger}`" for one in ruling.tune if not one.held)
+        return [
+            f"{code}{one.trigger}{code}: {'held' if one.held else 'not held'}; {mark(one.why)}" for one in ruling.tune
+        ]
+    missing = ", ".join(f"{code}{one.trigger}{code}" for one in ruling.tune if not one.held)
     return [f"not measured for {missing}"] if missing else []
 
 
@@ -266,8 +277,8 @@ def _answer_text(record: DecisionRecord, answered: Answered) -> str:
     )
     said = "yes" if answered.answer else "no"
     at = f", {iso_date(answered.at)}" if answered.at is not None else ""
-    source = words(answered.source) or "no source named"
-    return f"{words(asked) or answered.fact} **{said}** ({source}{at}; `{answered.fact}`)"
+    source = inline(answered.source) or "no source named"
+    return f"{inline(asked) or answered.fact} **{said}** ({source}{at}; `{answered.fact}`)"
 
 
 def _evidence_text(evidence: Evidence) -> str:
@@ -276,7 +287,7 @@ def _evidence_text(evidence: Evidence) -> str:
     else:
         size = "reported"
     facts = [
-        f"{words(key)} {words(value)}"
+        f"{inline(key)} {inline(value)}"
         for made in (evidence.machine, evidence.versions)
         for key, value in sorted(made.items())
     ]
@@ -285,7 +296,7 @@ def _evidence_text(evidence: Evidence) -> str:
     with_ = f"; {', '.join(facts)}" if facts else ""
     simulated = ", simulated" if evidence.simulated else ""
     return (
-        f"Evidence `{evidence.digest[:12]}`: {size}{simulated}, {words(evidence.source) or 'no source named'}, "
+        f"Evidence `{evidence.digest[:12]}`: {size}{simulated}, {inline(evidence.source) or 'no source named'}, "
         f"{iso_date(evidence.made_at)}{with_}"
     )
 
@@ -296,7 +307,7 @@ def _reopened_by(record: DecisionRecord, when: ReopenWhen) -> str:
     trigger = next(one for one in record.point.triggers if one.id == when.trigger)
     then: TriggerStatus | None = next((one for one in record.outlook.triggers if one.trigger == trigger.id), None)
     again_ = " again, once it has gone quiet" if then is not None and then.state == "firing" else ""
-    return f"`{trigger.id}` begins to fire{again_}: {words(trigger.title or trigger.id)}, {limits_of(record, trigger)}"
+    return f"`{trigger.id}` begins to fire{again_}: {inline(trigger.title or trigger.id)}, {limits_of(record, trigger)}"
 
 
 def _arm(record: DecisionRecord, name: str) -> str:
