@@ -36,7 +36,7 @@ Chain = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(slots=True)
 class Meter:
-    """Effort spent and allowed, in CP-SAT's units; 2.5·10⁸ rewrites tried in a scenario count as one (some 3 s)."""
+    """Effort spent and allowed, in CP-SAT's units; 2.5·10⁸ rewrites tried in a scenario count as one (some 2 s)."""
 
     limit: float
     used: float = 0.0
