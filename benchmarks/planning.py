@@ -1,4 +1,4 @@
-"""How good and how quick a plan is: against trying everything, four and twenty rewrites, and a ten-minute solve.
+"""How good and how quick a plan is: against trying everything, four and twenty rewrites, and a far longer solve.
 
     python -m benchmarks planning [--small 200] [--problems 4] [--long 1] [--long-effort 200]
 
@@ -7,7 +7,7 @@ are not needed or not judged; every order, lane and weekly start is tried by cod
 The others are made up to be realistic (``planning_problems``): walls lognormal and correlated by common growth, efforts
 of 2 to 32 weeks, 183 days between major rewrites. ``tightness`` 1 leaves on the average as much time between walls as
 the team rules take. Each plan of four is solved in a process of its own, so that loading counts. The long solve is the
-same solver with another seed and far more effort; it ends early when its patience does. The table says how long it took.
+same solver with another seed and far more effort, which ends when its patience does (time: see table).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks planning", description="How good a plan is.")
     parser.add_argument("--small", type=int, default=200)
     parser.add_argument("--problems", type=int, default=4, help="problems of twenty rewrites")
-    parser.add_argument("--long", type=int, default=1, help="of these, how many are also solved for ten minutes")
+    parser.add_argument("--long", type=int, default=1, help="of these, how many are also solved with far more effort")
     parser.add_argument("--long-effort", type=float, default=200.0, help="some 2 s of CPU a unit")
     chosen = parser.parse_args(arguments)
     wrong, unproven = disagreements(chosen.small)
