@@ -188,6 +188,8 @@ def test_walls_that_are_past_are_planned_and_not_judged() -> None:
     plan = planned(replace(GIVEN, users=3000, growth_per_month=0.1))
     assert [rewrite.in_time_ratio is None for rewrite in plan.rewrites] == [True, False, False, False]
     assert plan.in_time_ratio == 1.0
+    assert not plan.feasible  # a wall that is past is a finding, whatever comes after it
+    assert plan.gives == ()
     assert plan.notes[-1].startswith("The limit is past already at data-architecture")
 
 

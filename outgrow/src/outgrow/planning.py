@@ -160,7 +160,8 @@ def reckon(
     rewrites = (
         planned_rewrites(case, problem, solution, outcome, request.wanted_ratio) if solution.placement.order else ()
     )
-    feasible = solution.in_time_ratio >= request.wanted_ratio
+    sure = solution.in_time_ratio >= request.wanted_ratio
+    feasible = sure and not any(candidate.past for candidate in case.candidates)
     plan = Plan(
         made_on=case.made_on,
         users_now=ground.users_now,
@@ -173,7 +174,7 @@ def reckon(
         feasible=feasible,
         rewrites=rewrites,
         not_planned=not_planned,
-        gives=() if feasible or not request.gives else _gives(case, declaration, request, solution),
+        gives=() if sure or not request.gives else _gives(case, declaration, request, solution),
         cost=cost_path(case, rewrites, outcome, declaration.costs),
         scenarios=case.scenarios,
         solution=solution if rewrites else None,

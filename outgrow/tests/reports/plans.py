@@ -259,6 +259,7 @@ def one_past() -> Plan:
     second = replace(second, candidate=wide, wall=(*second.wall[:2], None))
     return feasible(
         users_now=5000.0,
+        feasible=False,
         rewrites=(past, second, third),
         not_planned=(("distribution", "60,000 users are reached within 6 years in 4 % of the scenarios only"),),
         time_scale="1s=1d",

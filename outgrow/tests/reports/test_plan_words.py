@@ -44,7 +44,7 @@ PLANS = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("plans.py"
         ("nobody_free", "nobody-free", "with one person nobody is free"),
         ("nobody_free", "nobody-free", "a second person (then 87 %)"),
         ("nothing_ahead", "nothing-ahead", "no rewrite needs a place"),
-        ("one_past", "carried", "1A Partition is due already, and not part of that chance"),
+        ("one_past", "late", "1A Partition is past its wall: begin now, or tune."),
     ],
 )
 def test_the_answer_comes_first(shape: str, code: str, words: str) -> None:

@@ -25,7 +25,7 @@ from outgrow.imports.lead_time import read_lead_time
 from outgrow.imports.ramp_records import Loop, RampRequest, ReadRamp
 from outgrow.imports.ramps import RAMP_KINDS, detect, read_ramps
 from outgrow.points.declaration import Declaration, Signal
-from outgrow.quantities import format_duration, format_quantity, iso_date, parse_time
+from outgrow.quantities import DAY, format_duration, format_quantity, iso_date, parse_time
 from outgrow.signals.series import Origin, Ramp
 from outgrow.wiring import Workspace, chosen_point, open_workspace
 
@@ -101,7 +101,7 @@ def import_(
             request = RampRequest(name, quantile or _declared(declaration, name).quantile, loop, origin, metric)
             done += _import_ramps(workspace, ramps, request, _time(made))
         done += [_import_history(workspace, path, origin) for path in sorted_out[Kind.HISTORY]]
-        evidence = [_known_evidence(declaration, path, simulated) for path in sorted_out[Kind.EVIDENCE]]
+        evidence = [_known_evidence(workspace, path, simulated) for path in sorted_out[Kind.EVIDENCE]]
         done += [_keep_evidence(workspace, path, each) for path, each in evidence]
         done += [_import_lead_time(workspace, path, signal or LEAD_TIME) for path in sorted_out[Kind.GIT]]
     if as_json:
@@ -173,10 +173,12 @@ def _import_history(workspace: Workspace, path: Path, origin: Origin) -> _Done:
     )
 
 
-def _known_evidence(declaration: Declaration, path: Path, simulated: bool) -> tuple[Path, Evidence]:
+def _known_evidence(workspace: Workspace, path: Path, simulated: bool) -> tuple[Path, Evidence]:
     """The evidence in a file, about options that are declared."""
     evidence = read_evidence(path)
-    point = chosen_point(declaration, evidence.point)
+    if evidence.made_at > workspace.clock.now() + DAY:
+        raise ImportRefused(str(path), 1, f"{iso_date(evidence.made_at)} is yet to come; evidence was measured before")
+    point = chosen_point(workspace.declaration, evidence.point)
     named = {arm.option or "" for arm in evidence.arms} | {each.option for each in evidence.reported}
     unknown = sorted(named - {option.id for option in point.options} - {""})
     if unknown:

@@ -164,7 +164,7 @@ def _show(answer: Plan, without: Plan | None, declaration: Declaration, cost: bo
 
 def _next(answer: Plan) -> str:
     """The next sensible command: to what gives, to the decision that is due first, or to the calendar."""
-    if not answer.feasible:
+    if answer.gives or (not answer.rewrites and not answer.feasible):
         enough = next((give for give in answer.gives if give.enough), None)
         if enough is not None and enough.kind == "one-more-person":
             return f"outgrow plan --compare --people {answer.people + 1}"

@@ -39,7 +39,7 @@ _TABLE = 100
 _COLUMNS = (13, 5, 12, 12, 7)
 """Starts, shares, finishes, walls and chances; what is left of the width is for names."""
 
-_TONES = {"carried": "green", "nothing-ahead": "green", "not-carried": "red", "nobody-free": "red"}
+_TONES = {"carried": "green", "nothing-ahead": "green", "not-carried": "red", "late": "red", "nobody-free": "red"}
 
 
 def plan_table(plan: Plan, width: int, time_off: Sequence[TimeOff] = ()) -> RenderableType:

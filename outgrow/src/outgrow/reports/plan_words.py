@@ -13,7 +13,7 @@ from outgrow.quantities import Interval, significant
 from outgrow.reports.pace_words import growth_text, joined, number_word, people_text, users_text
 from outgrow.schedule.records import Candidate, CostPath, Plan, PlannedRewrite, Prototype, Relaxed, Wall
 
-HeadlineCode = Literal["carried", "not-carried", "nobody-free", "nothing-ahead"]
+HeadlineCode = Literal["carried", "not-carried", "late", "nobody-free", "nothing-ahead"]
 Dates = tuple[date | None, date | None, date | None]
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -42,7 +42,12 @@ def headline(plan: Plan) -> Headline:
     chance, wanted = chance_text(plan.in_time_ratio), chance_text(plan.wanted_ratio)
     if plan.feasible:
         sentence = f"{chance} chance that every rewrite that is needed is finished in time ({wanted} wanted)."
-        return Headline("carried", f"{_carriers(plan.people)} can carry this", f"{sentence} {_past(plan)}".strip())
+        return Headline("carried", f"{_carriers(plan.people)} can carry this", sentence)
+    if plan.in_time_ratio >= plan.wanted_ratio:
+        late = [label(one.candidate) for one in plan.rewrites if one.candidate.past]
+        verb = "is past its wall" if len(late) == 1 else "are past their walls"
+        rest = f" {chance} chance that all others are finished in time." if len(late) < len(plan.rewrites) else ""
+        return Headline("late", "This is late already", f"{joined(late)} {verb}: begin now, or tune.{rest}")
     sentence = f"{chance} chance that every rewrite that is needed is finished in time, {wanted} wanted."
     worst = weakest(plan)
     if worst is not None and worst.in_time_ratio is not None:
@@ -124,7 +129,7 @@ def label(candidate: Candidate) -> str:
 
 def last_start_text(plan: Plan) -> str:
     """What the last day of a start window stands for."""
-    if not plan.feasible:
+    if plan.in_time_ratio < plan.wanted_ratio:
         return "the last that keeps this chance"
     return f"the last that leaves {chance_text(plan.wanted_ratio)}"
 

@@ -264,7 +264,7 @@ class Plan:
         made_on: day 0. users_now, growth_per_month: what it starts from; growth 10/50/90 %.
         growth_source: ``measured`` (drawn paths), or ``given`` (a constant rate).
         start_rule: whether rewrites may start as early as the rules allow or wait for their milestones.
-        wanted_ratio: the chance that is called feasible. feasible: whether it is reached.
+        wanted_ratio: the chance that is called feasible. feasible: whether it is reached and no wall is past already.
         rewrites: in planned order. not_planned: (point, why) for points that need no place in it.
         gives: what could give, cheapest first; empty when feasible.
         scenarios, solution: how it was reckoned. notes: what a reader must know (assumed prices, simulated data).
