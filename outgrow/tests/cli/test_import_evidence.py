@@ -46,7 +46,7 @@ def test_evidence_is_kept_once_and_rules(outgrow: Any, folder: Path) -> None:
     [
         ({"option": "Z"}, "has no option 'Z'; it has tune, A, B"),
         ({"point": "elsewhere"}, "there is no point 'elsewhere'"),
-        ({"date": "2999-01-01"}, "2999-01-01 is yet to come"),
+        ({"date": "2099-01-01"}, "2099-01-01 is yet to come"),
         ({"ratio": {"low": 9, "mid": 6, "high": 13, "confidence": 0.95}}, "evidence.json:1"),
     ],
 )
