@@ -1,7 +1,7 @@
 # Everything here sets up what it needs, in .venv; a machine needs only Python >= 3.11 and make.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := outgrow/src outgrow/tests benchmarks checks
+SOURCES := outgrow/src outgrow/tests ventures/src ventures/tests benchmarks checks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench bench-setup docs lock clean
@@ -15,11 +15,11 @@ $(BIN)/uv: requirements-uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-uv.lock
 	@touch $@
 
-.venv/.ready: $(BIN)/uv requirements.lock outgrow/pyproject.toml
+.venv/.ready: $(BIN)/uv requirements.lock outgrow/pyproject.toml ventures/pyproject.toml
 	@echo "setting up .venv ..."
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable outgrow
-	@$(BIN)/python -m compileall -q outgrow/src
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable outgrow --editable ventures
+	@$(BIN)/python -m compileall -q outgrow/src ventures/src
 	@touch $@
 
 setup: .venv/.ready ## private environment in .venv, with .venv/bin/outgrow in it

@@ -1,0 +1,36 @@
+"""How a migration declares what a table is. Frozen: a later need gets a new function, so that old steps stay what
+they were.
+
+A regional table has the column `venture` first in its primary key. Its kind is kept as the table's comment: `log`
+the log itself; `state` the fold of the log, written only when an event is applied; `derived` what a consumer makes
+of the log; `work` what is under way (positions, deliveries) and may be lost without losing an acknowledged fact.
+"""
+
+from typing import Literal
+
+from alembic import op
+
+Grant = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
+ALL: tuple[Grant, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def regional(table: str, kind: Literal["log", "state", "derived", "work"], grants: tuple[Grant, ...] = ALL) -> None:
+    """Guards `regional.table` by its venture, for its owner too, and lets the application's role do what is granted."""
+    name = f'regional."{table}"'
+    op.execute(f"COMMENT ON TABLE {name} IS '{kind}'")
+    op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+    own = "venture = nullif(current_setting('ventures.venture', true), '')::uuid"
+    op.execute(f"CREATE POLICY own_venture ON {name} USING ({own}) WITH CHECK ({own})")
+    op.execute(f"GRANT {', '.join(grants)} ON {name} TO ventures_app")
+
+
+def global_(table: str, grants: tuple[Grant, ...] = ALL) -> None:
+    """Lets the application's role use `global.table`."""
+    op.execute(f'GRANT {", ".join(grants)} ON "global"."{table}" TO ventures_app')
+
+
+def scanned(table: str) -> None:
+    """Lets the workers' role see which venture has something to do: for tables of ids, numbers and times only."""
+    op.execute(f'CREATE POLICY scan ON regional."{table}" FOR SELECT TO ventures_runner USING (true)')
+    op.execute(f'GRANT SELECT ON regional."{table}" TO ventures_runner')

@@ -1,0 +1,98 @@
+"""Connections of one process, and the transactions on them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection, OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from ventures.database.scope import GlobalScope, Row, Scope, bind_venture
+from ventures.errors import Unavailable
+
+SEARCH_PATH = "-c search_path=regional"
+ACQUIRE_SECONDS = 5.0
+
+
+class Database:
+    """A pool of connections as the role that row-level security binds."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]], address: str) -> None:
+        self._pool = pool
+        self._address = address
+
+    @asynccontextmanager
+    async def venture(self, venture: UUID) -> AsyncIterator[Scope]:
+        """One transaction on one venture; committed at the end, rolled back where anything is raised.
+
+        Raises: Unavailable when PostgreSQL does not answer.
+        """
+        async with self._transaction() as connection:
+            await bind_venture(connection, venture)
+            yield Scope(connection, venture)
+
+    @asynccontextmanager
+    async def everywhere(self) -> AsyncIterator[GlobalScope]:
+        """One transaction on `global` tables; regional ones show no row in it."""
+        async with self._transaction() as connection:
+            yield GlobalScope(connection)
+
+    @asynccontextmanager
+    async def scanning(self) -> AsyncIterator[GlobalScope]:
+        """One transaction as the workers' role, which sees of every venture how far its log and its consumers are."""
+        async with self._transaction() as connection:
+            await connection.execute("SET LOCAL ROLE ventures_runner")
+            yield GlobalScope(connection)
+
+    @asynccontextmanager
+    async def trial(self, venture: UUID) -> AsyncIterator[Scope]:
+        """One transaction on one venture that is always rolled back, on a connection of its own without cached
+        plans, so that temporary tables can stand in front of the real ones.
+        """
+        async with await AsyncConnection.connect(
+            self._address, autocommit=True, prepare_threshold=None, options=SEARCH_PATH
+        ) as connection, connection.transaction(force_rollback=True):
+            await bind_venture(connection, venture)
+            yield Scope(connection, venture, prepare=None)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection[Row]]:
+        try:
+            async with (
+                self._pool.connection(timeout=ACQUIRE_SECONDS) as connection,
+                connection.pipeline(),
+                connection.transaction(),
+            ):
+                yield connection
+        except (OperationalError, PoolTimeout) as error:
+            raise Unavailable(
+                "The database does not answer; nothing of this request was kept unless it was acknowledged. Try again.",
+                retry_after_seconds=1,
+            ) from error
+
+    @asynccontextmanager
+    async def listening(self, channel: str) -> AsyncIterator[AsyncConnection[Row]]:
+        """A connection of its own that hears the channel's notifications (`connection.notifies()`)."""
+        async with await AsyncConnection.connect(self._address, autocommit=True) as connection:
+            await connection.execute(f'LISTEN "{channel}"'.encode())
+            yield connection
+
+
+async def _configured(connection: AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
+
+
+@asynccontextmanager
+async def opened(address: str, *, connections: int = 8) -> AsyncIterator[Database]:
+    """A `Database` on the address (a PostgreSQL URL) with at most so many connections, closed at the end."""
+    async with AsyncConnectionPool[AsyncConnection[Row]](
+        address,
+        min_size=1,
+        max_size=connections,
+        open=False,
+        configure=_configured,
+        kwargs={"options": SEARCH_PATH, "application_name": "ventures"},
+        check=None,
+    ) as pool:
+        yield Database(pool, address)

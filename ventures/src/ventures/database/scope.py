@@ -1,0 +1,106 @@
+"""The one place that scopes a query.
+
+A `Scope` is one transaction on one venture: the venture is bound to every statement as `%(venture)s` and set for the
+transaction, where the policies of row-level security read it. A `GlobalScope` is one transaction without a venture;
+the policies then show it no regional row at all. Statements are sent in pipeline mode: `run` does not wait for the
+server, and an error of such a statement surfaces at the next read or at the end of the transaction, which then rolls
+back.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, LiteralString, TypeVar, overload
+from uuid import UUID
+
+from psycopg import AsyncConnection, AsyncCursor
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class GlobalScope:
+    """One transaction that sees `global` tables only."""
+
+    def __init__(self, connection: AsyncConnection[Row], *, prepare: bool | None = True) -> None:
+        self.connection = connection
+        self._prepare = prepare
+
+    def _bound(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        return parameters
+
+    async def _sent(self, statement: LiteralString, parameters: Mapping[str, Any]) -> AsyncCursor[Row]:
+        cursor = self.connection.cursor(binary=True)
+        await cursor.execute(statement, self._bound(parameters), prepare=self._prepare)
+        return cursor
+
+    @overload
+    async def one(self, statement: LiteralString, /, **parameters: Any) -> Row | None: ...
+    @overload
+    async def one(self, statement: LiteralString, into: Callable[..., T], /, **parameters: Any) -> T | None: ...
+    async def one(
+        self, statement: LiteralString, into: Callable[..., Any] | None = None, /, **parameters: Any
+    ) -> Any | None:
+        """The first row, or None; with `into` (a struct with the columns' order of fields), made of it."""
+        row = await (await self._sent(statement, parameters)).fetchone()
+        return row if row is None or into is None else into(*row)
+
+    @overload
+    async def all(self, statement: LiteralString, /, **parameters: Any) -> list[Row]: ...
+    @overload
+    async def all(self, statement: LiteralString, into: Callable[..., T], /, **parameters: Any) -> list[T]: ...
+    async def all(
+        self, statement: LiteralString, into: Callable[..., Any] | None = None, /, **parameters: Any
+    ) -> list[Any]:
+        """All rows, in the statement's order."""
+        rows = await (await self._sent(statement, parameters)).fetchall()
+        return rows if into is None else [into(*row) for row in rows]
+
+    async def run(self, statement: LiteralString, /, **parameters: Any) -> None:
+        """Sent without waiting; use `changed` where the number of rows matters."""
+        await self._sent(statement, parameters)
+
+    async def run_many(self, statement: LiteralString, several: Iterable[Mapping[str, Any]], /) -> None:
+        """The statement once for each set of parameters, sent without waiting."""
+        for parameters in several:
+            await self._sent(statement, parameters)
+
+    async def changed(self, statement: LiteralString, /, **parameters: Any) -> int:
+        """How many rows the statement changed. Write `RETURNING 1` at its end: the rows are what is counted."""
+        return len(await (await self._sent(statement, parameters)).fetchall())
+
+    async def queued(self, statement: LiteralString, /, **parameters: Any) -> "Queued":
+        """Sent without waiting, its rows fetched later: for reads that should share one round trip."""
+        return Queued(await self._sent(statement, parameters))
+
+
+class Queued:
+    """Rows on their way."""
+
+    def __init__(self, cursor: AsyncCursor[Row]) -> None:
+        self._cursor = cursor
+
+    async def one(self) -> Row | None:
+        return await self._cursor.fetchone()
+
+    async def all(self) -> list[Row]:
+        return await self._cursor.fetchall()
+
+
+class Scope(GlobalScope):
+    """One transaction on one venture. `%(venture)s` is bound to every statement; no caller can bind another."""
+
+    def __init__(self, connection: AsyncConnection[Row], venture: UUID, *, prepare: bool | None = True) -> None:
+        super().__init__(connection, prepare=prepare)
+        self.venture = venture
+
+    def _bound(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "venture" in parameters:
+            raise TypeError("the scope binds the venture; a statement cannot be given another")
+        return {**parameters, "venture": self.venture}
+
+
+SET_VENTURE: LiteralString = "SELECT set_config('ventures.venture', %(venture)s, true)"
+
+
+async def bind_venture(connection: AsyncConnection[Row], venture: UUID) -> None:
+    """For this transaction only: the policies of row-level security read it."""
+    await connection.execute(SET_VENTURE, {"venture": str(venture)})

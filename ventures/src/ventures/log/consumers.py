@@ -1,0 +1,227 @@
+"""Consumers: whatever follows from the log, read from a position that is kept with what was made of it.
+
+Delivery is at least once, ordered within a venture, parallel across ventures and processes. A consumer's writes to
+the venture's own tables are in the transaction that moves its position, so they happen exactly once; what it does
+elsewhere must be idempotent by (venture, seq). An event that fails is tried again with back-off and then *parked*
+with the reason; later events of the same entity are parked behind it, so that order holds, and all others go on.
+`replay_parked` tries them again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import psycopg
+
+from ventures.database.pool import Database
+from ventures.database.scope import Scope
+from ventures.errors import Unavailable
+from ventures.log import sql
+from ventures.log.reading import read
+from ventures.log.records import Event
+from ventures.log.registry import Registry, UnknownEvent
+
+ATTEMPTS = 5
+"""How often an event is tried before it is parked."""
+BATCH = 200
+"""Events a transaction."""
+
+
+class Consumer(Protocol):
+    """`name` and `target` name its positions: a second target of the same consumer has positions of its own, so
+    that a new one can be filled beside the old. `handles`: the event types it wants; None means all.
+    """
+
+    name: str
+    target: str
+    handles: frozenset[str] | None
+
+    async def handle(self, scope: Scope, event: Event) -> None:
+        """Makes of the event what this consumer makes; a second time changes nothing."""
+
+    async def forget(self, scope: Scope) -> None:
+        """Deletes all it made of this venture's log, before it is read again from the beginning."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one turn did. `busy`: another process has this venture. `retry_at`: an event failed and is tried again
+    then.
+    """
+
+    moved: int = 0
+    more: bool = False
+    busy: bool = False
+    retry_at: datetime | None = None
+    parked: int = 0
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Parked:
+    """An event that a consumer could not handle, and why."""
+
+    seq: int
+    entity: UUID
+    reason: str
+    parked_at: datetime
+
+
+class EventFailed(Exception):
+    """Carries the failing event out of the transaction that it rolls back."""
+
+    def __init__(self, event: Event, reason: str) -> None:
+        super().__init__(reason)
+        self.event = event
+        self.reason = reason
+
+
+async def step(
+    database: Database, registry: Registry, consumer: Consumer, venture: UUID, *, now: Callable[[], datetime]
+) -> Step:
+    """One turn: the next events of one venture for one consumer, in one transaction. Raises: Unavailable."""
+    try:
+        return await _turn(database, registry, consumer, venture, BATCH, now)
+    except EventFailed as failed:
+        if failed.event.seq > 1:
+            # what came before the failing event is good: keep it, so that only the failing one is tried again
+            async with database.venture(venture) as scope:
+                row = await scope.one(sql.WAIT_FOR_POSITION, consumer=consumer.name, target=consumer.target)
+            before = failed.event.seq - 1 - (row[0] if row else 0)
+            if before > 0:
+                try:
+                    await _turn(database, registry, consumer, venture, before, now)
+                except EventFailed as earlier:
+                    failed = earlier
+        return await _failed(database, consumer, failed, now)
+
+
+async def _turn(
+    database: Database, registry: Registry, consumer: Consumer, venture: UUID, most: int, now: Callable[[], datetime]
+) -> Step:
+    which = {"consumer": consumer.name, "target": consumer.target}
+    async with database.venture(venture) as scope:
+        await scope.run(sql.OPEN_POSITION, **which)
+        taking = await scope.queued(sql.TAKE_POSITION, **which)
+        parked = await scope.queued(sql.PARKED, **which)
+        taken = await taking.one()
+        if taken is None:
+            return Step(busy=True)
+        position, _ = taken
+        held = {entity: seq for seq, entity, *_ in await parked.all()}
+        events = await read(scope, registry, position, most)
+        for event in events:
+            if consumer.handles is not None and event.type not in consumer.handles:
+                continue
+            if event.entity in held:
+                reason = f"waits for event {held[event.entity]} of the same entity, which is parked"
+                await scope.run(sql.PARK, **which, seq=event.seq, entity=event.entity, reason=reason, at=now())
+                continue
+            await _handled(scope, consumer, event)
+        if events:
+            await scope.run(sql.MOVE_POSITION, **which, seq=events[-1].seq)
+    if not events:
+        return Step()
+    return Step(moved=len(events), more=len(events) == most, oldest=events[0].at)
+
+
+async def _handled(scope: Scope, consumer: Consumer, event: Event) -> None:
+    try:
+        await consumer.handle(scope, event)
+    except (Unavailable, psycopg.OperationalError):
+        raise
+    except Exception as error:  # a consumer is foreign code: whatever it raises parks the event, never the consumer
+        raise EventFailed(event, f"{type(error).__name__}: {error}"[:1000]) from error
+
+
+async def _failed(database: Database, consumer: Consumer, failed: EventFailed, now: Callable[[], datetime]) -> Step:
+    which = {"consumer": consumer.name, "target": consumer.target}
+    event = failed.event
+    async with database.venture(event.venture) as scope:
+        await scope.run(sql.OPEN_POSITION, **which)
+        row = await scope.one(sql.WAIT_FOR_POSITION, **which)
+        if row is None or row[0] != event.seq - 1:
+            return Step(more=True)
+        retry_at = now() + timedelta(seconds=0.1)
+        counted = await scope.one(sql.COUNT_FAILURE, **which, seq=event.seq - 1, retry_at=retry_at)
+        failures = counted[0] if counted else 1
+        if failures < ATTEMPTS:
+            return Step(retry_at=now() + timedelta(seconds=0.1 * 2**failures))
+        reason = f"{failures} attempts, the last: {failed.reason}"
+        await scope.run(sql.PARK, **which, seq=event.seq, entity=event.entity, reason=reason, at=now())
+        await scope.run(sql.MOVE_POSITION, **which, seq=event.seq)
+    return Step(moved=1, more=True, parked=1)
+
+
+async def parked(scope: Scope, consumer: Consumer) -> list[Parked]:
+    """The venture's parked events of a consumer, in order."""
+    return await scope.all(sql.PARKED, Parked, consumer=consumer.name, target=consumer.target)
+
+
+async def replay_parked(
+    database: Database, registry: Registry, consumer: Consumer, venture: UUID, *, now: Callable[[], datetime]
+) -> tuple[int, int]:
+    """Tries the venture's parked events again, in order; → (handled, still parked). An entity's later events wait
+    for its first.
+    """
+    which = {"consumer": consumer.name, "target": consumer.target}
+    async with database.venture(venture) as scope:
+        waiting = await parked(scope, consumer)
+    handled, stuck = 0, set[UUID]()
+    for one in waiting:
+        if one.entity in stuck:
+            continue
+        try:
+            async with database.venture(venture) as scope:
+                await scope.one(sql.WAIT_FOR_POSITION, **which)
+                (event,) = await scope.all(sql.ONE_EVENT, registry.event, seq=one.seq)
+                await _handled(scope, consumer, event)
+                await scope.run(sql.UNPARK, **which, seq=one.seq)
+            handled += 1
+        except (EventFailed, UnknownEvent) as error:
+            stuck.add(one.entity)
+            async with database.venture(venture) as scope:
+                await scope.run(sql.PARK, **which, seq=one.seq, entity=one.entity, reason=str(error), at=now())
+    return handled, len(waiting) - handled
+
+
+async def rewind(database: Database, consumer: Consumer, venture: UUID) -> None:
+    """Forgets all the consumer made of this venture and sets its position to the beginning; the workers do the rest."""
+    which = {"consumer": consumer.name, "target": consumer.target}
+    async with database.venture(venture) as scope:
+        await scope.run(sql.OPEN_POSITION, **which)
+        await scope.one(sql.WAIT_FOR_POSITION, **which)
+        await consumer.forget(scope)
+        await scope.run(sql.UNPARK_ALL, **which)
+        await scope.run(sql.MOVE_POSITION, **which, seq=0)
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far a consumer is behind, over all ventures. `seconds`: age of the oldest move of a log it has not caught
+    up with.
+    """
+
+    consumer: str
+    target: str
+    ventures: int
+    events: int
+    seconds: float
+    failing: int
+    parked: int
+
+
+async def lags(database: Database, consumers: Sequence[Consumer], now: datetime) -> list[Lag]:
+    """One line a consumer."""
+    found = []
+    async with database.scanning() as scope:
+        in_parking = {(name, target): count for name, target, count in await scope.all(sql.SCAN_PARKED)}
+        for consumer in consumers:
+            row = await scope.one(sql.SCAN_LAG, consumer=consumer.name, target=consumer.target)
+            ventures, events, oldest, failing = row or (0, 0, None, 0)
+            seconds = max((now - oldest).total_seconds(), 0.0) if oldest else 0.0
+            left = in_parking.get((consumer.name, consumer.target), 0)
+            found.append(Lag(consumer.name, consumer.target, ventures, events, seconds, failing, left))
+    return found

@@ -1,0 +1,126 @@
+"""`append`: a command changes the state and appends its events in one transaction."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+
+from ventures.database.pool import Database
+from ventures.database.scope import Scope
+from ventures.errors import Conflict, Invalid, NotFound
+from ventures.identifiers import NewId
+from ventures.log import sql
+from ventures.log.bell import Bell
+from ventures.log.chain import link, origin
+from ventures.log.records import Actor, Appended, Authority, Command, Event, Fact, Head, Unit
+from ventures.log.registry import Registry
+
+MOST_EVENTS = 10_000
+"""Events of one command with its reactions; more is a loop between rooms."""
+
+
+class Spine:
+    """The one door by which a venture changes."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        authority: Authority,
+        *,
+        bell: Bell | None,
+        now: Callable[[], datetime],
+        new_id: NewId,
+    ) -> None:
+        self.database = database
+        self.registry = registry
+        self._authority = authority
+        self._bell = bell
+        self._now = now
+        self._new_id = new_id
+
+    async def append(self, venture: UUID, command: Command, *, actor: Actor, idem: str | None = None) -> Appended:
+        """Carries the command out and returns its events; all of it or nothing.
+
+        idem: idempotency key, 1–200 characters, unique in the venture. A second append with the same key, actor and
+        command does nothing and returns the first one's events.
+
+        Raises: Refused, of the kind that fits; Unavailable when the database did not answer. After Unavailable it
+        is not known whether the command was carried out: ask again with the same key.
+        """
+        request = None if idem is None else _digest(actor, command)
+        async with self.database.venture(venture) as scope:
+            if command.founds:
+                await scope.run(sql.FOUND_HEAD, hash=origin(venture), at=self._now())
+            locking = await scope.queued(sql.LOCK_HEAD)
+            asked = await self._authority.ask(scope, actor)
+            earlier = await scope.queued(sql.BATCH_OF_KEY, idem=idem) if idem is not None else None
+            row = await locking.one()
+            if row is None:
+                raise NotFound("There is no such venture, or you are not a member of it.")
+            head = Head(*row)
+            if not command.founds:
+                await asked.allow(command.feature, command.action)
+            if earlier is not None and (done := await earlier.one()) is not None:
+                return await self._earlier(scope, done[0], done[1], request)
+            if command.founds is (head.seq > 0):
+                raise Conflict(
+                    "This venture exists already." if command.founds else "This venture has not been founded."
+                )
+            unit = Unit(scope, actor, max(self._now(), head.moved_at), self._new_id)
+            facts = await self.registry.decide[type(command)](unit, command)
+            events = await self._carried_out(unit, head, facts, idem, request)
+        if self._bell is not None and events:
+            self._bell.ring(venture)
+        return Appended(tuple(events))
+
+    async def _earlier(self, scope: Scope, batch: int, request_then: bytes | None, request: bytes | None) -> Appended:
+        if request_then != request:
+            raise Invalid("This idempotency key was used for another request: use a new key for a new request.")
+        return Appended(tuple(await scope.all(sql.EVENTS_OF_BATCH, self.registry.event, batch=batch)), replayed=True)
+
+    async def _carried_out(
+        self, unit: Unit, head: Head, facts: Sequence[Fact], idem: str | None, request: bytes | None
+    ) -> list[Event]:
+        """Applies facts and what follows from them, breadth first, and appends them as events."""
+        events: list[Event] = []
+        waiting: list[tuple[Fact, int | None]] = [(fact, None) for fact in facts]
+        seq, digest, actor = head.seq, head.hash, str(unit.actor)
+        while waiting:
+            fact, cause = waiting.pop(0)
+            seq += 1
+            if seq - head.seq > MOST_EVENTS:
+                raise RuntimeError(
+                    f"more than {MOST_EVENTS} events of one command: rooms react to each other without end"
+                )
+            first = not events
+            row = {
+                "seq": seq,
+                "epoch": head.epoch,
+                "type": fact.type,
+                "entity": fact.entity,
+                "actor": actor,
+                "at": unit.at,
+                "batch": head.seq + 1,
+                "cause": cause,
+                "idem": idem if first else None,
+                "schema_version": fact.schema_version,
+            }
+            data = msgspec.json.encode(fact).decode()
+            kept = request if first else None
+            digest = link(digest, venture=unit.scope.venture, request=kept, data=data, **row)  # type: ignore[arg-type]
+            event = Event(venture=unit.scope.venture, data=fact, hash=digest, **row)  # type: ignore[arg-type]
+            await unit.scope.run(sql.APPEND, request=kept, data=data, hash=digest, **row)
+            await self.registry.apply[fact.type](unit.scope, event)
+            events.append(event)
+            for react in self.registry.react.get(fact.type, ()):
+                waiting.extend((caused, seq) for caused in await react(unit, event))
+        if events:
+            await unit.scope.run(sql.MOVE_HEAD, seq=seq, hash=digest, at=unit.at)
+        return events
+
+
+def _digest(actor: Actor, command: Command) -> bytes:
+    return sha256(f"{actor}\n{type(command).__name__}\n".encode() + msgspec.json.encode(command)).digest()
