@@ -1,0 +1,26 @@
+"""Processes that end when the one that started them does."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def dies_with_parent(how: int) -> Callable[[], None] | None:
+    """What `subprocess.Popen(preexec_fn=…)` takes so that the child gets this signal when the starting thread ends.
+
+    None where the system has no such thing; then the child has to watch its parent itself.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    us = os.getpid()
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, how, 0, 0, 0)
+        if os.getppid() != us:  # it ended before we asked
+            os._exit(1)
+
+    return ask
