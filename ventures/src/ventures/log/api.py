@@ -2,16 +2,20 @@
 
 from ventures.log.bell import Bell
 from ventures.log.consumers import Consumer, Lag, Parked, Step, lags, parked, replay_parked, rewind, step
+from ventures.log.loops import Loop
 from ventures.log.reading import head, read, read_all, verify_chain
 from ventures.log.records import (
     Actor,
     Appended,
+    Apply,
     Asked,
     Authority,
     Command,
+    Decide,
     Event,
     Fact,
     Head,
+    React,
     Room,
     Unit,
     feature_of,
@@ -20,21 +24,26 @@ from ventures.log.registry import Registry, UnknownEvent
 from ventures.log.replay import Difference, Replay, replay
 from ventures.log.runner import Runner
 from ventures.log.spine import Spine
+from ventures.log.versions import require_version
 
 __all__ = [
     "Actor",
     "Appended",
+    "Apply",
     "Asked",
     "Authority",
     "Bell",
     "Command",
     "Consumer",
+    "Decide",
     "Difference",
     "Event",
     "Fact",
     "Head",
     "Lag",
+    "Loop",
     "Parked",
+    "React",
     "Registry",
     "Replay",
     "Room",
@@ -51,6 +60,7 @@ __all__ = [
     "read_all",
     "replay",
     "replay_parked",
+    "require_version",
     "rewind",
     "step",
     "verify_chain",

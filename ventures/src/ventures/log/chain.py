@@ -55,8 +55,8 @@ async def first_fault(venture: UUID, rows: AsyncIterator[Iterable[tuple[Any, ...
             if seq != expected:
                 return expected, f"event {expected} is missing: the next one is {seq}"
             computed = link(
-                before, venture=venture, seq=seq, epoch=epoch, type=kind, entity=entity, actor=actor, at=at, batch=first,
-                cause=cause, idem=idem, request=request, schema_version=schema_version, data=data,
+                before, venture=venture, seq=seq, epoch=epoch, type=kind, entity=entity, actor=actor, at=at,
+                batch=first, cause=cause, idem=idem, request=request, schema_version=schema_version, data=data,
             )  # fmt: skip
             if computed != stored:
                 return seq, f"event {seq} is not what was appended: its hash does not follow from its content"

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol
 from uuid import UUID
 
 import msgspec
+from typing_extensions import TypeVar
 
 from ventures.database.scope import Scope
 from ventures.identifiers import NewId
@@ -52,7 +53,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     entity: UUID
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+D = TypeVar("D", bound=Fact, covariant=True, default=Fact)
+
+
+class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     """A fact in its place in the log.
 
     seq: 1, 2, 3, … within the venture, without gaps, in the order of commits.
@@ -71,7 +75,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cause: int | None
     idem: str | None
     schema_version: int
-    data: Fact
+    data: D
     hash: bytes
 
     @property
@@ -106,10 +110,12 @@ class Unit:
 
 Decide = Callable[[Unit, Any], Awaitable[Sequence[Fact]]]
 """(unit, command) → facts. Reads and refuses, never writes."""
-Apply = Callable[[Scope, Event], Awaitable[None]]
-"""Writes the state that an event means; depends on nothing but the event and the rows."""
-React = Callable[[Unit, Event], Awaitable[Sequence[Fact]]]
-"""What follows from an event in the same transaction, in another room; reads the state after the event."""
+Apply = Callable[[Scope, Any], Awaitable[None]]
+"""(scope, event): writes the state that the event means; depends on nothing but the event and the rows."""
+React = Callable[[Unit, Any], Awaitable[Sequence[Fact]]]
+"""(unit, event) → facts that follow from it in the same transaction, in another room; reads the state after the
+event.
+"""
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Data of one schema version → of the next."""
 
@@ -128,14 +134,17 @@ class Room:
 class Asked(Protocol):
     """A question about the actor's rights that is on its way to the database."""
 
-    async def allow(self, feature: str, action: str) -> None:
-        """Returns where the action is allowed. Raises: Forbidden, or NotFound where the actor is no member."""
+    async def allow(self, actor: Actor, feature: str, action: str) -> None:
+        """Returns where the actor, of the account asked about, may. Raises: Forbidden; NotFound for who is no
+        member.
+        """
 
 
 class Authority(Protocol):
     """Who may do what in a venture; `tenancy` knows."""
 
-    async def ask(self, scope: Scope, actor: Actor) -> Asked: ...
+    async def ask(self, scope: Scope, account: UUID | None) -> Asked:
+        """Sends the question without waiting for the answer; None for a part of the platform."""
 
 
 @dataclass(frozen=True)

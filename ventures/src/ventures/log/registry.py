@@ -63,8 +63,8 @@ class Registry:
         known = self.facts.get(kind)
         if known is None or schema_version > known.schema_version:
             raise UnknownEvent(
-                f"event {seq} of venture {venture} is {kind} version {schema_version}, which this version of ventures does "
-                "not know: start the version that wrote it, or a later one"
+                f"event {seq} of venture {venture} is {kind} version {schema_version}, which this version of ventures "
+                "does not know: start the version that wrote it, or a later one"
             )
         if schema_version == known.schema_version:
             return msgspec.json.decode(data, type=known)

@@ -36,7 +36,7 @@ class Spine:
     ) -> None:
         self.database = database
         self.registry = registry
-        self._authority = authority
+        self.authority = authority
         self._bell = bell
         self._now = now
         self._new_id = new_id
@@ -55,14 +55,14 @@ class Spine:
             if command.founds:
                 await scope.run(sql.FOUND_HEAD, hash=origin(venture), at=self._now())
             locking = await scope.queued(sql.LOCK_HEAD)
-            asked = await self._authority.ask(scope, actor)
+            asked = await self.authority.ask(scope, actor.account)
             earlier = await scope.queued(sql.BATCH_OF_KEY, idem=idem) if idem is not None else None
             row = await locking.one()
             if row is None:
                 raise NotFound("There is no such venture, or you are not a member of it.")
             head = Head(*row)
             if not command.founds:
-                await asked.allow(command.feature, command.action)
+                await asked.allow(actor, command.feature, command.action)
             if earlier is not None and (done := await earlier.one()) is not None:
                 return await self._earlier(scope, done[0], done[1], request)
             if command.founds is (head.seq > 0):

@@ -1,0 +1,39 @@
+"""Tenancy: a venture's profile, its members."""
+
+from alembic import op
+
+from ventures.database.migrations.declare import regional
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.execute("""
+        CREATE TABLE regional.profile (
+            venture uuid PRIMARY KEY REFERENCES regional.log_head (venture) ON DELETE CASCADE,
+            name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+            zone text NOT NULL,
+            founded_by uuid NOT NULL,
+            founded_at timestamptz NOT NULL,
+            version integer NOT NULL,
+            deleted_at timestamptz
+        )""")
+    op.execute("""
+        CREATE TABLE regional.membership (
+            venture uuid NOT NULL REFERENCES regional.profile (venture) ON DELETE CASCADE,
+            account uuid NOT NULL,
+            role text NOT NULL CHECK (role IN ('owner', 'manager', 'approver', 'author', 'viewer')),
+            display_name text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
+            joined_at timestamptz NOT NULL,
+            left_at timestamptz,
+            version integer NOT NULL,
+            PRIMARY KEY (venture, account)
+        )""")
+    regional("profile", "state")
+    regional("membership", "state")
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE regional.membership")
+    op.execute("DROP TABLE regional.profile")

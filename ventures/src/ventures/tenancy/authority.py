@@ -1,0 +1,40 @@
+"""Who may do what in a venture: the answer to the spine's and every read's question, from one row and one table."""
+
+from uuid import UUID
+
+from ventures.database.scope import Queued, Scope
+from ventures.errors import NotFound
+from ventures.log.api import Actor
+from ventures.tenancy import sql
+from ventures.tenancy.permissions import require
+
+NO_SUCH_VENTURE = "There is no such venture, or you are not a member of it."
+NOBODY = UUID(int=0)
+
+
+class Question:
+    """A look at an account's membership that is on its way."""
+
+    def __init__(self, venture: UUID, row: Queued) -> None:
+        self._venture = venture
+        self._row = row
+
+    async def allow(self, actor: Actor, feature: str, action: str) -> None:
+        """Returns where the actor may. Parts of the platform may all they do; a key at most what its owner may.
+
+        Raises: NotFound for who is no member, or a key made for another venture; Forbidden.
+        """
+        row = await self._row.one()
+        if actor.system is not None:
+            return
+        if row is None or actor.venture not in (None, self._venture):
+            raise NotFound(NO_SUCH_VENTURE)
+        require(row[0], actor.scopes, feature, action)
+
+
+class Memberships:
+    """The `Authority` of the platform."""
+
+    async def ask(self, scope: Scope, account: UUID | None) -> Question:
+        """Sends the question without waiting for the answer."""
+        return Question(scope.venture, await scope.queued(sql.ROLE, account=account or NOBODY))

@@ -1,0 +1,81 @@
+"""The one permission table: role × feature → actions. Every feature asks it; nothing else decides who may do what."""
+
+from types import MappingProxyType
+from typing import Final, Literal, get_args
+
+from ventures.errors import Forbidden
+
+Role = Literal["owner", "manager", "approver", "author", "viewer"]
+Feature = Literal["tenancy", "content", "posts", "planner", "notifications", "analytics", "billing", "audit"]
+Action = Literal["view", "draft", "publish", "approve", "manage"]
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+FEATURES: Final[tuple[Feature, ...]] = get_args(Feature)
+ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+
+_ALL: Final[frozenset[Action]] = frozenset(ACTIONS)
+_VIEW: Final[frozenset[Action]] = frozenset({"view"})
+_DRAFT: Final[frozenset[Action]] = frozenset({"view", "draft"})
+_APPROVE: Final[frozenset[Action]] = frozenset({"view", "draft", "publish", "approve"})
+_NONE: Final[frozenset[Action]] = frozenset()
+
+PERMISSIONS: Final = MappingProxyType[Role, MappingProxyType[Feature, frozenset[Action]]](
+    {
+        "owner": MappingProxyType(dict.fromkeys(FEATURES, _ALL)),
+        "manager": MappingProxyType({feature: _VIEW if feature == "billing" else _ALL for feature in FEATURES}),
+        "approver": MappingProxyType(
+            {
+                "tenancy": _VIEW,
+                "content": _APPROVE,
+                "posts": _APPROVE,
+                "planner": _DRAFT,
+                "notifications": _VIEW,
+                "analytics": _VIEW,
+                "billing": _NONE,
+                "audit": _VIEW,
+            }
+        ),
+        "author": MappingProxyType(
+            {
+                "tenancy": _VIEW,
+                "content": _DRAFT,
+                "posts": _DRAFT,
+                "planner": _DRAFT,
+                "notifications": _VIEW,
+                "analytics": _VIEW,
+                "billing": _NONE,
+                "audit": _NONE,
+            }
+        ),
+        "viewer": MappingProxyType(
+            {
+                "tenancy": _VIEW,
+                "content": _VIEW,
+                "posts": _VIEW,
+                "planner": _VIEW,
+                "notifications": _VIEW,
+                "analytics": _VIEW,
+                "billing": _NONE,
+                "audit": _NONE,
+            }
+        ),
+    }
+)
+
+
+def may(role: Role, feature: Feature, action: Action) -> bool:
+    """Whether the role may."""
+    return action in PERMISSIONS[role][feature]
+
+
+def permission(feature: str, action: str) -> str:
+    """As an API key's scope says it: "content:draft"."""
+    return f"{feature}:{action}"
+
+
+def require(role: Role, scopes: frozenset[str] | None, feature: str, action: str) -> None:
+    """Returns where role and, for a key, its scopes allow it. Raises: Forbidden."""
+    if action not in PERMISSIONS[role].get(feature, _NONE):  # type: ignore[call-overload]  # unknown features allow nothing
+        raise Forbidden(f"Your role here is {role}, which does not include “{action}” for {feature}. Ask an owner.")
+    if scopes is not None and permission(feature, action) not in scopes:
+        raise Forbidden(f"This API key does not include {permission(feature, action)}. Make a key that does.")
