@@ -38,8 +38,8 @@ class Spine:
         self.registry = registry
         self.authority = authority
         self._bell = bell
-        self._now = now
-        self._new_id = new_id
+        self.now = now
+        self.new_id = new_id
 
     async def append(self, venture: UUID, command: Command, *, actor: Actor, idem: str | None = None) -> Appended:
         """Carries the command out and returns its events; all of it or nothing.
@@ -53,7 +53,7 @@ class Spine:
         request = None if idem is None else _digest(actor, command)
         async with self.database.venture(venture) as scope:
             if command.founds:
-                await scope.run(sql.FOUND_HEAD, hash=origin(venture), at=self._now())
+                await scope.run(sql.FOUND_HEAD, hash=origin(venture), at=self.now())
             locking = await scope.queued(sql.LOCK_HEAD)
             asked = await self.authority.ask(scope, actor.account)
             earlier = await scope.queued(sql.BATCH_OF_KEY, idem=idem) if idem is not None else None
@@ -69,7 +69,7 @@ class Spine:
                 raise Conflict(
                     "This venture exists already." if command.founds else "This venture has not been founded."
                 )
-            unit = Unit(scope, actor, max(self._now(), head.moved_at), self._new_id)
+            unit = Unit(scope, actor, max(self.now(), head.moved_at), self.new_id)
             facts = await self.registry.decide[type(command)](unit, command)
             events = await self._carried_out(unit, head, facts, idem, request)
         if self._bell is not None and events:
