@@ -56,6 +56,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
 
+    @property
+    def database_address(self) -> str:
+        """DATABASE_URL, which every process that `serve` starts is given.
+
+        Raises: SettingsError where it is not set.
+        """
+        if self.database_url is None:
+            raise SettingsError("DATABASE_URL is not set. `ventures serve` runs a database of its own and sets it.")
+        return self.database_url
+
     def key(self, purpose: str) -> bytes:
         """32 bytes for one purpose, always the same for the same secret; one key says nothing about another.
 

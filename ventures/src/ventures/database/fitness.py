@@ -12,7 +12,8 @@ OLDEST_MAJOR: Final = 16
 
 ROLE: LiteralString = """
 SELECT current_user::text, rolsuper,
-       EXISTS (SELECT FROM pg_roles r WHERE (r.rolsuper OR r.rolbypassrls) AND pg_has_role(current_user, r.oid, 'MEMBER')),
+       EXISTS (SELECT FROM pg_roles r
+               WHERE (r.rolsuper OR r.rolbypassrls) AND pg_has_role(current_user, r.oid, 'MEMBER')),
        current_setting('server_version_num')::int / 10000,
        current_setting('server_version')
 FROM pg_roles WHERE rolname = current_user"""
@@ -77,7 +78,7 @@ def _role(session: psycopg.Connection[Any]) -> list[str]:
         found.append(f"DATABASE_URL signs in as {role}, a superuser, whom no policy binds. Use ventures_app.")
     elif bypass:
         found.append(
-            f"DATABASE_URL signs in as {role}, which has or may take BYPASSRLS, so that no policy binds it. Use ventures_app."
+            f"DATABASE_URL signs in as {role}, which has or may take BYPASSRLS: no policy binds it. Use ventures_app."
         )
     if major < OLDEST_MAJOR:
         found.append(f"The server is PostgreSQL {version}; at least {OLDEST_MAJOR} is needed.")

@@ -1,0 +1,181 @@
+"""`ventures doctor`: what is running and what is missing."""
+
+import asyncio
+import http.client
+import os
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+import psycopg
+import typer
+
+from ventures.cli.opening import app_address
+from ventures.cli.output import JsonOption, PlainOption, emit_json, emit_lines, printable
+from ventures.errors import DatabaseUnfit, SettingsError, VenturesError
+from ventures.log.api import Lag
+from ventures.settings import Settings, read
+
+State = Literal["fine", "finding", "unknown", "wrong"]
+WORST_FIRST: Final[tuple[State, ...]] = ("wrong", "finding", "unknown", "fine")
+EXIT_CODES: Final[dict[State, int]] = {"wrong": 2, "finding": 1, "unknown": 3, "fine": 0}
+STYLES: Final[dict[State, str]] = {"wrong": "bold red", "finding": "bold red", "unknown": "magenta", "fine": "green"}
+LATE_SECONDS: Final = 30.0
+"""Behind by so much for so long, a consumer is not merely busy."""
+ANSWER_SECONDS: Final = 5.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at: what was found, as a sentence, and what to do about it."""
+
+    id: str
+    state: State
+    sentence: str
+    next: str = ""
+
+
+def doctor(as_json: JsonOption = False, plain: PlainOption = False) -> None:
+    """Say what is running and what is missing, worst first. Ends with 0, 1 (a finding), 2 (settings) or 3 (unknown)."""
+    found = sorted(_look(), key=lambda finding: WORST_FIRST.index(finding.state))
+    if as_json:
+        emit_json({"ok": all(f.state == "fine" for f in found), "findings": msgspec.to_builtins(found)})
+    elif plain:
+        emit_lines((f.state, f.id, f.sentence, f.next) for f in found)
+    else:
+        _show(found)
+    raise typer.Exit(EXIT_CODES[found[0].state])
+
+
+def _show(found: Sequence[Finding]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for finding in found:
+        line = Text(f"{finding.state:8}", style=STYLES[finding.state]) + Text(
+            printable(finding.sentence), style="not bold"
+        )
+        console.print(line, soft_wrap=True)
+        if finding.next:
+            console.print(Text(f"{'':8}→ {printable(finding.next)}", style="dim"), soft_wrap=True)
+
+
+def _look() -> Iterator[Finding]:
+    try:
+        settings = read(os.environ)
+    except SettingsError as error:
+        for fault in str(error).split("\n"):
+            yield Finding("settings", "wrong", fault, "ventures settings, once it is right")
+        return
+    yield Finding("settings", "fine", "All settings are right.")
+    yield from _processes(settings)
+    try:
+        address = app_address(settings)
+    except DatabaseUnfit as error:
+        yield Finding("postgresql", "finding", str(error))
+        return
+    yield from _database(settings, address)
+
+
+def _processes(settings: Settings) -> Iterator[Finding]:
+    from ventures.workers.supervisor import alive, state
+
+    told = state(settings.data)
+    if alive(told) is None:
+        sentence = f"`ventures serve` does not run with the data in {settings.data}."
+        if told:
+            sentence = f"`ventures serve` was killed (it was process {told.get('pid')})."
+        yield Finding("serve", "finding", sentence, "ventures serve")
+        return
+    yield Finding("serve", "fine", f"`ventures serve` runs (process {told['pid']}).")
+    wanted = {"api": settings.api_processes, "worker": settings.worker_processes}
+    for kind, number in wanted.items():
+        running = [c for c in told.get("children", ()) if c.get("kind") == kind and alive(c) is not None]
+        state_: State = "fine" if len(running) >= number else "finding"
+        yield Finding(
+            kind,
+            state_,
+            f"{len(running)} of {number} {kind} processes run.",
+            "" if state_ == "fine" else "they are started again; why they end is in the messages of ventures serve",
+        )
+    yield _answers(str(told.get("url")), settings)
+
+
+def _answers(url: str, settings: Settings) -> Finding:
+    """Asks the process itself, not the address that people use, before which something else may stand."""
+    port = urlsplit(url).port if settings.public_url is None else settings.port
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 (what it listens on)
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/v1/openapi/openapi.json")
+        status = connection.getresponse().status
+    except OSError as error:
+        return Finding("answers", "finding", f"{host}:{port} does not answer: {error}.")
+    finally:
+        connection.close()
+    if status >= 500:
+        return Finding("answers", "finding", f"{host}:{port} answers with status {status}.")
+    return Finding("answers", "fine", f"{url} answers.")
+
+
+def _database(settings: Settings, address: str) -> Iterator[Finding]:
+    from ventures.database import fitness, migrate
+
+    try:
+        version = fitness.server_version(address)
+        yield Finding("postgresql", "fine", f"PostgreSQL {version} answers.")
+        unfit = fitness.faults(address)
+        for fault in unfit:
+            yield Finding("roles", "finding", fault)
+        if not unfit:
+            yield Finding("roles", "fine", "Row-level security binds the role that the application signs in as.")
+        vector = fitness.vector_version(address)
+        yield (
+            Finding("pgvector", "fine", f"pgvector {vector} is available.")
+            if vector
+            else Finding("pgvector", "finding", "pgvector is not available.", "install it in that PostgreSQL")
+        )
+        if lacking := migrate.missing(address):
+            sentence = f"The database lacks {len(lacking)} schema steps: {', '.join(lacking)}."
+            yield Finding("migrations", "finding", sentence, "ventures migrate")
+            return
+        yield Finding("migrations", "fine", "The database has the newest schema.")
+    except psycopg.OperationalError as error:
+        yield Finding("postgresql", "unknown", f"The database does not answer: {' '.join(str(error).split())}")
+        return
+    except DatabaseUnfit as error:
+        yield Finding("migrations", "finding", str(error))
+        return
+    yield from _consumers(settings, address)
+
+
+def _consumers(settings: Settings, address: str) -> Iterator[Finding]:
+    try:
+        lags = asyncio.run(_lags(settings, address))
+    except (VenturesError, psycopg.Error) as error:
+        yield Finding("consumers", "unknown", f"How far consumers are cannot be read: {error}")
+        return
+    for lag in lags:
+        name = f"{lag.consumer}/{lag.target}" if lag.target else lag.consumer
+        late = lag.seconds > LATE_SECONDS
+        if lag.events == 0:
+            sentence = f"Consumer {name} has caught up."
+        else:
+            sentence = (
+                f"Consumer {name} is {lag.events} events behind in {lag.ventures} ventures, for {lag.seconds:.0f} s"
+                + (f"; {lag.failing} of them fail and are tried again." if lag.failing else ".")
+            )
+        yield Finding(f"consumer:{name}", "finding" if late else "fine", sentence)
+        if lag.parked:
+            yield Finding(
+                f"parked:{name}", "finding", f"Consumer {name} could not handle {lag.parked} events; they are parked."
+            )
+
+
+async def _lags(settings: Settings, address: str) -> list[Lag]:
+    from ventures.log.api import lags
+    from ventures.wiring import open_platform
+
+    async with open_platform(settings, address) as platform:
+        return await lags(platform.database, platform.consumers, platform.now())

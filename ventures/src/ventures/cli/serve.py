@@ -1,0 +1,67 @@
+"""`ventures serve`: everything, with nothing to install by hand."""
+
+import os
+
+import msgspec
+
+from ventures.cli.opening import complete_environment, require_owner
+from ventures.cli.output import log_to_stderr, say
+from ventures.settings import Settings, read, with_secret
+
+
+def serve() -> None:
+    """Start everything: PostgreSQL unless DATABASE_URL is set, migrations, API, workers. Ctrl-C stops it in order."""
+    settings = read(os.environ)
+    log_to_stderr(settings.log_level)
+    where = "the database of DATABASE_URL" if settings.database_url else f"data in {settings.data}"
+    say(f"ventures starts: {settings.api_processes} API and {settings.worker_processes} worker processes, {where}")
+    if settings.database_url is not None:
+        require_owner(settings)
+    _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    from ventures.workers import supervisor
+
+    with supervisor.sole(settings.data):
+        listening = supervisor.listen(settings)
+        settings = msgspec.structs.replace(with_secret(settings), port=listening.getsockname()[1])
+        ours = settings.database_url is None
+        try:
+            settings = _with_database(settings)
+
+            def ready() -> None:
+                say(f"listening on {settings.base_url}")
+                say(f"next: the API's description at {settings.base_url}/v1/openapi · what is missing: ventures doctor")
+
+            supervisor.Supervisor(
+                settings=settings,
+                environment=complete_environment(settings, os.environ),
+                listening=listening,
+                database=settings.data if ours else None,
+                say=say,
+            ).run(ready=ready)
+        except BaseException:
+            if ours:
+                from ventures.database import embedded
+
+                embedded.stop(settings.data)
+            raise
+    say("stopped; all that was acknowledged is kept")
+
+
+def _with_database(settings: Settings) -> Settings:
+    """The settings with the application's address, of a database that is migrated and fit."""
+    from ventures.database import embedded, fitness
+    from ventures.database.migrate import migrate
+
+    if settings.database_url is not None:
+        owner, app = require_owner(settings), settings.database_url
+    else:
+        addresses = embedded.start(settings.data, ends_with_us=True)
+        owner, app = addresses.owner, addresses.app
+        say(f"PostgreSQL {fitness.server_version(app)} runs; its log is in {settings.data / 'logs'}")
+    if steps := migrate(owner):
+        say(f"the database is brought up to date: {', '.join(steps)}")
+    fitness.check(app)
+    return msgspec.structs.replace(settings, database_url=app)
