@@ -99,23 +99,21 @@ def _processes(settings: Settings) -> Iterator[Finding]:
             f"{len(running)} of {number} {kind} processes run.",
             "" if state_ == "fine" else "they are started again; why they end is in the messages of ventures serve",
         )
-    yield _answers(str(told.get("url")), settings)
+    yield _answers(str(told.get("url")))
 
 
-def _answers(url: str, settings: Settings) -> Finding:
+def _answers(url: str) -> Finding:
     """Asks the process itself, not the address that people use, before which something else may stand."""
-    port = urlsplit(url).port if settings.public_url is None else settings.port
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 (what it listens on)
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/v1/openapi/openapi.json")
         status = connection.getresponse().status
-    except OSError as error:
-        return Finding("answers", "finding", f"{host}:{port} does not answer: {error}.")
+    except (OSError, http.client.HTTPException) as error:
+        return Finding("answers", "finding", f"{url} does not answer: {error}.")
     finally:
         connection.close()
     if status >= 500:
-        return Finding("answers", "finding", f"{host}:{port} answers with status {status}.")
+        return Finding("answers", "finding", f"{url} answers with status {status}.")
     return Finding("answers", "fine", f"{url} answers.")
 
 

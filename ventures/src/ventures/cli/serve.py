@@ -15,6 +15,8 @@ def serve() -> None:
     log_to_stderr(settings.log_level)
     where = "the database of DATABASE_URL" if settings.database_url else f"data in {settings.data}"
     say(f"ventures starts: {settings.api_processes} API and {settings.worker_processes} worker processes, {where}")
+    if os.geteuid() == 0:
+        say("this is root: an account of its own is safer (deploy/ventures.service)")
     if settings.database_url is not None:
         require_owner(settings)
     _serve(settings)
@@ -31,7 +33,8 @@ def _serve(settings: Settings) -> None:
             settings = _with_database(settings)
 
             def ready() -> None:
-                say(f"listening on {settings.base_url}")
+                people = "" if settings.public_url is None else f", for people at {settings.public_url}"
+                say(f"listening on {settings.local_url}{people}")
                 say(f"next: the API's description at {settings.base_url}/v1/openapi · what is missing: ventures doctor")
 
             supervisor.Supervisor(

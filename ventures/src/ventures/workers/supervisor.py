@@ -180,7 +180,7 @@ class Supervisor:
             for child in self.children
             if child.process is not None
         ]
-        state = {**_identity(os.getpid()), "url": self.settings.base_url, "children": children}
+        state = {**_identity(os.getpid()), "url": self.settings.local_url, "children": children}
         file = state_file(self.settings.data)
         unfinished = file.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(state))

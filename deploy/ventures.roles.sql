@@ -1,0 +1,14 @@
+-- The roles and the database, for a PostgreSQL (16 or newer) that is looked after elsewhere. Once, as a superuser:
+--   VENTURES_OWNER_PASSWORD=… VENTURES_APP_PASSWORD=… psql -v ON_ERROR_STOP=1 -f ventures.roles.sql
+\getenv owner_password VENTURES_OWNER_PASSWORD
+\getenv app_password VENTURES_APP_PASSWORD
+SET password_encryption = 'scram-sha-256';
+CREATE ROLE ventures_owner LOGIN PASSWORD :'owner_password'
+    NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION;
+CREATE ROLE ventures_app LOGIN PASSWORD :'app_password'
+    NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION;
+CREATE ROLE ventures_runner NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION;
+GRANT ventures_runner TO ventures_app WITH INHERIT FALSE, SET TRUE;
+CREATE DATABASE ventures OWNER ventures_owner;
+REVOKE ALL ON DATABASE ventures FROM PUBLIC;
+GRANT CONNECT ON DATABASE ventures TO ventures_app;
