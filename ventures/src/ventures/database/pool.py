@@ -33,6 +33,15 @@ class Database:
             yield Scope(connection, venture)
 
     @asynccontextmanager
+    async def reading(self, venture: UUID) -> AsyncIterator[Scope]:
+        """The same for reads only, without the round trip of a commit: statements of one pipeline are one
+        transaction by themselves, which ends with it, and the setting of the venture with both.
+        """
+        async with self._pipeline() as connection:
+            await bind_venture(connection, venture)
+            yield Scope(connection, venture)
+
+    @asynccontextmanager
     async def everywhere(self) -> AsyncIterator[GlobalScope]:
         """One transaction on `global` tables; regional ones show no row in it."""
         async with self._transaction() as connection:
@@ -50,20 +59,24 @@ class Database:
         """One transaction on one venture that is always rolled back, on a connection of its own without cached
         plans, so that temporary tables can stand in front of the real ones.
         """
-        async with await AsyncConnection.connect(
-            self._address, autocommit=True, prepare_threshold=None, options=SEARCH_PATH
-        ) as connection, connection.transaction(force_rollback=True):
+        async with (
+            await AsyncConnection.connect(
+                self._address, autocommit=True, prepare_threshold=None, options=SEARCH_PATH
+            ) as connection,
+            connection.transaction(force_rollback=True),
+        ):
             await bind_venture(connection, venture)
             yield Scope(connection, venture, prepare=None)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection[Row]]:
+        async with self._pipeline() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _pipeline(self) -> AsyncIterator[AsyncConnection[Row]]:
         try:
-            async with (
-                self._pool.connection(timeout=ACQUIRE_SECONDS) as connection,
-                connection.pipeline(),
-                connection.transaction(),
-            ):
+            async with self._pool.connection(timeout=ACQUIRE_SECONDS) as connection, connection.pipeline():
                 yield connection
         except (OperationalError, PoolTimeout) as error:
             raise Unavailable(

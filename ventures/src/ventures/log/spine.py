@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -86,6 +87,7 @@ class Spine:
     ) -> list[Event]:
         """Applies facts and what follows from them, breadth first, and appends them as events."""
         events: list[Event] = []
+        rows: list[dict[str, Any]] = []
         waiting: list[tuple[Fact, int | None]] = [(fact, None) for fact in facts]
         seq, digest, actor = head.seq, head.hash, str(unit.actor)
         while waiting:
@@ -112,13 +114,15 @@ class Spine:
             kept = request if first else None
             digest = link(digest, venture=unit.scope.venture, request=kept, data=data, **row)  # type: ignore[arg-type]
             event = Event(venture=unit.scope.venture, data=fact, hash=digest, **row)  # type: ignore[arg-type]
-            await unit.scope.run(sql.APPEND, request=kept, data=data, hash=digest, **row)
+            if rows:
+                await unit.scope.run(sql.APPEND, **rows.pop())
+            rows.append({**row, "request": kept, "data": data, "hash": digest})
             await self.registry.apply[fact.type](unit.scope, event)
             events.append(event)
             for react in self.registry.react.get(fact.type, ()):
                 waiting.extend((caused, seq) for caused in await react(unit, event))
-        if events:
-            await unit.scope.run(sql.MOVE_HEAD, seq=seq, hash=digest, at=unit.at)
+        if rows:
+            await unit.scope.run(sql.APPEND_AND_MOVE_HEAD, **rows.pop())
         return events
 
 

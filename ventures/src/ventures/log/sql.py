@@ -14,10 +14,17 @@ SELECT epoch, seq, hash, moved_at FROM log_head WHERE venture = %(venture)s FOR 
 HEAD: LiteralString = """
 SELECT epoch, seq, hash, moved_at FROM log_head WHERE venture = %(venture)s"""
 
-MOVE_HEAD: LiteralString = """
-UPDATE log_head SET seq = %(seq)s, hash = %(hash)s, moved_at = %(at)s WHERE venture = %(venture)s"""
-
 APPEND: LiteralString = """
+INSERT INTO event
+    (venture, seq, epoch, type, entity, actor, at, batch, cause, idem, request, schema_version, data, hash)
+VALUES
+    (%(venture)s, %(seq)s, %(epoch)s, %(type)s, %(entity)s, %(actor)s, %(at)s, %(batch)s, %(cause)s, %(idem)s,
+     %(request)s, %(schema_version)s, %(data)s::json, %(hash)s)"""
+
+APPEND_AND_MOVE_HEAD: LiteralString = """
+WITH moved AS (
+    UPDATE log_head SET seq = %(seq)s, hash = %(hash)s, moved_at = %(at)s WHERE venture = %(venture)s
+)
 INSERT INTO event
     (venture, seq, epoch, type, entity, actor, at, batch, cause, idem, request, schema_version, data, hash)
 VALUES
