@@ -1,0 +1,131 @@
+"""The calendar as it is read: entries with the titles of what they are about, and local times."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, get_args
+from uuid import UUID
+
+from ventures.content import api as content
+from ventures.database.scope import Scope
+from ventures.errors import NotFound
+from ventures.planner import sql
+from ventures.planner.commands import NO_SUCH_DEADLINE, NO_SUCH_ENTRY, NO_SUCH_FEED
+from ventures.planner.records import CalendarEntry, Entry, Feed, Kind
+from ventures.planner.times import LONGEST, local_text, zone_of
+from ventures.tenancy import api as tenancy
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+END: Final = datetime(2200, 1, 1, tzinfo=UTC)
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+NOBODY: Final = UUID(int=0)
+UNTITLED: Final = "(untitled)"
+
+
+async def entry(scope: Scope, identifier: UUID) -> Entry:
+    """Raises: NotFound."""
+    found = await scope.one(sql.ENTRY, Entry, entry=identifier)
+    if found is None:
+        raise NotFound(NO_SUCH_ENTRY)
+    return found
+
+
+async def deadlines(scope: Scope, items: Sequence[UUID]) -> dict[UUID, Entry]:
+    """The deadlines of those items that have one."""
+    found = await scope.all(sql.DEADLINES, Entry, items=list(items))
+    return {one.item: one for one in found if one.item is not None}
+
+
+async def entries_of_posts(scope: Scope, posts: Sequence[UUID]) -> dict[UUID, Entry]:
+    """When posts go out, of those that stand in the calendar."""
+    found = await scope.all(sql.OF_SUBJECTS, Entry, subjects=list(posts))
+    return {one.subject: one for one in found if one.subject is not None}
+
+
+async def entries(
+    scope: Scope,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    kinds: Sequence[Kind] = KINDS,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> list[Entry]:
+    """What overlaps [since, until), by its start, then id; `after`: start and id of the last one of the page before."""
+    begin, stop = max(since or BEGINNING, BEGINNING), min(until or END, END)
+    after_at, after_id = after or (BEGINNING, NOBODY)
+    return await scope.all(
+        sql.ENTRIES,
+        Entry,
+        earliest=max(begin - LONGEST, BEGINNING) if begin > BEGINNING + LONGEST else BEGINNING,
+        since=begin,
+        until=stop,
+        kinds=list(kinds),
+        after_at=after_at,
+        after=after_id,
+        limit=limit,
+    )
+
+
+async def shown(scope: Scope, found: Sequence[Entry], zone: str | None = None) -> list[CalendarEntry]:
+    """Entries with titles, and local times in `zone`, or in the venture's. Raises: Invalid."""
+    name = (await tenancy.venture(scope)).zone if zone is None else zone
+    where = zone_of(name)
+    titles = await titles_of(scope, found)
+    return [
+        CalendarEntry(
+            id=one.id,
+            kind=one.kind,
+            title=titles[one.id],
+            item=one.item,
+            post=one.subject,
+            starts_at=one.starts_at,
+            ends_at=one.ends_at,
+            zone=one.zone,
+            all_day=one.all_day,
+            starts_on=one.starts_on,
+            ends_on=one.ends_on,
+            starts_local=local_text(one.starts_at, where),
+            ends_local=local_text(one.ends_at, where),
+            shown_in=name,
+            note=one.note,
+            updated_at=one.updated_at,
+            version=one.version,
+        )
+        for one in found
+    ]
+
+
+async def titles_of(scope: Scope, found: Sequence[Entry]) -> dict[UUID, str]:
+    """Each entry's title: its own, or that of its item as it is now."""
+    items = {one.item for one in found if one.title is None and one.item is not None}
+    titles = await content.titles(scope, list(items)) if items else {}
+    return {one.id: one.title or titles.get(one.item or NOBODY, UNTITLED) for one in found}
+
+
+async def calendar_entry(scope: Scope, identifier: UUID, zone: str | None = None) -> CalendarEntry:
+    """Raises: NotFound, Invalid."""
+    (one,) = await shown(scope, [await entry(scope, identifier)], zone)
+    return one
+
+
+async def deadline(scope: Scope, item: UUID, zone: str | None = None) -> CalendarEntry:
+    """Raises: NotFound where there is no such item, or it has no deadline; Invalid."""
+    await content.item(scope, item)
+    found = await scope.one(sql.DEADLINE, Entry, item=item)
+    if found is None:
+        raise NotFound(NO_SUCH_DEADLINE)
+    (one,) = await shown(scope, [found], zone)
+    return one
+
+
+async def feed(scope: Scope, identifier: UUID) -> Feed:
+    """Raises: NotFound."""
+    found = await scope.one(sql.FEED, Feed, feed=identifier)
+    if found is None:
+        raise NotFound(NO_SUCH_FEED)
+    return found
+
+
+async def feeds(scope: Scope, after: UUID | None, limit: int) -> list[Feed]:
+    """Feeds that were not revoked, oldest first."""
+    return await scope.all(sql.FEEDS, Feed, after=after or NOBODY, limit=limit)
