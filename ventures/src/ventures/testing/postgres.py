@@ -135,7 +135,9 @@ def _digest() -> str:
 
 def _restrict(connection: psycopg.Connection, name: str) -> None:
     connection.execute(SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(Identifier(name)))
-    connection.execute(SQL("GRANT CONNECT ON DATABASE {} TO {}").format(Identifier(name), Identifier(roles.APP)))
+    connection.execute(
+        SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(Identifier(name), Identifier(roles.APP))
+    )
 
 
 def _in(address: str, database: str) -> str:
