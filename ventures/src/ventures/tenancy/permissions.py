@@ -68,6 +68,23 @@ def may(role: Role, feature: Feature, action: Action) -> bool:
     return action in PERMISSIONS[role][feature]
 
 
+def above(role: Role, other: Role) -> bool:
+    """Whether the first role is more than the second."""
+    return ROLES.index(role) < ROLES.index(other)
+
+
+def granted(role: Role, scopes: frozenset[str] | None) -> dict[Feature, list[Action]]:
+    """All that the role allows, in the table's order; of a key, what its scopes leave of it."""
+    return {
+        feature: [
+            action
+            for action in ACTIONS
+            if may(role, feature, action) and (scopes is None or permission(feature, action) in scopes)
+        ]
+        for feature in FEATURES
+    }
+
+
 def permission(feature: str, action: str) -> str:
     """As an API key's scope says it: "content:draft"."""
     return f"{feature}:{action}"

@@ -1,4 +1,4 @@
-"""Tenancy: a venture's profile, its members."""
+"""Tenancy: a venture's profile, its members, invitations to it."""
 
 from alembic import op
 
@@ -30,10 +30,29 @@ def upgrade() -> None:
             version integer NOT NULL,
             PRIMARY KEY (venture, account)
         )""")
+    op.execute("""
+        CREATE TABLE regional.invite (
+            venture uuid NOT NULL REFERENCES regional.profile (venture) ON DELETE CASCADE,
+            id uuid NOT NULL,
+            digest bytea NOT NULL CHECK (length(digest) = 32),
+            role text NOT NULL CHECK (role IN ('owner', 'manager', 'approver', 'author', 'viewer')),
+            label text NOT NULL CHECK (length(label) <= 100),
+            made_by uuid,
+            made_at timestamptz NOT NULL,
+            expires_at timestamptz NOT NULL CHECK (expires_at <= made_at + interval '30 days'),
+            accepted_by uuid,
+            accepted_at timestamptz,
+            revoked_at timestamptz,
+            version integer NOT NULL,
+            PRIMARY KEY (venture, id),
+            UNIQUE (venture, digest),
+            CHECK (accepted_at IS NULL OR revoked_at IS NULL)
+        )""")
     regional("profile", "state")
     regional("membership", "state")
+    regional("invite", "state")
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE regional.membership")
-    op.execute("DROP TABLE regional.profile")
+    for table in ("invite", "membership", "profile"):
+        op.execute(f"DROP TABLE regional.{table}")
