@@ -12,6 +12,9 @@ from importlib import import_module
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("ventures.cli.serve", "serve"),
     "doctor": ("ventures.cli.doctor", "doctor"),
+    "audit": ("ventures.cli.audit", "audit"),
+    "consumers": ("ventures.cli.consumers", "consumers"),
+    "openapi": ("ventures.cli.openapi", "openapi"),
     "settings": ("ventures.cli.settings", "show_settings"),
     "migrate": ("ventures.cli.migrate", "migrate"),
     "api": ("ventures.cli.api", "api"),

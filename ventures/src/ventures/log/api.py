@@ -3,7 +3,7 @@
 from ventures.log.bell import Bell
 from ventures.log.consumers import Consumer, Lag, Parked, Step, lags, parked, replay_parked, rewind, step
 from ventures.log.loops import Loop
-from ventures.log.reading import head, read, read_all, verify_chain
+from ventures.log.reading import all_ventures, head, read, read_all, verify_chain
 from ventures.log.records import (
     Actor,
     Appended,
@@ -52,6 +52,7 @@ __all__ = [
     "Step",
     "Unit",
     "UnknownEvent",
+    "all_ventures",
     "feature_of",
     "head",
     "lags",

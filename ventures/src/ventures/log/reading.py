@@ -1,9 +1,9 @@
 """Reading a log from a position."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import UUID
 
+from ventures.database.pool import Database
 from ventures.database.scope import Row, Scope
 from ventures.errors import NotFound
 from ventures.log import sql
@@ -47,7 +47,7 @@ async def verify_chain(scope: Scope) -> tuple[int, str] | None:
     async def pages() -> AsyncIterator[list[Row]]:
         after = 0
         while rows := await scope.all(sql.CHAIN, after=after, limit=PAGE):
-            last[:] = [(rows[-1][0], _hash_of(rows[-1]))]
+            last[:] = [(rows[-1][0], rows[-1][-1])]
             yield rows
             after = rows[-1][0]
 
@@ -60,5 +60,7 @@ async def verify_chain(scope: Scope) -> tuple[int, str] | None:
     return None
 
 
-def _hash_of(row: Row) -> Any:
-    return row[-1]
+async def all_ventures(database: Database) -> list[UUID]:
+    """Every venture that has a log here, by id; as the workers' role, which sees ids and nothing else."""
+    async with database.scanning() as scope:
+        return [venture for (venture,) in await scope.all(sql.SCAN_VENTURES)]

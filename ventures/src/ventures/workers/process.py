@@ -28,7 +28,7 @@ async def _run() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_platform(settings, settings.database_url) as platform:
+    async with open_platform(settings, settings.database_address) as platform:
         await work(platform, stop)
 
 
