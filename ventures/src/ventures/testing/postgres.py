@@ -28,13 +28,15 @@ from ventures.database.roles import Addresses
 
 LINGER_SECONDS: Final = 20.0
 """How long it stays without a user: the next test run finds it warm."""
+MEMORY_BYTES: Final = 4_000_000_000
+"""Free space of the memory file system under which it is not used; a test run needs about a tenth."""
 SETTINGS: Final = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
     "shared_buffers": "48MB",
-    "max_wal_size": "4GB",
+    "max_wal_size": "512MB",
     "autovacuum": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
@@ -74,7 +76,15 @@ def fresh_database() -> Iterator[Addresses]:
 
 def _home() -> Path:
     made_by = hashlib.sha256(repr((sorted(SETTINGS.items()), embedded.programs())).encode()).hexdigest()[:8]
-    return Path(tempfile.gettempdir()).resolve() / f"ventures-tests-{os.geteuid()}-{made_by}"
+    return _quickest() / f"ventures-tests-{os.geteuid()}-{made_by}"
+
+
+def _quickest() -> Path:
+    """Memory where there is plenty: a database is copied there four times as fast."""
+    memory = Path("/dev/shm")  # noqa: S108 (the folder made in it is checked to be ours)
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_BYTES:
+        return memory
+    return Path(tempfile.gettempdir()).resolve()
 
 
 def _server() -> Addresses:
