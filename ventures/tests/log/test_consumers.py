@@ -8,7 +8,7 @@ import pytest
 from ventures.database.pool import Database
 from ventures.database.scope import Scope
 from ventures.errors import Unavailable
-from ventures.log.api import Bell, Event, Runner, Spine, lags, parked, replay_parked, rewind, step
+from ventures.log.api import Bell, Event, Runner, Spine, lags, parked, replay_parked, rewind, step, step_together
 from ventures.log.consumers import ATTEMPTS
 from ventures.testing.log import ANNA, Drop, Raise, Recorder, Watch, founded
 
@@ -133,6 +133,30 @@ async def test_two_processes_share_the_work_and_neither_repeats_it(spine: Spine,
     await asyncio.gather(*(runner.caught_up() for runner in runners))
     seen = one.seen + other.seen
     assert sorted(seen) == sorted((venture, seq) for venture in ventures for seq in range(1, 6))
+
+
+async def test_together_one_that_fails_holds_nobody_else(spine: Spine, watch: Watch) -> None:
+    venture = await founded(spine)
+    await some_events(spine, venture)
+    good, bad = Recorder(name="good"), Recorder(name="bad", poison={(venture, 3)})
+    for _ in range(40):
+        done = await step_together(spine.database, spine.registry, [good, bad], venture, now=watch)
+        for one in done.behind:
+            await step(spine.database, spine.registry, one, venture, now=watch)
+        watch.move(5)
+    everything = [(venture, seq) for seq in range(1, 6)]
+    assert [one for one in good.seen if good.seen.count(one) == 1][-3:] == everything[2:]
+    async with spine.database.venture(venture) as scope:
+        assert [one.seq for one in await parked(scope, bad)] == [3, 5]
+        assert await parked(scope, good) == []
+    assert [(lag.consumer, lag.events) for lag in await lags(spine.database, [good, bad], watch())] == [
+        ("good", 0),
+        ("bad", 0),
+    ]
+    await spine.append(venture, Raise(counter=ONE), actor=ANNA)
+    done = await step_together(spine.database, spine.registry, [good, bad], venture, now=watch)
+    assert (done.moved, done.behind, len(done.appended_at)) == (1, (), 1)
+    assert good.seen[-1] == bad.seen[-1] == (venture, 6)
 
 
 async def test_a_running_worker_hears_the_bell(database: Database, spine: Spine) -> None:

@@ -1,7 +1,7 @@
 """What other rooms may use of the log."""
 
 from ventures.log.bell import Bell
-from ventures.log.consumers import Consumer, Lag, Parked, Step, lags, parked, replay_parked, rewind, step
+from ventures.log.consumers import Consumer, Lag, Parked, Step, lags, parked, replay_parked, rewind, step, step_together
 from ventures.log.loops import Loop
 from ventures.log.reading import all_ventures, head, read, read_all, verify_chain
 from ventures.log.records import (
@@ -64,5 +64,6 @@ __all__ = [
     "require_version",
     "rewind",
     "step",
+    "step_together",
     "verify_chain",
 ]

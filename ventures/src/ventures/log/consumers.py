@@ -47,8 +47,11 @@ class Consumer(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """What one turn did. `busy`: another process has this venture. `retry_at`: an event failed and is tried again
-    then.
+    """What one turn did.
+
+    moved: events it went past. more: there may be more. busy: another process has these positions. retry_at: an event
+    failed and is tried again then. parked: events it gave up on. behind: consumers that stand further back than the
+    others and need turns of their own. appended_at: when the events it went past were appended.
     """
 
     moved: int = 0
@@ -56,7 +59,8 @@ class Step:
     busy: bool = False
     retry_at: datetime | None = None
     parked: int = 0
-    oldest: datetime | None = None
+    behind: tuple[Consumer, ...] = ()
+    appended_at: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,54 @@ class EventFailed(Exception):
         self.reason = reason
 
 
+async def step_together(
+    database: Database,
+    registry: Registry,
+    consumers: Sequence[Consumer],
+    venture: UUID,
+    *,
+    now: Callable[[], datetime],
+) -> Step:
+    """One turn of all consumers that stand at the same, foremost position: the events are read once, and one
+    transaction keeps what all of them made. Where one of them fails, each takes a turn of its own. Raises:
+    Unavailable.
+    """
+    try:
+        return await _turn_together(database, registry, consumers, venture, now)
+    except EventFailed:
+        return Step(behind=tuple(consumers))
+
+
+async def _turn_together(
+    database: Database,
+    registry: Registry,
+    consumers: Sequence[Consumer],
+    venture: UUID,
+    now: Callable[[], datetime],
+) -> Step:
+    async with database.venture(venture) as scope:
+        known = {(consumer.name, consumer.target): consumer for consumer in consumers}
+        rows = [row for row in await scope.all(sql.TAKE_POSITIONS) if (row[0], row[1]) in known]
+        if len(rows) < len(known):
+            names = {"consumers": [name for name, _ in known], "targets": [target for _, target in known]}
+            opened = await scope.changed(sql.OPEN_POSITIONS, **names)
+            if opened or not rows:
+                return Step(more=opened > 0, busy=opened == 0)
+        foremost = max(seq for _, _, seq, _, _ in rows)
+        group = [known[name, target] for name, target, seq, retry_at, _ in rows if seq == foremost and retry_at is None]
+        behind = tuple(known[name, target] for name, target, seq, retry_at, _ in rows if seq < foremost or retry_at)
+        events = await read(scope, registry, foremost, BATCH) if group else []
+        if not events:
+            return Step(behind=behind)
+        with_parked = {(name, target) for name, target, *_, some_parked in rows if some_parked}
+        for consumer in group:
+            held = await _held(scope, consumer) if (consumer.name, consumer.target) in with_parked else {}
+            await _handled_all(scope, consumer, events, held, now)
+        names = {"consumers": [one.name for one in group], "targets": [one.target for one in group]}
+        await scope.run(sql.MOVE_POSITIONS, **names, seq=events[-1].seq)
+    return _moved(events, BATCH, behind)
+
+
 async def step(
     database: Database, registry: Registry, consumer: Consumer, venture: UUID, *, now: Callable[[], datetime]
 ) -> Step:
@@ -85,16 +137,15 @@ async def step(
     try:
         return await _turn(database, registry, consumer, venture, BATCH, now)
     except EventFailed as failed:
-        if failed.event.seq > 1:
-            # what came before the failing event is good: keep it, so that only the failing one is tried again
-            async with database.venture(venture) as scope:
-                row = await scope.one(sql.WAIT_FOR_POSITION, consumer=consumer.name, target=consumer.target)
-            before = failed.event.seq - 1 - (row[0] if row else 0)
-            if before > 0:
-                try:
-                    await _turn(database, registry, consumer, venture, before, now)
-                except EventFailed as earlier:
-                    failed = earlier
+        # what came before the failing event is good: keep it, so that only the failing one is tried again
+        async with database.venture(venture) as scope:
+            row = await scope.one(sql.WAIT_FOR_POSITION, consumer=consumer.name, target=consumer.target)
+        before = failed.event.seq - 1 - (row[0] if row else 0)
+        if before > 0:
+            try:
+                await _turn(database, registry, consumer, venture, before, now)
+            except EventFailed as earlier:
+                failed = earlier
         return await _failed(database, consumer, failed, now)
 
 
@@ -104,27 +155,50 @@ async def _turn(
     which = {"consumer": consumer.name, "target": consumer.target}
     async with database.venture(venture) as scope:
         await scope.run(sql.OPEN_POSITION, **which)
-        taking = await scope.queued(sql.TAKE_POSITION, **which)
-        parked = await scope.queued(sql.PARKED, **which)
-        taken = await taking.one()
+        taken = await scope.one(sql.TAKE_POSITION, **which)
         if taken is None:
             return Step(busy=True)
-        position, _ = taken
-        held = {entity: seq for seq, entity, *_ in await parked.all()}
+        position, retry_at = taken
+        if retry_at is not None and retry_at > now():
+            return Step(retry_at=retry_at)
+        held = await _held(scope, consumer)
         events = await read(scope, registry, position, most)
-        for event in events:
-            if consumer.handles is not None and event.type not in consumer.handles:
-                continue
-            if event.entity in held:
-                reason = f"waits for event {held[event.entity]} of the same entity, which is parked"
-                await scope.run(sql.PARK, **which, seq=event.seq, entity=event.entity, reason=reason, at=now())
-                continue
-            await _handled(scope, consumer, event)
+        await _handled_all(scope, consumer, events, held, now)
         if events:
             await scope.run(sql.MOVE_POSITION, **which, seq=events[-1].seq)
-    if not events:
-        return Step()
-    return Step(moved=len(events), more=len(events) == most, oldest=events[0].at)
+    return _moved(events, most)
+
+
+def _moved(events: Sequence[Event], most: int, behind: tuple[Consumer, ...] = ()) -> Step:
+    return Step(
+        moved=len(events), more=len(events) == most, behind=behind, appended_at=tuple(event.at for event in events)
+    )
+
+
+async def _held(scope: Scope, consumer: Consumer) -> dict[UUID, int]:
+    """Entities that have parked events, each with its last one."""
+    rows = await scope.all(sql.PARKED, consumer=consumer.name, target=consumer.target)
+    return {entity: seq for seq, entity, *_ in rows}
+
+
+async def _handled_all(
+    scope: Scope, consumer: Consumer, events: Sequence[Event], held: dict[UUID, int], now: Callable[[], datetime]
+) -> None:
+    for event in events:
+        if consumer.handles is not None and event.type not in consumer.handles:
+            continue
+        if event.entity not in held:
+            await _handled(scope, consumer, event)
+            continue
+        await scope.run(
+            sql.PARK,
+            consumer=consumer.name,
+            target=consumer.target,
+            seq=event.seq,
+            entity=event.entity,
+            reason=f"waits for event {held[event.entity]} of the same entity, which is parked",
+            at=now(),
+        )
 
 
 async def _handled(scope: Scope, consumer: Consumer, event: Event) -> None:

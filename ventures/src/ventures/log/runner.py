@@ -1,7 +1,8 @@
 """Runs consumers in a worker process: woken by the bell, swept by a poll, parallel across ventures.
 
-Each (consumer, venture) is a *lane*; a lane is turned by one task at a time, and asked again while it is turned it
-turns once more. Other processes are kept off a lane by the lock on its position.
+Each venture is a *lane* in which all consumers move together, and each (consumer, venture) one of its own for a
+consumer that stands further back. A lane is turned by one task at a time, and asked again meanwhile it turns once
+more. Other processes are kept off a lane by the lock on its position.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from ventures.database.pool import Database
 from ventures.errors import Unavailable
 from ventures.log import sql
 from ventures.log.bell import CHANNEL, moved_ventures
-from ventures.log.consumers import Consumer, Step, step
+from ventures.log.consumers import Consumer, Step, step, step_together
 from ventures.log.registry import Registry, UnknownEvent
 
 POLL_SECONDS = 0.25
@@ -25,11 +26,12 @@ WHOLE_SWEEP_SECONDS = 15.0
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
-Lane = tuple[str, str, UUID]
 
 
 class Runner:
-    """All consumers of one process. `turned` is called after every turn that moved, for metrics."""
+    """All consumers of one process. `turned` is called after every turn that moved (with the consumer where it was
+    one of its own), for metrics.
+    """
 
     def __init__(
         self,
@@ -39,16 +41,17 @@ class Runner:
         *,
         now: Callable[[], datetime],
         at_once: int = 4,
-        turned: Callable[[Consumer, Step], None] | None = None,
+        turned: Callable[[Consumer | None, Step], None] | None = None,
     ) -> None:
         self._database = database
         self._registry = registry
-        self._consumers = {(consumer.name, consumer.target): consumer for consumer in consumers}
+        self._consumers = tuple(consumers)
         self._now = now
         self._turned = turned
         self._free = asyncio.Semaphore(at_once)
-        self._lanes: dict[Lane, bool] = {}
+        self._lanes: dict[tuple[UUID, str], bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then finishes the turns that are under way. Outlives a database that goes away."""
@@ -57,6 +60,7 @@ class Runner:
         try:
             await stop.wait()
         finally:
+            self._stopping = True
             for task in (hearing, sweeping):
                 task.cancel()
             await asyncio.gather(hearing, sweeping, return_exceptions=True)
@@ -67,37 +71,42 @@ class Runner:
         while await self._sweep(self._now() - timedelta(days=36_500)):
             await asyncio.gather(*self._tasks)
 
-    def ask(self, consumer: Consumer, venture: UUID) -> None:
-        """Something may be there for this consumer."""
-        lane = (consumer.name, consumer.target, venture)
-        if lane in self._lanes:
-            self._lanes[lane] = True
+    def ask(self, venture: UUID, consumer: Consumer | None = None) -> None:
+        """Something may be there: for all consumers, or for one that stands further back."""
+        name = f"{consumer.name}/{consumer.target}" if consumer is not None else ""
+        if (venture, name) in self._lanes:
+            self._lanes[venture, name] = True
             return
-        self._lanes[lane] = False
-        task = asyncio.create_task(self._turn(lane))
+        self._lanes[venture, name] = False
+        task = asyncio.create_task(self._turn(venture, name, consumer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _turn(self, lane: Lane) -> None:
-        name, target, venture = lane
-        consumer = self._consumers[name, target]
+    async def _turn(self, venture: UUID, name: str, consumer: Consumer | None) -> None:
         try:
             again = True
-            while again:
-                self._lanes[lane] = False
+            while again and not self._stopping:
+                self._lanes[venture, name] = False
                 async with self._free:
-                    done = await step(self._database, self._registry, consumer, venture, now=self._now)
+                    done = await self._step(venture, consumer)
                 if done.moved and self._turned is not None:
                     self._turned(consumer, done)
+                for one in done.behind:
+                    self.ask(venture, one)
                 if done.retry_at is not None:
                     await asyncio.sleep(max((done.retry_at - self._now()).total_seconds(), 0))
-                again = done.more or done.retry_at is not None or (self._lanes[lane] and not done.busy)
+                again = done.more or done.retry_at is not None or (self._lanes[venture, name] and not done.busy)
         except UnknownEvent as unknown:
-            log.error("%s stands still: %s", name, unknown)
+            log.error("%s stands still: %s", name or "all consumers", unknown)
         except (Unavailable, psycopg.OperationalError) as error:
-            log.warning("%s waits for the database: %s", name, error)
+            log.warning("%s waits for the database: %s", name or "all consumers", error)
         finally:
-            del self._lanes[lane]
+            del self._lanes[venture, name]
+
+    async def _step(self, venture: UUID, consumer: Consumer | None) -> Step:
+        if consumer is None:
+            return await step_together(self._database, self._registry, self._consumers, venture, now=self._now)
+        return await step(self._database, self._registry, consumer, venture, now=self._now)
 
     async def _heard(self) -> None:
         while True:
@@ -109,8 +118,7 @@ class Runner:
                             await self._sweep(self._now() - RECENT)
                             continue
                         for venture in moved:
-                            for consumer in self._consumers.values():
-                                self.ask(consumer, venture)
+                            self.ask(venture)
             except (Unavailable, psycopg.OperationalError) as error:
                 log.warning("no bell for now: %s", error)
             await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
@@ -131,13 +139,13 @@ class Runner:
                 await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
 
     async def _sweep(self, since: datetime) -> int:
-        found = 0
-        for consumer in self._consumers.values():
-            async with self._database.scanning() as scope:
-                behind = await scope.all(
-                    sql.SCAN_BEHIND, consumer=consumer.name, target=consumer.target, since=since, now=self._now()
-                )
-            for (venture,) in behind:
-                self.ask(consumer, venture)
-            found += len(behind)
-        return found
+        async with self._database.scanning() as scope:
+            behind = await scope.all(
+                sql.SCAN_BEHIND,
+                consumers=[consumer.name for consumer in self._consumers],
+                targets=[consumer.target for consumer in self._consumers],
+                since=since,
+            )
+        for (venture,) in behind:
+            self.ask(venture)
+        return len(behind)

@@ -58,9 +58,26 @@ OPEN_POSITION: LiteralString = """
 INSERT INTO consumer_position (venture, consumer, target) VALUES (%(venture)s, %(consumer)s, %(target)s)
 ON CONFLICT (venture, consumer, target) DO NOTHING"""
 
+OPEN_POSITIONS: LiteralString = """
+INSERT INTO consumer_position (venture, consumer, target)
+SELECT %(venture)s, c.consumer, c.target FROM unnest(%(consumers)s::text[], %(targets)s::text[]) AS c (consumer, target)
+ON CONFLICT (venture, consumer, target) DO NOTHING RETURNING 1"""
+
 TAKE_POSITION: LiteralString = """
-SELECT seq, failures FROM consumer_position
+SELECT seq, retry_at FROM consumer_position
 WHERE venture = %(venture)s AND consumer = %(consumer)s AND target = %(target)s FOR UPDATE SKIP LOCKED"""
+
+TAKE_POSITIONS: LiteralString = """
+SELECT p.consumer, p.target, p.seq, p.retry_at, EXISTS (
+    SELECT FROM parked_event e
+    WHERE e.venture = %(venture)s AND e.consumer = p.consumer AND e.target = p.target)
+FROM consumer_position p WHERE p.venture = %(venture)s
+ORDER BY p.consumer, p.target FOR UPDATE OF p SKIP LOCKED"""
+
+MOVE_POSITIONS: LiteralString = """
+UPDATE consumer_position p SET seq = %(seq)s
+FROM unnest(%(consumers)s::text[], %(targets)s::text[]) AS c (consumer, target)
+WHERE p.venture = %(venture)s AND p.consumer = c.consumer AND p.target = c.target"""
 
 WAIT_FOR_POSITION: LiteralString = """
 SELECT seq FROM consumer_position
@@ -93,9 +110,12 @@ DELETE FROM parked_event WHERE venture = %(venture)s AND consumer = %(consumer)s
 
 SCAN_BEHIND: LiteralString = """
 SELECT h.venture FROM log_head h
-LEFT JOIN consumer_position p ON p.venture = h.venture AND p.consumer = %(consumer)s AND p.target = %(target)s
-WHERE h.moved_at >= %(since)s AND h.seq > coalesce(p.seq, 0)
-  AND (p.retry_at IS NULL OR p.retry_at <= %(now)s)"""
+WHERE h.moved_at >= %(since)s AND (
+    SELECT count(*) FROM consumer_position p
+    JOIN unnest(%(consumers)s::text[], %(targets)s::text[]) AS c (consumer, target)
+        ON c.consumer = p.consumer AND c.target = p.target
+    WHERE p.venture = h.venture AND p.seq >= h.seq
+) < cardinality(%(consumers)s::text[])"""
 
 SCAN_LAG: LiteralString = """
 SELECT count(*), coalesce(sum(h.seq - coalesce(p.seq, 0)), 0)::bigint, min(h.moved_at),
