@@ -54,7 +54,7 @@ class BillingPort(Protocol):
     async def record_usage(
         self, venture: UUID, metric: Metric, amount: int, seq: int, at: datetime, *, source: str = "log"
     ) -> None:
-        """Counts `amount`, below zero for a level that went down, in the period of `at`; once for each (source, seq)."""
+        """Counts `amount` (a level may go down) in the period of `at`, once for each (source, seq)."""
 
     async def subscribe(self, venture: UUID, plan: str, account: UUID, now: datetime) -> Checkout:
         """Begins a checkout; the plan holds from when it is paid, the free one at once. Others pending are given up.
