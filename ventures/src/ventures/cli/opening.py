@@ -36,8 +36,8 @@ def require_owner(settings: Settings) -> str:
 
 def one_process() -> Settings:
     """The settings of a single process (api, worker), completed in the environment, where its application reads."""
-    settings = with_secret(read(os.environ))
-    settings = msgspec.structs.replace(settings, database_url=app_address(settings))
+    settings = read(os.environ)
+    settings = with_secret(msgspec.structs.replace(settings, database_url=app_address(settings)))
     environment = complete_environment(settings, os.environ)
     os.environ.clear()
     os.environ.update(environment)

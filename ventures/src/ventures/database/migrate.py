@@ -4,6 +4,7 @@ All steps of one run are one transaction: they are all there or none. A lock let
 several processes may start at once.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Final, LiteralString
 
@@ -30,18 +31,16 @@ GRANT_READ: LiteralString = 'GRANT SELECT ON "global".alembic_version TO venture
 def migrate(owner_address: str) -> list[str]:
     """Brings the database to the newest schema; returns the steps that were needed, oldest first.
 
-    Raises: DatabaseUnfit where the database was migrated by a newer version of this program.
+    Raises: DatabaseUnfit where the database was migrated by a newer version of this program;
+        psycopg.OperationalError where it does not answer.
     """
-
-    def connected() -> psycopg.Connection:
-        connection = psycopg.connect(owner_address, autocommit=True, application_name="ventures migrate")
-        connection.execute(LOCK)
-        connection.autocommit = False
-        return connection
-
-    engine = create_engine("postgresql+psycopg://", creator=connected, poolclass=NullPool)
-    with engine.connect() as connection:
-        return _upgraded(connection)
+    locked = psycopg.connect(owner_address, autocommit=True, application_name="ventures migrate")
+    with closing(locked):
+        locked.execute(LOCK)
+        locked.autocommit = False
+        engine = create_engine("postgresql+psycopg://", creator=lambda: locked, poolclass=NullPool)
+        with engine.connect() as connection:
+            return _upgraded(connection)
 
 
 def missing(app_address: str) -> list[str]:

@@ -34,6 +34,8 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 20.0
 """Who ran so long before dying is started again after the shortest pause."""
 DRAIN_SECONDS: Final[Mapping[str, float]] = {"api": 15.0, "worker": 30.0}
+LEFT_BEHIND_SECONDS: Final = 5.0
+"""What a killed `serve` left running gets to finish once the next one is there."""
 LOOK_SECONDS: Final = 0.25
 
 Say = Callable[[str], None]
@@ -221,15 +223,14 @@ def sole(data: Path) -> Iterator[None]:
             raise SettingsError(
                 f"`ventures serve` runs already with the data in {data}. Stop it first, or set VENTURES_DATA."
             ) from None
-        left = [process for child in state(data).get("children", ()) if (process := alive(child)) is not None]
-        for process in left:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, deaf = psutil.wait_procs(left, timeout=5)
-        for process in deaf:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(deaf, timeout=5)
+        left = state(data).get("children", ())
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            for process in filter(None, map(alive, left)):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(how)
+            deadline = time.monotonic() + LEFT_BEHIND_SECONDS
+            while any(map(alive, left)) and time.monotonic() < deadline:
+                time.sleep(0.05)
         yield
 
 
