@@ -1,5 +1,419 @@
-"""/v1/ventures/{venture:uuid}/calendar"""
+"""/v1/ventures/{venture}/calendar, …/items/{item}/deadline, and the feed for calendar programs."""
 
-from litestar import Router
+import hmac
+import secrets
+from asyncio import to_thread
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
 
-ROUTERS = (Router("/v1/ventures/{venture:uuid}/calendar", route_handlers=[], tags=["planner"]),)
+import msgspec
+from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.params import Parameter
+from msgspec import UNSET, UnsetType
+
+from ventures.database.scope import Scope
+from ventures.errors import Forbidden, Invalid, NotFound
+from ventures.http.authentication import presented_by
+from ventures.http.exchange import (
+    Actor,
+    Body,
+    IdempotencyKey,
+    IfMatch,
+    append,
+    expected_version,
+    platform_of,
+    reading,
+    reading_back,
+    shown,
+)
+from ventures.http.paging import Cursor, Limit, Page, page, position
+from ventures.planner import api as planner
+from ventures.planner.api import CalendarEntry, Feed, Fold, Kind, Label, Note, Title, When, ZoneName
+from ventures.tenancy import api as tenancy
+
+LONGEST_SEARCH: Final = timedelta(days=92)
+TOKEN_BYTES: Final = 32
+CLOCK: Final = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+NO_SUCH_FEED: Final = "There is no such feed; it may have been revoked."
+
+From = Annotated[
+    datetime | None, Parameter(query="from", description="Entries that end after it; with its offset from UTC.")
+]
+To = Annotated[
+    datetime | None, Parameter(query="to", description="Entries that start before it; with its offset from UTC.")
+]
+Zone = Annotated[
+    ZoneName | None,
+    Parameter(description="IANA name of the zone that local times are shown in; by default the venture's."),
+]
+ClockTime = Annotated[str, Parameter(pattern=CLOCK, description="HH:MM on the clocks of the zone.")]
+
+
+class Times(Body, frozen=True, kw_only=True):
+    """When it is: `starts_at` (and `ends_at`), or `starts_on` (and `ends_on`, included) for whole days of the venture.
+
+    A time with an offset is an instant; one without is a clock time in `zone`, by default the venture's. A clock time
+    that happens twice is the earlier one unless `fold` says later; one that the clocks skip is refused.
+    """
+
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    zone: ZoneName | None = None
+    fold: Fold = "earlier"
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+    def when(self) -> When:
+        return When(
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            zone=self.zone,
+            fold=self.fold,
+            starts_on=self.starts_on,
+            ends_on=self.ends_on,
+        )
+
+    def timed(self) -> bool:
+        """Whether any time is said."""
+        return self.when() != When()
+
+
+class NewEvent(Times, frozen=True, kw_only=True):
+    """An event of the calendar. item: the content item it is about."""
+
+    title: Title
+    item: UUID | None = None
+    note: Note = ""
+
+
+class EventChanges(Times, frozen=True, kw_only=True):
+    """What is absent stays as it is. Times are changed together: whoever says one says all; only the zone may stay."""
+
+    title: Title | UnsetType = UNSET
+    item: UUID | UnsetType | None = UNSET
+    note: Note | UnsetType = UNSET
+
+
+class NewDeadline(Times, frozen=True, kw_only=True):
+    """When the item is due; a moment unless it has an end."""
+
+    note: Note = ""
+
+
+class NewFeed(Body, frozen=True, kw_only=True):
+    """label: what the feed is for, such as the program that reads it."""
+
+    label: Label
+
+
+class OpenedFeed(msgspec.Struct, frozen=True, kw_only=True):
+    """`url` is a secret and shown this once: whoever has it reads the calendar as long as its maker may."""
+
+    id: UUID
+    label: str
+    url: str
+    created_by: UUID
+    created_at: datetime
+    version: int
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A free time, in UTC and on the clocks of the zone that was asked for."""
+
+    starts_at: datetime
+    ends_at: datetime
+    starts_local: str
+    ends_local: str
+
+
+class FreeSlots(msgspec.Struct, frozen=True):
+    """The next free times, the earliest first."""
+
+    items: list[Slot]
+    shown_in: str
+
+
+@get("/calendar", summary="The calendar", operation_id="list_calendar")
+async def list_calendar(
+    request: Request[Any, Any, Any],
+    venture: UUID,
+    since: From = None,
+    until: To = None,
+    kind: list[Kind] | None = None,
+    zone: Zone = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response[Page[CalendarEntry]]:
+    """Events, deadlines and posts that overlap the range, by their start."""
+    begin, stop = _instant(since, "from"), _instant(until, "to")
+    after = position(cursor, tuple[datetime, UUID])
+
+    async def fetch(scope: Scope) -> list[CalendarEntry]:
+        found = await planner.entries(
+            scope, since=begin, until=stop, kinds=kind or planner.KINDS, after=after, limit=limit + 1
+        )
+        return await planner.shown(scope, found, zone)
+
+    rows = await reading(request, venture, "planner", "view", fetch)
+    return Response(page(rows, limit, lambda one: (one.starts_at, one.id)))
+
+
+@post("/calendar", summary="Add an event", operation_id="add_calendar_event")
+async def add_calendar_event(
+    request: Request[Any, Any, Any], venture: UUID, data: NewEvent, idempotency_key: IdempotencyKey = None
+) -> Response[CalendarEntry]:
+    """Deadlines are set at their item, posts scheduled at the post."""
+    command = planner.AddEvent(title=data.title, when=data.when(), item=data.item, note=data.note)
+    done = await append(request, venture, command, idempotency_key)
+    made = await reading_back(request, venture, planner.calendar_entry, done.entity)
+    answer = shown(made, made.version, done=done, status=201)
+    answer.headers["Location"] = f"/v1/ventures/{venture}/calendar/{made.id}"
+    return answer
+
+
+@get("/calendar/{entry:uuid}", summary="An entry of the calendar", operation_id="read_calendar_entry")
+async def read_calendar_entry(
+    request: Request[Any, Any, Any], venture: UUID, entry: UUID, zone: Zone = None
+) -> Response[CalendarEntry]:
+    found = await reading(request, venture, "planner", "view", planner.calendar_entry, entry, zone)
+    return shown(found, found.version)
+
+
+@patch("/calendar/{entry:uuid}", summary="Change an event", operation_id="change_calendar_event")
+async def change_calendar_event(
+    request: Request[Any, Any, Any],
+    venture: UUID,
+    entry: UUID,
+    data: EventChanges,
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[CalendarEntry]:
+    """Refused for deadlines and posts: they are moved at their item or post."""
+    command = planner.ChangeEvent(
+        entry=entry,
+        version=expected_version(if_match),
+        title=data.title,
+        when=data.when() if data.timed() else UNSET,
+        item=data.item,
+        note=data.note,
+    )
+    done = await append(request, venture, command, idempotency_key)
+    found = await reading_back(request, venture, planner.calendar_entry, entry)
+    return shown(found, found.version, done=done)
+
+
+@delete("/calendar/{entry:uuid}", summary="Remove an event", operation_id="remove_calendar_event")
+async def remove_calendar_event(
+    request: Request[Any, Any, Any], venture: UUID, entry: UUID, if_match: IfMatch = None
+) -> None:
+    """Feeds show it as cancelled for 30 days."""
+    await append(request, venture, planner.RemoveEvent(entry=entry, version=expected_version(if_match)))
+
+
+@get("/items/{item:uuid}/deadline", summary="An item's deadline", operation_id="read_deadline")
+async def read_deadline(
+    request: Request[Any, Any, Any], venture: UUID, item: UUID, zone: Zone = None
+) -> Response[CalendarEntry]:
+    """The entry of the calendar that is the deadline; 404 where the item has none."""
+    found = await reading(request, venture, "planner", "view", planner.deadline, item, zone)
+    return shown(found, found.version)
+
+
+@put("/items/{item:uuid}/deadline", summary="Set an item's deadline", operation_id="set_deadline")
+async def set_deadline(
+    request: Request[Any, Any, Any],
+    venture: UUID,
+    item: UUID,
+    data: NewDeadline,
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[CalendarEntry]:
+    """Moves it where there is one; then If-Match says which version of it."""
+    version = None if if_match is None else expected_version(if_match)
+    command = planner.SetDeadline(item=item, when=data.when(), note=data.note, version=version)
+    done = await append(request, venture, command, idempotency_key)
+    found = await reading_back(request, venture, planner.deadline, item)
+    return shown(found, found.version, done=done)
+
+
+@delete("/items/{item:uuid}/deadline", summary="Remove an item's deadline", operation_id="clear_deadline")
+async def clear_deadline(request: Request[Any, Any, Any], venture: UUID, item: UUID, if_match: IfMatch = None) -> None:
+    await append(request, venture, planner.ClearDeadline(item=item, version=expected_version(if_match)))
+
+
+@get("/calendar/free-slots", summary="The next free times", operation_id="find_free_slots")
+async def find_free_slots(
+    request: Request[Any, Any, Any],
+    venture: UUID,
+    since: From = None,
+    until: To = None,
+    minutes: Annotated[int, Parameter(ge=5, le=1440, description="How long, in minutes.")] = 30,
+    begin: ClockTime = "09:00",
+    end: ClockTime = "17:00",
+    weekday: Annotated[
+        list[Annotated[int, msgspec.Meta(ge=1, le=7)]] | None,
+        Parameter(description="1 is Monday, 7 Sunday; may be given several times. By default Monday to Friday."),
+    ] = None,
+    zone: Zone = None,
+    limit: Annotated[int, Parameter(ge=1, le=100, description="Most times of the answer.")] = 10,
+) -> Response[FreeSlots]:
+    """Within the working hours `begin`–`end`, from now or `from` on, for two weeks or until `to` (at most 92 days).
+
+    Events and posts take their time, deadlines and whole days do not.
+    """
+    start = _instant(since, "from") or platform_of(request).now()
+    stop = _instant(until, "to") or start + timedelta(days=14)
+    if not start < stop <= start + LONGEST_SEARCH:
+        raise Invalid(
+            f"`to` lies after `from`, at most {LONGEST_SEARCH.days} days.", fields={"to": "out of the search"}
+        )
+    opens, closes = time.fromisoformat(begin), time.fromisoformat(end)
+    if opens >= closes:
+        raise Invalid("The working hours end before they begin.", fields={"end": "not after begin"})
+
+    async def fetch(scope: Scope) -> FreeSlots:
+        name = (await tenancy.venture(scope)).zone if zone is None else zone
+        where = planner.zone_of(name)
+        hours = planner.WorkingHours(opens, closes, frozenset(weekday or range(1, 6)), where)
+        taken = await planner.busy(scope, start, stop)
+        found = planner.free_slots(taken, hours, start, stop, timedelta(minutes=minutes))
+        return FreeSlots(
+            [
+                Slot(
+                    starts_at=first,
+                    ends_at=last,
+                    starts_local=planner.local_text(first, where),
+                    ends_local=planner.local_text(last, where),
+                )
+                for _, (first, last) in zip(range(limit), found, strict=False)
+            ],
+            name,
+        )
+
+    return Response(await reading(request, venture, "planner", "view", fetch))
+
+
+@post("/calendar/feeds", summary="Open a calendar feed", operation_id="open_calendar_feed")
+async def open_calendar_feed(
+    request: Request[Any, Any, Any], venture: UUID, data: NewFeed, idempotency_key: IdempotencyKey = None
+) -> Response[OpenedFeed]:
+    """For calendar programs, which cannot sign in. The answer's `url` is a secret; only its digest is kept."""
+    token = _token(request, venture, idempotency_key)
+    command = planner.OpenFeed(label=data.label, digest=planner.digest_of(token).hex())
+    done = await append(request, venture, command, idempotency_key)
+    made = await reading_back(request, venture, planner.feed, done.entity)
+    opened = OpenedFeed(
+        id=made.id,
+        label=made.label,
+        url=f"{platform_of(request).settings.base_url}/v1/calendar/{venture}/{token}.ics",
+        created_by=made.created_by,
+        created_at=made.created_at,
+        version=made.version,
+    )
+    answer = shown(opened, made.version, done=done, status=201)
+    answer.headers["Location"] = f"/v1/ventures/{venture}/calendar/feeds/{made.id}"
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@get("/calendar/feeds", summary="Open calendar feeds", operation_id="list_calendar_feeds")
+async def list_calendar_feeds(
+    request: Request[Any, Any, Any], venture: UUID, cursor: Cursor = None, limit: Limit = 50
+) -> Response[Page[Feed]]:
+    """Without their secrets."""
+    found = position(cursor, tuple[UUID])
+    rows = await reading(request, venture, "planner", "view", planner.feeds, found and found[0], limit + 1)
+    return Response(page(rows, limit, lambda one: (one.id,)))
+
+
+@get("/calendar/feeds/{feed:uuid}", summary="A calendar feed", operation_id="read_calendar_feed")
+async def read_calendar_feed(request: Request[Any, Any, Any], venture: UUID, feed: UUID) -> Response[Feed]:
+    """Without its secret."""
+    found = await reading(request, venture, "planner", "view", planner.feed, feed)
+    return shown(found, found.version)
+
+
+@delete("/calendar/feeds/{feed:uuid}", summary="Revoke a calendar feed", operation_id="revoke_calendar_feed")
+async def revoke_calendar_feed(request: Request[Any, Any, Any], venture: UUID, feed: UUID) -> None:
+    """Its URL answers 404 from now on."""
+    await append(request, venture, planner.RevokeFeed(feed=feed))
+
+
+@get(
+    "/v1/calendar/{venture:uuid}/{file:str}",
+    summary="The calendar, for calendar programs",
+    operation_id="read_calendar_feed_document",
+    tags=["planner"],
+    media_type="text/calendar; charset=utf-8",
+    security=[],
+)
+async def read_calendar_feed_document(request: Request[Any, Any, Any], venture: UUID, file: str) -> Response[bytes]:
+    """`file` is the feed's token with .ics behind it. From what ended a year ago on; removed entries are shown as
+    cancelled for 30 days. Ends when the feed is revoked, or its maker may no longer see the calendar.
+    """
+    token, dot, extension = file.rpartition(".")
+    if not dot or extension != "ics":
+        raise NotFound(NO_SUCH_FEED)
+    platform = platform_of(request)
+    async with platform.database.venture(venture) as scope:
+        feed = await planner.feed_of(scope, token)
+        rights = await platform.spine.authority.ask(scope, feed.created_by)
+        try:
+            await rights.allow(Actor(account=feed.created_by), "planner", "view")
+        except Forbidden:
+            raise NotFound(NO_SUCH_FEED) from None
+        name, entries, titles = await planner.feed_entries(scope, platform.now())
+    headers = {
+        "ETag": f'"{planner.fingerprint(name, entries, titles)}"',
+        "Cache-Control": "private, max-age=300",
+        "Referrer-Policy": "no-referrer",
+        "Content-Disposition": 'inline; filename="calendar.ics"',
+    }
+    if _known(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(b"", status_code=304, headers=headers)
+    document = await to_thread(planner.document, name, entries, titles)
+    return Response(document, headers=headers, media_type="text/calendar; charset=utf-8")
+
+
+def _known(if_none_match: str | None, etag: str) -> bool:
+    """Whether the caller has this document already (RFC 9110, 13.1.2: weak comparison)."""
+    return any(one.strip().removeprefix("W/") in (etag, "*") for one in (if_none_match or "").split(","))
+
+
+def _token(request: Request[Any, Any, Any], venture: UUID, key: str | None) -> str:
+    """A new secret; for a request with an idempotency key always the same, so that it can be sent again."""
+    if key is None:
+        return secrets.token_hex(TOKEN_BYTES)
+    what = f"{venture}\n{presented_by(request).account}\n{key}"
+    return hmac.digest(platform_of(request).settings.key("calendar feed"), what.encode(), "sha256").hex()
+
+
+def _instant(moment: datetime | None, field: str) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise Invalid("Say the offset from UTC, such as 2026-03-01T09:00:00Z.", fields={field: "without an offset"})
+    return moment if moment is None else planner.instant(moment, "UTC", field=field)
+
+
+ROUTERS = (
+    Router(
+        "/v1/ventures/{venture:uuid}",
+        route_handlers=[
+            list_calendar,
+            add_calendar_event,
+            find_free_slots,
+            open_calendar_feed,
+            list_calendar_feeds,
+            read_calendar_feed,
+            revoke_calendar_feed,
+            read_calendar_entry,
+            change_calendar_event,
+            remove_calendar_event,
+            read_deadline,
+            set_deadline,
+            clear_deadline,
+        ],
+        tags=["planner"],
+    ),
+    Router("/", route_handlers=[read_calendar_feed_document]),
+)

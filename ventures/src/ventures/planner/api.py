@@ -12,7 +12,10 @@ from ventures.planner.commands import (
     SetDeadline,
 )
 from ventures.planner.events import APPLY, EntryPut, EntryRemoved, FeedOpened, FeedRevoked
+from ventures.planner.feed import digest_of, document, fingerprint
 from ventures.planner.reading import (
+    KINDS,
+    busy,
     calendar_entry,
     deadline,
     deadlines,
@@ -20,15 +23,19 @@ from ventures.planner.reading import (
     entries_of_posts,
     entry,
     feed,
+    feed_entries,
+    feed_of,
     feeds,
     shown,
 )
 from ventures.planner.records import CalendarEntry, Entry, Feed, Fold, Kind, Label, Note, Title, ZoneName
-from ventures.planner.times import When, instant, zone_of
+from ventures.planner.slots import WorkingHours, free_slots
+from ventures.planner.times import When, instant, local_text, zone_of
 
 ROOM = Room("planner", DECIDE, APPLY)
 
 __all__ = [
+    "KINDS",
     "ROOM",
     "AddEvent",
     "CalendarEntry",
@@ -50,16 +57,25 @@ __all__ = [
     "SetDeadline",
     "Title",
     "When",
+    "WorkingHours",
     "ZoneName",
+    "busy",
     "calendar_entry",
     "deadline",
     "deadlines",
+    "digest_of",
+    "document",
     "entries",
     "entries_of_posts",
     "entry",
     "feed",
+    "feed_entries",
+    "feed_of",
     "feeds",
+    "fingerprint",
+    "free_slots",
     "instant",
+    "local_text",
     "shown",
     "zone_of",
 ]

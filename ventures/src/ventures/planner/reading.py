@@ -1,15 +1,16 @@
 """The calendar as it is read: entries with the titles of what they are about, and local times."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, get_args
 from uuid import UUID
 
 from ventures.content import api as content
 from ventures.database.scope import Scope
-from ventures.errors import NotFound
+from ventures.errors import Invalid, NotFound
 from ventures.planner import sql
 from ventures.planner.commands import NO_SUCH_DEADLINE, NO_SUCH_ENTRY, NO_SUCH_FEED
+from ventures.planner.feed import digest_of
 from ventures.planner.records import CalendarEntry, Entry, Feed, Kind
 from ventures.planner.times import LONGEST, local_text, zone_of
 from ventures.tenancy import api as tenancy
@@ -19,6 +20,11 @@ END: Final = datetime(2200, 1, 1, tzinfo=UTC)
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 NOBODY: Final = UUID(int=0)
 UNTITLED: Final = "(untitled)"
+FEED_REACHES_BACK: Final = timedelta(days=366)
+CANCELLED_SHOWN: Final = timedelta(days=30)
+"""How long a feed says of a removed entry that it is cancelled, so that programs take it away."""
+MOST_IN_FEED: Final = 5_000
+MOST_BUSY: Final = 5_000
 
 
 async def entry(scope: Scope, identifier: UUID) -> Entry:
@@ -129,3 +135,35 @@ async def feed(scope: Scope, identifier: UUID) -> Feed:
 async def feeds(scope: Scope, after: UUID | None, limit: int) -> list[Feed]:
     """Feeds that were not revoked, oldest first."""
     return await scope.all(sql.FEEDS, Feed, after=after or NOBODY, limit=limit)
+
+
+async def feed_of(scope: Scope, token: str) -> Feed:
+    """The feed that the token opens. Raises: NotFound."""
+    found = await scope.one(sql.FEED_OF_DIGEST, Feed, digest=digest_of(token))
+    if found is None:
+        raise NotFound("There is no such feed; it may have been revoked.")
+    return found
+
+
+async def feed_entries(scope: Scope, now: datetime) -> tuple[str, list[Entry], dict[UUID, str]]:
+    """What a feed shows: the venture's name, the entries (removed ones for a while), their titles.
+
+    From what ended a year ago on, at most `MOST_IN_FEED`, the earliest of them.
+    """
+    venture = await tenancy.venture(scope)
+    found = await scope.all(
+        sql.FOR_FEED,
+        Entry,
+        since=now - FEED_REACHES_BACK,
+        cancelled_since=now - CANCELLED_SHOWN,
+        limit=MOST_IN_FEED,
+    )
+    return venture.name, found, await titles_of(scope, found)
+
+
+async def busy(scope: Scope, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """When somebody is busy: events that are not of whole days, and posts. Raises: Invalid where it is too full."""
+    found = await entries(scope, since=since, until=until, kinds=("event", "post"), limit=MOST_BUSY + 1)
+    if len(found) > MOST_BUSY:
+        raise Invalid(f"More than {MOST_BUSY} entries stand there: ask for a shorter time.", fields={"to": "too far"})
+    return [(one.starts_at, one.ends_at) for one in found if not one.all_day]
