@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := outgrow/src outgrow/tests ventures/src ventures/tests benchmarks checks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-setup docs lock clean
+.PHONY: help setup demo ventures test check format bench bench-setup docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -22,10 +22,13 @@ $(BIN)/uv: requirements-uv.lock
 	@$(BIN)/python -m compileall -q outgrow/src ventures/src
 	@touch $@
 
-setup: .venv/.ready ## private environment in .venv, with .venv/bin/outgrow in it
+setup: .venv/.ready ## private environment in .venv, with .venv/bin/outgrow and .venv/bin/ventures in it
 
 demo: setup ## the whole story on this machine, in under three minutes
 	@$(BIN)/outgrow demo
+
+ventures: setup ## the platform: PostgreSQL, migrations, API and workers, on http://127.0.0.1:8400
+	@$(BIN)/ventures serve
 
 test: setup ## the whole suite, in parallel
 	$(BIN)/pytest -n auto --dist worksteal

@@ -18,6 +18,8 @@ BENCHMARKS = {
     "crossing": "benchmarks.crossing",
     "planning": "benchmarks.planning",
     "policies": "benchmarks.policies",
+    "append": "benchmarks.platform.append",
+    "consumer-lag": "benchmarks.platform.consumer_lag",
 }
 
 

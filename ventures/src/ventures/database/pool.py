@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection, OperationalError
+from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ventures.database.scope import GlobalScope, Row, Scope, bind_venture
@@ -86,10 +87,16 @@ class Database:
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator[AsyncConnection[Row]]:
-        """A connection of its own that hears the channel's notifications (`connection.notifies()`)."""
-        async with await AsyncConnection.connect(self._address, autocommit=True) as connection:
-            await connection.execute(f'LISTEN "{channel}"'.encode())
-            yield connection
+        """A connection of its own that hears the channel's notifications (`connection.notifies()`).
+
+        Raises: Unavailable when PostgreSQL goes away.
+        """
+        try:
+            async with await AsyncConnection.connect(self._address, autocommit=True) as connection:
+                await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+                yield connection
+        except OperationalError as error:
+            raise Unavailable("The database does not answer.", retry_after_seconds=1) from error
 
 
 async def _configured(connection: AsyncConnection[Any]) -> None:

@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-import psycopg
-
 from ventures.database.pool import Database
 from ventures.database.scope import Scope
 from ventures.errors import Unavailable
@@ -204,7 +202,7 @@ async def _handled_all(
 async def _handled(scope: Scope, consumer: Consumer, event: Event) -> None:
     try:
         await consumer.handle(scope, event)
-    except (Unavailable, psycopg.OperationalError):
+    except Unavailable:
         raise
     except Exception as error:  # a consumer is foreign code: whatever it raises parks the event, never the consumer
         raise EventFailed(event, f"{type(error).__name__}: {error}"[:1000]) from error

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import psycopg
-
 from ventures.database.pool import Database
 from ventures.errors import Unavailable
 from ventures.log import sql
@@ -98,7 +96,7 @@ class Runner:
                 again = done.more or done.retry_at is not None or (self._lanes[venture, name] and not done.busy)
         except UnknownEvent as unknown:
             log.error("%s stands still: %s", name or "all consumers", unknown)
-        except (Unavailable, psycopg.OperationalError) as error:
+        except Unavailable as error:
             log.warning("%s waits for the database: %s", name or "all consumers", error)
         finally:
             del self._lanes[venture, name]
@@ -119,7 +117,7 @@ class Runner:
                             continue
                         for venture in moved:
                             self.ask(venture)
-            except (Unavailable, psycopg.OperationalError) as error:
+            except Unavailable as error:
                 log.warning("no bell for now: %s", error)
             await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
 
@@ -133,7 +131,7 @@ class Runner:
                 else:
                     await self._sweep(now - RECENT)
                 await asyncio.sleep(POLL_SECONDS)
-            except (Unavailable, psycopg.OperationalError) as error:
+            except Unavailable as error:
                 log.warning("the sweep waits for the database: %s", error)
                 whole_at = self._now()
                 await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)

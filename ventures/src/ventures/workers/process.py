@@ -6,8 +6,6 @@ import os
 import random
 import signal
 
-import psycopg
-
 from ventures.errors import Unavailable
 from ventures.log.api import Loop, Runner
 from ventures.settings import read
@@ -42,7 +40,7 @@ async def _turning(loop: Loop, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             wait = await loop.turn()
-        except (Unavailable, psycopg.OperationalError) as error:
+        except Unavailable as error:
             log.warning("%s waits for the database: %s", loop.name, error)
             wait = PAUSE_AFTER_FAULT_SECONDS
         except Exception:  # one bad turn must not end the others; what is due stays due
