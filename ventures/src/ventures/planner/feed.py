@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from icalendar import Calendar, Component, Event, Timezone, TimezoneDaylight, TimezoneStandard
+from icalendar import Calendar, Component, Event, Timezone, TimezoneDaylight, TimezoneStandard, vText
 
 from ventures.planner.records import Entry, Kind
 from ventures.planner.times import zone_of
@@ -41,8 +41,8 @@ def document(name: str, entries: Sequence[Entry], titles: Mapping[UUID, str]) ->
     calendar.add("prodid", "-//ventures//calendar//EN")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
-    calendar.add("name", _text(name))
-    calendar.add("x-wr-calname", _text(name))
+    for property_ in ("name", "x-wr-calname"):  # not known as texts to icalendar, which would write them as they are
+        calendar.add(property_, vText(_text(name)))
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     years: dict[str, tuple[int, int]] = {}
     for one in entries:
