@@ -31,12 +31,20 @@ def declared(root: Path) -> Tables:
 
 def declared_in(source: str, file: str, tables: Tables) -> None:
     """Adds the declarations of one step: ``regional("t", "state")``, ``global_("t")``, ``scanned("t")``, by themselves
-    or in a loop over a tuple of names."""
+    or in a loop over a tuple of names, written there or as a constant of the file."""
     loops: dict[str, list[str]] = {}
     tree = ast.parse(source)
+    constants = {
+        target.id: list(_texts(node.value))
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
-            loops.setdefault(node.target.id, []).extend(_texts(node.iter))
+            names = constants.get(node.iter.id, []) if isinstance(node.iter, ast.Name) else list(_texts(node.iter))
+            loops.setdefault(node.target.id, []).extend(names)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
             continue

@@ -138,6 +138,7 @@ def test_testing_is_not_read() -> None:
     [
         ('regional("item", "state")', {"item": "state"}, 0),
         ('for table in ("a", "b"):\n    regional(table, "work")', {"a": "work", "b": "work"}, 0),
+        ('NAMES = ("a", "b")\nfor table in NAMES:\n    regional(table, "work")', {"a": "work", "b": "work"}, 0),
         ("regional(name, kind)", {}, 1),
         ('regional(f"{x}_y", "state")', {}, 1),
     ],
