@@ -1,16 +1,31 @@
 """The ASGI application."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.datastructures import State
 
-from ventures.http import accounts, analytics, billing, content, notifications, planner, posts, ventures
+from ventures.errors import SettingsError
+from ventures.http import (
+    accounts,
+    analytics,
+    audit,
+    billing,
+    content,
+    members,
+    notifications,
+    operations,
+    planner,
+    posts,
+    ventures,
+)
+from ventures.http.authentication import CSRF_HEADER
+from ventures.http.openapi import OPENAPI
 from ventures.http.problems import HANDLERS
+from ventures.http.rim import Gate, JsonRequest, Rim
 from ventures.settings import Settings, read
 from ventures.wiring import Platform, open_platform
 
@@ -18,32 +33,25 @@ MOST_BODY_BYTES = 1_000_000
 ROUTERS = (
     *accounts.ROUTERS,
     *ventures.ROUTERS,
+    *members.ROUTERS,
+    *audit.ROUTERS,
     *content.ROUTERS,
     *posts.ROUTERS,
     *planner.ROUTERS,
     *notifications.ROUTERS,
     *analytics.ROUTERS,
     *billing.ROUTERS,
-)
-OPENAPI = OpenAPIConfig(
-    title="ventures",
-    version="1",
-    description="Content, approval, posts and calendar of many ventures. Every error is a problem document (RFC 9457).",
-    path="/v1/openapi",
-    components=Components(
-        security_schemes={
-            "session": SecurityScheme(type="apiKey", name="ventures_session", security_scheme_in="cookie"),
-            "key": SecurityScheme(type="http", scheme="bearer", description="An API key, `vk_…`."),
-        }
-    ),
-    security=[{"session": []}, {"key": []}],
+    *operations.ROUTERS,
 )
 
 
 def application() -> Litestar:
-    """For a server's factory: reads the settings of the environment."""
+    """For a server's factory: reads the settings of the environment. Raises: SettingsError."""
     settings = read(os.environ)
-    return create(settings, lambda: open_platform(settings, settings.database_url))
+    if settings.database_url is None:
+        raise SettingsError("DATABASE_URL is not set. `ventures serve` runs a database and says where it is.")
+    address = settings.database_url
+    return create(settings, lambda: open_platform(settings, address))
 
 
 def create(settings: Settings, opening: Callable[[], AbstractAsyncContextManager[Platform]]) -> Litestar:
@@ -55,17 +63,30 @@ def create(settings: Settings, opening: Callable[[], AbstractAsyncContextManager
             app.state.platform = platform
             yield
 
-    return Litestar(
+    metrics = operations.RequestMetrics()
+    app = Litestar(
         ROUTERS,
         lifespan=[lifespan],
+        state=State({"metrics": metrics}),
+        middleware=[Gate(settings.rate_limit_per_minute)],
+        request_class=JsonRequest,
         exception_handlers=HANDLERS,
         openapi_config=OPENAPI,
         request_max_body_size=MOST_BODY_BYTES,
-        cors_config=CORSConfig(
-            allow_origins=list(settings.cors_origins),
-            allow_credentials=True,
-            expose_headers=["ETag", "Ventures-Position"],
-        )
-        if settings.cors_origins
-        else None,
+        cors_config=_cors(settings.cors_origins),
+    )
+    app.asgi_handler = Rim(app.asgi_handler, https=settings.base_url.startswith("https://"), counted=metrics.count)
+    return app
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """Pages of other origins may call with a session, where settings name them."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", CSRF_HEADER],
+        allow_credentials=True,
+        expose_headers=["ETag", "Location", "Retry-After", "RateLimit", "Ventures-Position", "Idempotency-Replayed"],
     )

@@ -13,6 +13,17 @@ from ventures.log.api import Actor
 COOKIE = "ventures_session"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+BELIEVED = "ventures.caller"
+"""In a request's state, once its token was found to be good: (the token's digest, whose bucket its requests fill)."""
+
+
+def token_of(request: Request[Any, Any, Any]) -> accounts.Presented | None:
+    """The token in the request, a key before a session; None where there is none, or none of our form."""
+    authorization = request.headers.get("authorization")
+    if authorization is None:
+        return accounts.parse_token(request.cookies.get(COOKIE, ""))
+    scheme, _, token = authorization.partition(" ")
+    return accounts.parse_token(token.strip()) if scheme.lower() == "bearer" else None
 
 
 def presented_by(request: Request[Any, Any, Any]) -> accounts.Presented:
@@ -20,15 +31,11 @@ def presented_by(request: Request[Any, Any, Any]) -> accounts.Presented:
 
     Raises: NotSignedIn, Forbidden.
     """
-    authorization = request.headers.get("authorization")
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        presented = accounts.parse_token(token.strip()) if scheme.lower() == "bearer" else None
+    presented = token_of(request)
+    if "authorization" in request.headers:
         if presented is None or presented.kind != "key":
             raise NotSignedIn("This is no API key of ours: send `Authorization: Bearer vk_…`.")
         return presented
-    cookie = request.cookies.get(COOKIE)
-    presented = accounts.parse_token(cookie) if cookie else None
     if presented is None or presented.kind != "session":
         raise NotSignedIn("Sign in first (POST /v1/sessions), or send an API key.")
     if request.method not in SAFE and not accounts.csrf_matches(
@@ -38,25 +45,36 @@ def presented_by(request: Request[Any, Any, Any]) -> accounts.Presented:
     return presented
 
 
+def claimed_account(request: Request[Any, Any, Any]) -> UUID:
+    """Whose request it claims to be: for a question that is sent together with the look-up of the caller, and whose
+    answer is used only after that one's. Raises: NotSignedIn, Forbidden.
+    """
+    return presented_by(request).account
+
+
 class Asked:
     """The look-up of a request's caller, on its way. `account`: whose it claims to be, for questions sent along
     with it.
     """
 
-    def __init__(self, account: UUID, asked: accounts.AskedCaller) -> None:
-        self.account = account
+    def __init__(self, request: Request[Any, Any, Any], presented: accounts.Presented, asked: accounts.AskedCaller):
+        self.account = presented.account
+        self._request = request
+        self._presented = presented
         self._asked = asked
 
     async def answer(self) -> accounts.Caller:
         """Raises: NotSignedIn where the session or key is unknown, revoked or expired."""
-        return await self._asked.answer()
+        caller = await self._asked.answer()
+        self._request.scope["state"][BELIEVED] = (self._presented.digest, caller.key or caller.account)
+        return caller
 
 
 async def ask_caller(request: Request[Any, Any, Any], scope: GlobalScope) -> Asked:
     """Sends the look-up in the scope's transaction without waiting for it."""
     presented = presented_by(request)
     now = request.app.state.platform.now()
-    return Asked(presented.account, await accounts.ask_caller(scope, presented, now))
+    return Asked(request, presented, await accounts.ask_caller(scope, presented, now))
 
 
 async def caller_of(request: Request[Any, Any, Any]) -> accounts.Caller:

@@ -6,25 +6,29 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
-from ventures.errors import Invalid, Refused, VersionRequired
-from ventures.http.authentication import actor_of, ask_caller, signed_in
+from ventures.accounts.api import Caller
+from ventures.errors import Forbidden, Invalid, Refused, VersionRequired
+from ventures.http.authentication import actor_of, ask_caller, claimed_account, signed_in
 from ventures.log.api import Actor, Appended, Command
+from ventures.tenancy.api import permission
 from ventures.wiring import Platform
 
 T = TypeVar("T")
+PERMISSION = "ventures.permission"
 IfMatch = Annotated[
     str | None,
-    Parameter(header="If-Match", required=False, description="The ETag that the change was made on."),
+    HeaderParameter(name="If-Match", required=False, description="The ETag that the change was made on."),
 ]
 IdempotencyKey = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         required=False,
-        max_length=150,
-        description="Any text that is new for a new request. The same request sent again with it is carried out once.",
+        pattern=r"^[!-~]{1,150}$",
+        description="1–150 visible ASCII characters, new for a new request. The same request sent again with it is "
+        "carried out once.",
     ),
 ]
 
@@ -55,8 +59,24 @@ async def reading(
 
     Raises: NotSignedIn, NotFound, Forbidden, and what `fetch` raises.
     """
+    return (await reading_as(request, venture, feature, action, fetch, *arguments, **named))[1]
+
+
+async def reading_as(
+    request: Request[Any, Any, Any],
+    venture: UUID,
+    feature: str,
+    action: str,
+    fetch: Callable[..., Awaitable[T]],
+    *arguments: Any,
+    **named: Any,
+) -> tuple[Actor, T]:
+    """`reading`, and who it was that asked. Whose data `fetch` is to look for is known before it is believed:
+    `claimed_account`.
+    """
+    noted(request, feature, action)
     platform = platform_of(request)
-    async with platform.database.venture(venture) as scope:
+    async with platform.database.reading(venture) as scope:
         caller = await ask_caller(request, scope)
         rights = await platform.spine.authority.ask(scope, caller.account)
         result: T | None = None
@@ -65,14 +85,21 @@ async def reading(
             result = await fetch(scope, *arguments, **named)
         except Refused as error:
             refused = error
-        await rights.allow(actor_of(await caller.answer()), feature, action)
+        actor = actor_of(await caller.answer())
+        await rights.allow(actor, feature, action)
         if refused is not None:
             raise refused
-    return result  # type: ignore[return-value]  # set wherever nothing was refused
+    return actor, result  # type: ignore[return-value]  # set wherever nothing was refused
+
+
+def noted(request: Request[Any, Any, Any], feature: str, action: str) -> None:
+    """Leaves word that this request asked for a permission; without it no answer leaves a venture (`rim`)."""
+    request.scope["state"][PERMISSION] = (feature, action)
 
 
 async def append(request: Request[Any, Any, Any], venture: UUID, command: Command, key: str | None = None) -> Appended:
     """Carries the command out as whoever is signed in. `key`: the request's Idempotency-Key."""
+    noted(request, command.feature, command.action)
     actor = await signed_in(request)
     idem = None if key is None else f"{actor.account}:{key}"
     return await platform_of(request).spine.append(venture, command, actor=actor, idem=idem)
@@ -82,8 +109,15 @@ async def reading_back(
     request: Request[Any, Any, Any], venture: UUID, fetch: Callable[..., Awaitable[T]], *arguments: Any
 ) -> T:
     """What stands there after a command of the same request, which was allowed."""
-    async with platform_of(request).database.venture(venture) as scope:
+    async with platform_of(request).database.reading(venture) as scope:
         return await fetch(scope, *arguments)
+
+
+def require_scope(caller: Caller, feature: str, action: str) -> None:
+    """For what a person asks about themselves: a key must include it. Raises: Forbidden."""
+    needed = permission(feature, action)
+    if caller.scopes is not None and needed not in caller.scopes:
+        raise Forbidden(f"This API key does not include {needed}. Make a key that does.")
 
 
 def etag(version: int) -> str:
@@ -107,9 +141,16 @@ def expected_version(if_match: str | None) -> int:
     raise Invalid('If-Match takes one ETag as we gave it, such as "3".', fields={"If-Match": "not an ETag of ours"})
 
 
-def shown(entity: T, version: int, *, done: Appended | None = None, status: int = 200) -> Response[T]:
-    """An entity with its ETag; after a command also where the log stands, for a client that waits for what follows."""
+def shown(
+    entity: T, version: int, *, done: Appended | None = None, status: int = 200, location: str | None = None
+) -> Response[T]:
+    """An entity with its ETag; after a command also where the log stands, for a client that waits for what follows.
+
+    location: the path of an entity that was made.
+    """
     headers = {"ETag": etag(version)}
+    if location is not None:
+        headers["Location"] = location
     if done is not None and done.events:
         headers["Ventures-Position"] = f"{done.events[-1].epoch}.{done.events[-1].seq}"
         if done.replayed:
@@ -123,10 +164,13 @@ __all__ = [
     "IdempotencyKey",
     "IfMatch",
     "append",
+    "claimed_account",
     "etag",
     "expected_version",
     "platform_of",
     "reading",
+    "reading_as",
     "reading_back",
+    "require_scope",
     "shown",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from ventures.errors import Invalid
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 Cursor = Annotated[
-    str | None, Parameter(max_length=500, description="`next` of the page before; absent for the first.")
+    str | None, QueryParameter(max_length=500, description="`next` of the page before; absent for the first.")
 ]
-Limit = Annotated[int, Parameter(ge=1, le=200, description="Most items of the page.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Most items of the page.")]
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

@@ -16,6 +16,13 @@ from ventures.errors import Refused
 
 log = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
+DETAILS = {
+    HTTPStatus.BAD_REQUEST: "The request could not be read. Is the body JSON, in UTF-8?",
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take {method}; the header Allow says what it does.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large: a request may have 1,000,000 bytes.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send the body as Content-Type: application/json.",
+}
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,13 +58,11 @@ def of_validation(request: Request[Any, Any, Any], error: ValidationException) -
 def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """What the framework itself refuses: no such path, wrong method, too large, not JSON."""
     status = HTTPStatus(error.status_code)
-    kind = status.phrase.lower().replace(" ", "-").replace("'", "")
-    detail = (
-        "The request could not be read: is the body JSON?" if status == HTTPStatus.BAD_REQUEST else status.description
-    )
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return of_fault(request, error)
-    return _problem(request, kind, status, detail or status.phrase, {}, dict(error.headers or {}))
+    kind = status.phrase.lower().replace(" ", "-").replace("'", "")
+    detail = DETAILS.get(status, error.detail or status.description)
+    return _problem(request, kind, status, detail.format(method=request.method), {}, dict(error.headers or {}))
 
 
 def of_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -4,6 +4,7 @@ from ventures.log.api import Room
 from ventures.tenancy import commands, membership
 from ventures.tenancy.authority import Memberships, Question
 from ventures.tenancy.commands import ChangeVenture, DeleteVenture, FoundVenture, Name, Zone, known_zone
+from ventures.tenancy.directory import consumers, tell_directory
 from ventures.tenancy.events import (
     APPLY,
     InviteAccepted,
@@ -85,6 +86,7 @@ __all__ = [
     "VentureFounded",
     "Zone",
     "above",
+    "consumers",
     "count_members",
     "digest_of",
     "granted",
@@ -99,5 +101,6 @@ __all__ = [
     "parse_token",
     "permission",
     "role",
+    "tell_directory",
     "venture",
 ]

@@ -1,0 +1,89 @@
+"""The OpenAPI document of the whole: what all operations share is said here, once."""
+
+from dataclasses import fields
+from typing import Any, Final
+
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
+
+DESCRIPTION: Final = """\
+Content, approval, posts and calendar of many ventures.
+
+Every error is a problem document (RFC 9457). Lists are pages: `next` of one is the `cursor` of the next. What exists is
+changed with its ETag as `If-Match`. A POST with an `Idempotency-Key` is carried out once, however often it is sent.
+With a session's cookie, all but GET needs the header `X-CSRF-Token`, which signing in answers with.
+"""
+PROBLEM: Final[dict[str, Any]] = {
+    "description": "Refused: a problem document. `type` is `urn:ventures:problem:KIND`, and nothing was changed.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+PROBLEM_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:ventures:problem:not-found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What happened and what to do, for people."},
+        "instance": {"type": "string"},
+        "errors": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "What was wrong in the request, by path.",
+        },
+    },
+}
+
+
+class Document(OpenAPI):
+    """Litestar's document, in which errors are ours and a parameter is never null but left out."""
+
+    def to_schema(self) -> dict[str, Any]:
+        """The document as JSON would say it."""
+        document = super().to_schema()
+        components = document.setdefault("components", {})
+        components.setdefault("responses", {})["Problem"] = PROBLEM
+        components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        for path in document.get("paths", {}).values():
+            for operation in path.values():
+                if isinstance(operation, dict) and "responses" in operation:
+                    _completed(operation)
+        return document
+
+
+def _completed(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    if "400" in responses:  # the framework's own form of errors, which never leaves here
+        del responses["400"]
+    responses["default"] = {"$ref": "#/components/responses/Problem"}
+    for parameter in operation.get("parameters", ()):
+        choices = parameter.get("schema", {}).get("oneOf", ())
+        given = [choice for choice in choices if choice.get("type") != "null"]
+        if len(given) == 1 < len(choices):
+            parameter["schema"] = {**given[0], **{k: v for k, v in parameter["schema"].items() if k != "oneOf"}}
+
+
+class Config(OpenAPIConfig):
+    """Makes a `Document`."""
+
+    def to_openapi_schema(self) -> OpenAPI:
+        plain = super().to_openapi_schema()
+        return Document(**{field.name: getattr(plain, field.name) for field in fields(plain)})
+
+
+OPENAPI: Final = Config(
+    title="ventures",
+    version="1",
+    description=DESCRIPTION,
+    path="/v1/openapi",
+    render_plugins=[JsonRenderPlugin()],
+    components=Components(
+        security_schemes={
+            "session": SecurityScheme(type="apiKey", name="ventures_session", security_scheme_in="cookie"),
+            "key": SecurityScheme(type="http", scheme="bearer", description="An API key, `vk_…`."),
+        }
+    ),
+    security=[{"session": []}, {"key": []}],
+)
