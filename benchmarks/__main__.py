@@ -20,6 +20,7 @@ BENCHMARKS = {
     "policies": "benchmarks.policies",
     "append": "benchmarks.platform.append",
     "consumer-lag": "benchmarks.platform.consumer_lag",
+    "http-read": "benchmarks.platform.http_read",
 }
 
 

@@ -2,11 +2,12 @@
 
     python -m benchmarks append
 
-A command drafts a content item: its venture's head is locked, membership and permission are looked up, item and version
-are written, the event is chained and appended, and the transaction is committed to disk. 32 writers spread over 64 ventures.
-Arrangements, interleaved over rounds: everything (PostgreSQL too) on one core; the appending process on one core and
-PostgreSQL on the other; 16 writers on one venture, whose commits must follow each other. Peer in the same run: the same
-transaction by hand (lock the head, insert item, version and event, move the head) with psycopg, on one core each.
+A command drafts a content item: its venture's head is locked, membership and permission are looked up, item and
+version are written, the event is chained and appended, and the transaction is committed to disk. 32 writers spread
+over 64 ventures. Arrangements, interleaved over rounds: everything (PostgreSQL too) on one core; the appending
+process on one core and PostgreSQL on the other; 16 writers on one venture, whose commits must follow each other.
+Peer in the same run: the same transaction by hand (lock the head, insert item, version and event, move the head)
+with psycopg, on one core each.
 """
 
 from __future__ import annotations
@@ -112,8 +113,14 @@ def _run(rounds: int, seconds: float) -> None:
                 ),
             ),
             targets=(
-                Target("commands/s, the process on one core, PostgreSQL on the other", middle[apart], low=WANTED_PER_SECOND),
-                Target("commands/s, process and PostgreSQL together on one core", middle["all on one core"], low=WANTED_PER_SECOND),
+                Target(
+                    "commands/s, the process on one core, PostgreSQL on the other", middle[apart], low=WANTED_PER_SECOND
+                ),
+                Target(
+                    "commands/s, process and PostgreSQL together on one core",
+                    middle["all on one core"],
+                    low=WANTED_PER_SECOND,
+                ),
                 Target(
                     "what the spine costs over the same transaction by hand (ratio of rates, apart)",
                     middle[apart] / middle["by hand, PostgreSQL on the other core"],
@@ -162,7 +169,9 @@ async def _by_hand(address: str, ventures: int, writers: int, seconds: float) ->
             venture, item = logs[number % ventures], new_id()
             async with pool.connection() as connection, connection.pipeline(), connection.transaction():
                 await connection.execute("SELECT set_config('ventures.venture', %s, true)", [str(venture)])
-                head = await connection.execute("SELECT seq, hash FROM log_head WHERE venture = %s FOR UPDATE", [venture])
+                head = await connection.execute(
+                    "SELECT seq, hash FROM log_head WHERE venture = %s FOR UPDATE", [venture]
+                )
                 seq, before = await head.fetchone()
                 data = json.dumps({"entity": str(item), "title": f"Item {number}", "body": BODY})
                 digest = sha256(before + data.encode()).digest()

@@ -2,9 +2,10 @@
 
     python -m benchmarks consumer-lag
 
-One process appends at a fixed rate to 100 ventures (open loop: an append that is due is started, whether or not the ones
-before are done); another runs all of the platform's consumers as a worker does. An event's lag runs from the time it bears,
-which is before its commit, to the commit that keeps what the consumers made of it and moves their positions.
+One process appends at a fixed rate to 100 ventures (open loop: an append that is due is started, whether or not the
+ones before are done); another runs all of the platform's consumers as a worker does. An event's lag runs from the
+time it bears, which is before its commit, to the commit that keeps what the consumers made of it and moves their
+positions.
 """
 
 from __future__ import annotations
@@ -70,7 +71,16 @@ def main(arguments: list[str]) -> None:
             tables=(
                 Table(
                     "Lag of an event",
-                    ("asked events/s", "appended/s", "events", "p50 ms", "p99 ms", "most ms", "cores appending", "cores consuming"),
+                    (
+                        "asked events/s",
+                        "appended/s",
+                        "events",
+                        "p50 ms",
+                        "p99 ms",
+                        "most ms",
+                        "cores appending",
+                        "cores consuming",
+                    ),
                     tuple(rows),
                     (f"Consumers: {names}. {VENTURES} ventures, {options.seconds:g} s after 3 s of warming up.",),
                 ),

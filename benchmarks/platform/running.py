@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
+
 from ventures.database import embedded
 from ventures.database.migrate import migrate
 from ventures.database.roles import Addresses
@@ -84,7 +85,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: Sequence[str], variables: dict[str, str], folder: Path | None = None) -> Iterator[subprocess.Popen]:
+def process(
+    command: Sequence[str], variables: dict[str, str], folder: Path | None = None
+) -> Iterator[subprocess.Popen]:
     """A process and all it starts, ended at the end."""
     running = subprocess.Popen(
         command, env={**os.environ, **variables}, cwd=folder, stdin=subprocess.DEVNULL, start_new_session=True
