@@ -1,7 +1,103 @@
 """What other rooms may use of content."""
 
+from ventures.content import commands, comments
+from ventures.content.commands import (
+    ApproveItem,
+    CopyItem,
+    DeleteItem,
+    DraftItem,
+    EditItem,
+    RequestChanges,
+    SubmitItem,
+)
+from ventures.content.comments import AddComment, DeleteComment, ResolveComment
+from ventures.content.events import (
+    APPLY,
+    ApprovalVoided,
+    ChangesRequested,
+    CommentAdded,
+    CommentDeleted,
+    CommentResolved,
+    ItemApproved,
+    ItemDeleted,
+    ItemDrafted,
+    ItemEdited,
+    ItemPublished,
+    ItemScheduled,
+    ItemUnscheduled,
+    SubmittedForApproval,
+)
+from ventures.content.reading import comment, history, item, item_in_full, items, titles, version_of, versions
+from ventures.content.reading import comments as comments_of
+from ventures.content.records import (
+    BodyText,
+    Comment,
+    CommentText,
+    Item,
+    ItemInFull,
+    ItemVersion,
+    Note,
+    Reason,
+    Title,
+    Verdict,
+    VersionLine,
+)
+from ventures.content.states import APPROVED, STATES, STEPS, WAYS, State, Step, allows, require_step
 from ventures.log.api import Room
 
-ROOM = Room("content", {}, {})
+ROOM = Room("content", commands.DECIDE | comments.DECIDE, APPLY)
 
-__all__ = ["ROOM"]
+__all__ = [
+    "APPROVED",
+    "ROOM",
+    "STATES",
+    "STEPS",
+    "WAYS",
+    "AddComment",
+    "ApprovalVoided",
+    "ApproveItem",
+    "BodyText",
+    "ChangesRequested",
+    "Comment",
+    "CommentAdded",
+    "CommentDeleted",
+    "CommentResolved",
+    "CommentText",
+    "CopyItem",
+    "DeleteComment",
+    "DeleteItem",
+    "DraftItem",
+    "EditItem",
+    "Item",
+    "ItemApproved",
+    "ItemDeleted",
+    "ItemDrafted",
+    "ItemEdited",
+    "ItemInFull",
+    "ItemPublished",
+    "ItemScheduled",
+    "ItemUnscheduled",
+    "ItemVersion",
+    "Note",
+    "Reason",
+    "RequestChanges",
+    "ResolveComment",
+    "State",
+    "Step",
+    "SubmitItem",
+    "SubmittedForApproval",
+    "Title",
+    "Verdict",
+    "VersionLine",
+    "allows",
+    "comment",
+    "comments_of",
+    "history",
+    "item",
+    "item_in_full",
+    "items",
+    "require_step",
+    "titles",
+    "version_of",
+    "versions",
+]
