@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ventures.billing import sql
 from ventures.billing.api import (
     PLANS,
     BillingPort,
@@ -79,6 +80,19 @@ async def test_the_largest_plan_of_ones_ventures_says_how_many_one_may_found(dat
     assert (await billing.ventures_allowance(account, NEXT_MONTH)).included == PLANS["free"].ventures
     await billing.subscribe(mine, "scale", account, NEXT_MONTH)
     assert (await billing.ventures_allowance(account, NEXT_MONTH)).included is None
+
+
+async def test_of_two_checkouts_paid_the_newer_one_holds_in_whatever_order_it_is_told(database: Database) -> None:
+    billing, venture = PostgresBilling(database, PracticePayments(), new_id), uuid4()
+    older, newer = new_id(), new_id()
+    async with database.everywhere() as scope:
+        for checkout, plan in ((older, "team"), (newer, "scale")):
+            await scope.run(
+                sql.OPEN_CHECKOUT, checkout=checkout, venture_id=venture, plan=plan, account=uuid4(), now=NOW
+            )
+    await billing.settle(newer, "paid", NOW)
+    await billing.settle(older, "paid", NOW)
+    assert (await billing.plan_of(venture, NOW)).id == "scale"
 
 
 async def test_entries_of_the_log_are_never_swept(database: Database) -> None:
