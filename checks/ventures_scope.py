@@ -21,6 +21,8 @@ PACKAGE = Path("ventures") / "src" / "ventures"
 DRIVERS = {"psycopg", "psycopg_pool", "psycopg_binary", "sqlalchemy", "alembic", "asyncpg", "pgvector"}
 ASKING = {"one", "all", "run", "run_many", "changed", "queued"}
 RAW = {"execute", "executemany", "copy", "cursor", "stream"}
+INSIDE = {"_connection", "_sent", "_bound", "_pool", "_transaction"}
+"""What a scope and a pool keep to themselves."""
 FREE_ROOMS = ("testing",)
 DOOR = "database"
 SCAN = "SCAN_"
@@ -196,6 +198,10 @@ def _asked(source: Module, catalogue: dict[str, dict[str, Statement]]) -> Iterat
     constants = _constants(source.tree, catalogue)
     chosen = _chosen(source.tree, constants)
     for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and node.attr in INSIDE and ast.unparse(node.value) != "self":
+            yield f"{source.file}:{node.lineno}: reaches for {ast.unparse(node)}, which is the scope's own; ask the scope"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "vars") and _is_scope(node.args[0]):
+            yield f"{source.file}:{node.lineno}: looks inside a scope; call one of its methods by name"
         if isinstance(node, ast.Attribute) and node.attr in ASKING and id(node) not in called and _is_scope(node.value):
             yield f"{source.file}:{node.lineno}: hands on scope.{node.attr}; call it here, with a constant of sql.py"
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr not in ASKING:

@@ -280,11 +280,13 @@ class _Gathered:
         self.sources: dict[str, _Source] = {}
         self.edges: list[tuple[str, str]] = []  # (held, then held too)
         self.merged: str | None = None  # the leftmost table whose venture an unqualified one means, after USING
+        self.joined: list[str] = []  # the tables joined so far since FROM, or since its last comma
         self.taken: set[int] = set()
         self.lateral: list[tuple[str, exp.Expression]] = []
 
-    def add(self, node: exp.Expression) -> str:
+    def add(self, node: exp.Expression, joined: bool = False) -> str:
         name = node.alias_or_name
+        self.joined = [*self.joined, name] if joined else [name]
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Func):
             columns = self.ctes.get(node.name) if not _schema(node) else None
             if columns is not None:
@@ -310,8 +312,9 @@ class _Gathered:
         return name
 
     def join(self, node: exp.Join) -> None:
-        left = list(self.sources)
-        name = self.add(node.this)
+        left = self.joined
+        comma = not (node.kind or node.side or node.method or node.args.get("on") or node.args.get("using"))
+        name = self.add(node.this, joined=not comma)
         side = (node.side or "").upper()
         if side in ("RIGHT", "FULL"):
             return
