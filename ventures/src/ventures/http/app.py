@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
+from litestar.routes import HTTPRoute
 
 from ventures.errors import SettingsError
 from ventures.http import (
@@ -23,7 +24,7 @@ from ventures.http import (
     ventures,
 )
 from ventures.http.authentication import CSRF_HEADER
-from ventures.http.openapi import OPENAPI
+from ventures.http.openapi import described
 from ventures.http.problems import HANDLERS
 from ventures.http.rim import Gate, JsonRequest, Rim
 from ventures.settings import Settings, read
@@ -71,11 +72,16 @@ def create(settings: Settings, opening: Callable[[], AbstractAsyncContextManager
         middleware=[Gate(settings.rate_limit_per_minute)],
         request_class=JsonRequest,
         exception_handlers=HANDLERS,
-        openapi_config=OPENAPI,
+        openapi_config=described(),
         request_max_body_size=MOST_BODY_BYTES,
         cors_config=_cors(settings.cors_origins),
     )
-    app.asgi_handler = Rim(app.asgi_handler, https=settings.base_url.startswith("https://"), counted=metrics.count)
+    app.asgi_handler = Rim(
+        app.asgi_handler,
+        https=settings.base_url.startswith("https://"),
+        methods={route.path_format: route.methods for route in app.routes if isinstance(route, HTTPRoute)},
+        counted=metrics.count,
+    )
     return app
 
 

@@ -3,6 +3,8 @@
 from dataclasses import fields
 from typing import Any, Final
 
+from litestar import MediaType, Response, Router
+from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
@@ -73,17 +75,26 @@ class Config(OpenAPIConfig):
         return Document(**{field.name: getattr(plain, field.name) for field in fields(plain)})
 
 
-OPENAPI: Final = Config(
-    title="ventures",
-    version="1",
-    description=DESCRIPTION,
-    path="/v1/openapi",
-    render_plugins=[JsonRenderPlugin()],
-    components=Components(
-        security_schemes={
-            "session": SecurityScheme(type="apiKey", name="ventures_session", security_scheme_in="cookie"),
-            "key": SecurityScheme(type="http", scheme="bearer", description="An API key, `vk_…`."),
-        }
-    ),
-    security=[{"session": []}, {"key": []}],
-)
+def _no_page(response: Response[Any]) -> Response[Any]:
+    """The framework's page for what is not there becomes a problem. Raises: NotFoundException."""
+    if response.media_type == MediaType.HTML:
+        raise NotFoundException
+    return response
+
+
+def described() -> OpenAPIConfig:
+    """For one application: it fills the router with what shows the document."""
+    return Config(
+        title="ventures",
+        version="1",
+        description=DESCRIPTION,
+        openapi_router=Router("/v1/openapi", route_handlers=[], after_request=_no_page, include_in_schema=False),
+        render_plugins=[JsonRenderPlugin()],
+        components=Components(
+            security_schemes={
+                "session": SecurityScheme(type="apiKey", name="ventures_session", security_scheme_in="cookie"),
+                "key": SecurityScheme(type="http", scheme="bearer", description="An API key, `vk_…`."),
+            }
+        ),
+        security=[{"session": []}, {"key": []}],
+    )

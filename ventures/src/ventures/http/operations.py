@@ -17,6 +17,7 @@ from ventures.http.exchange import platform_of
 from ventures.log.api import lags
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+TEXT_FORMAT: Final = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # the framework adds it
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Set before the processes start, it makes each of them answer for all (prometheus_client's multiprocess mode)."""
 
@@ -90,7 +91,7 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     if not _private(request):
         raise NotFoundException
     measured: RequestMetrics = request.app.state.metrics
-    return Response(measured.written() + await _of_consumers(request), media_type=CONTENT_TYPE_LATEST)
+    return Response(measured.written() + await _of_consumers(request), media_type=TEXT_FORMAT)
 
 
 async def _of_consumers(request: Request[Any, Any, Any]) -> bytes:

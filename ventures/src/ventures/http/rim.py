@@ -8,7 +8,7 @@ metrics, and that nothing leaves a venture without a permission having been aske
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -63,6 +63,13 @@ class JsonRequest(Request[Any, Any, Any]):
         except UnicodeDecodeError:
             raise ClientException("The body is no UTF-8.") from None
         return content
+
+    async def json(self) -> Any:
+        """Raises: ClientException where it is nested too deep to be read, and what `body` raises."""
+        try:
+            return await super().json()
+        except RecursionError:
+            raise ClientException("The body is nested too deep.") from None
 
 
 class Gate(ASGIMiddleware):
@@ -137,10 +144,14 @@ def _readable(scope: HTTPScope) -> None:
 
 
 class Rim:
-    """Around the whole application, its answers to errors included."""
+    """Around the whole application, its answers to errors included. methods: of each route template."""
 
-    def __init__(self, app: ASGIApp, *, https: bool, counted: Counted) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, methods: Mapping[str, Set[str]], counted: Counted) -> None:
         self._app = app
+        self._allow = {
+            route: ", ".join(sorted(known | {"HEAD"} if "GET" in known else known)).encode()
+            for route, known in methods.items()
+        }
         self._headers = [*SECURITY, HTTPS_ONLY] if https else list(SECURITY)
         self._counted = counted
 
@@ -180,6 +191,9 @@ class Rim:
         if b"etag" in names and start["status"] == 200 and _matches(scope, names[b"etag"]):
             start["status"], body = 304, b""
             headers = [one for one in headers if one[0].lower() not in (b"content-length", b"content-type")]
+        if scope["method"] == "OPTIONS" and b"allow" in names:  # the framework's names those of one handler only
+            allow = self._allow.get(scope["path_template"], names[b"allow"])
+            headers = [one for one in headers if one[0].lower() != b"allow"] + [(b"allow", allow)]
         headers += [one for one in self._headers if one[0] not in names]
         if b"cache-control" not in names:
             headers.append((b"cache-control", b"private, no-cache" if b"etag" in names else b"no-store"))
