@@ -184,6 +184,16 @@ async def _insert(
     connection: psycopg.AsyncConnection, venture: UUID, item: UUID, account: UUID, seq: int, data: str, digest: bytes
 ) -> None:
     await connection.execute(
+        "INSERT INTO item (venture, id, title, state, number, author, created_at, updated_at, version) "
+        "VALUES (%s, %s, 'Item', 'draft', 1, %s, now(), now(), 1)",
+        [venture, item, account],
+    )
+    await connection.execute(
+        "INSERT INTO item_version (venture, item, number, title, body, author, at) "
+        "VALUES (%s, %s, 1, 'Item', %s, %s, now())",
+        [venture, item, BODY, account],
+    )
+    await connection.execute(
         "INSERT INTO event (venture, seq, epoch, type, entity, actor, at, batch, schema_version, data, hash) "
         "VALUES (%s, %s, 1, 'by_hand', %s, %s, now(), %s, 1, %s::json, %s)",
         [venture, seq, item, str(account), seq, data, digest],

@@ -29,6 +29,7 @@ READY_SECONDS = 60.0
 def database(cores: set[int] | None = None) -> Iterator[Addresses]:
     """A new PostgreSQL as `ventures serve` starts it, migrated, on the given cores; removed at the end."""
     with TemporaryDirectory(prefix="ventures-bench-", dir=os.environ.get("VENTURES_BENCH_DIR")) as folder:
+        Path(folder).chmod(0o711)  # the server's own account, where root runs this, passes through
         data = Path(folder) / "data"
         with on_cores(cores):
             addresses = embedded.start(data)
