@@ -199,7 +199,7 @@ def _asked(source: Module, catalogue: dict[str, dict[str, Statement]]) -> Iterat
     chosen = _chosen(source.tree, constants)
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Attribute) and node.attr in INSIDE and ast.unparse(node.value) != "self":
-            yield f"{source.file}:{node.lineno}: reaches for {ast.unparse(node)}, which is the scope's own; ask the scope"
+            yield f"{source.file}:{node.lineno}: reaches for {ast.unparse(node)}, the scope's own; ask the scope"
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "vars") and _is_scope(node.args[0]):
             yield f"{source.file}:{node.lineno}: looks inside a scope; call one of its methods by name"
         if isinstance(node, ast.Attribute) and node.attr in ASKING and id(node) not in called and _is_scope(node.value):
