@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from ventures.database.scope import Scope
@@ -38,16 +38,16 @@ CLOCK: Final = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 NO_SUCH_FEED: Final = "There is no such feed; it may have been revoked."
 
 From = Annotated[
-    datetime | None, Parameter(query="from", description="Entries that end after it; with its offset from UTC.")
+    datetime | None, QueryParameter(name="from", description="Entries that end after it; with its offset from UTC.")
 ]
 To = Annotated[
-    datetime | None, Parameter(query="to", description="Entries that start before it; with its offset from UTC.")
+    datetime | None, QueryParameter(name="to", description="Entries that start before it; with its offset from UTC.")
 ]
 Zone = Annotated[
     ZoneName | None,
-    Parameter(description="IANA name of the zone that local times are shown in; by default the venture's."),
+    QueryParameter(description="IANA name of the zone that local times are shown in; by default the venture's."),
 ]
-ClockTime = Annotated[str, Parameter(pattern=CLOCK, description="HH:MM on the clocks of the zone.")]
+ClockTime = Annotated[str, QueryParameter(pattern=CLOCK, description="HH:MM on the clocks of the zone.")]
 
 
 class Times(Body, frozen=True, kw_only=True):
@@ -137,10 +137,10 @@ class FreeSlots(msgspec.Struct, frozen=True):
 @get("/calendar", summary="The calendar", operation_id="list_calendar")
 async def list_calendar(
     request: Request[Any, Any, Any],
-    venture: UUID,
+    venture: FromPath[UUID],
     since: From = None,
     until: To = None,
-    kind: list[Kind] | None = None,
+    kind: FromQuery[list[Kind] | None] = None,
     zone: Zone = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -161,7 +161,10 @@ async def list_calendar(
 
 @post("/calendar", summary="Add an event", operation_id="add_calendar_event")
 async def add_calendar_event(
-    request: Request[Any, Any, Any], venture: UUID, data: NewEvent, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    data: JSONBody[NewEvent],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[CalendarEntry]:
     """Deadlines are set at their item, posts scheduled at the post."""
     command = planner.AddEvent(title=data.title, when=data.when(), item=data.item, note=data.note)
@@ -174,7 +177,7 @@ async def add_calendar_event(
 
 @get("/calendar/{entry:uuid}", summary="An entry of the calendar", operation_id="read_calendar_entry")
 async def read_calendar_entry(
-    request: Request[Any, Any, Any], venture: UUID, entry: UUID, zone: Zone = None
+    request: Request[Any, Any, Any], venture: FromPath[UUID], entry: FromPath[UUID], zone: Zone = None
 ) -> Response[CalendarEntry]:
     found = await reading(request, venture, "planner", "view", planner.calendar_entry, entry, zone)
     return shown(found, found.version)
@@ -183,9 +186,9 @@ async def read_calendar_entry(
 @patch("/calendar/{entry:uuid}", summary="Change an event", operation_id="change_calendar_event")
 async def change_calendar_event(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    entry: UUID,
-    data: EventChanges,
+    venture: FromPath[UUID],
+    entry: FromPath[UUID],
+    data: JSONBody[EventChanges],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CalendarEntry]:
@@ -205,7 +208,7 @@ async def change_calendar_event(
 
 @delete("/calendar/{entry:uuid}", summary="Remove an event", operation_id="remove_calendar_event")
 async def remove_calendar_event(
-    request: Request[Any, Any, Any], venture: UUID, entry: UUID, if_match: IfMatch = None
+    request: Request[Any, Any, Any], venture: FromPath[UUID], entry: FromPath[UUID], if_match: IfMatch = None
 ) -> None:
     """Feeds show it as cancelled for 30 days."""
     await append(request, venture, planner.RemoveEvent(entry=entry, version=expected_version(if_match)))
@@ -213,7 +216,7 @@ async def remove_calendar_event(
 
 @get("/items/{item:uuid}/deadline", summary="An item's deadline", operation_id="read_deadline")
 async def read_deadline(
-    request: Request[Any, Any, Any], venture: UUID, item: UUID, zone: Zone = None
+    request: Request[Any, Any, Any], venture: FromPath[UUID], item: FromPath[UUID], zone: Zone = None
 ) -> Response[CalendarEntry]:
     """The entry of the calendar that is the deadline; 404 where the item has none."""
     found = await reading(request, venture, "planner", "view", planner.deadline, item, zone)
@@ -223,9 +226,9 @@ async def read_deadline(
 @put("/items/{item:uuid}/deadline", summary="Set an item's deadline", operation_id="set_deadline")
 async def set_deadline(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
-    data: NewDeadline,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    data: JSONBody[NewDeadline],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CalendarEntry]:
@@ -238,25 +241,27 @@ async def set_deadline(
 
 
 @delete("/items/{item:uuid}/deadline", summary="Remove an item's deadline", operation_id="clear_deadline")
-async def clear_deadline(request: Request[Any, Any, Any], venture: UUID, item: UUID, if_match: IfMatch = None) -> None:
+async def clear_deadline(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], item: FromPath[UUID], if_match: IfMatch = None
+) -> None:
     await append(request, venture, planner.ClearDeadline(item=item, version=expected_version(if_match)))
 
 
 @get("/calendar/free-slots", summary="The next free times", operation_id="find_free_slots")
 async def find_free_slots(
     request: Request[Any, Any, Any],
-    venture: UUID,
+    venture: FromPath[UUID],
     since: From = None,
     until: To = None,
-    minutes: Annotated[int, Parameter(ge=5, le=1440, description="How long, in minutes.")] = 30,
+    minutes: Annotated[int, QueryParameter(ge=5, le=1440, description="How long, in minutes.")] = 30,
     begin: ClockTime = "09:00",
     end: ClockTime = "17:00",
     weekday: Annotated[
         list[Annotated[int, msgspec.Meta(ge=1, le=7)]] | None,
-        Parameter(description="1 is Monday, 7 Sunday; may be given several times. By default Monday to Friday."),
+        QueryParameter(description="1 is Monday, 7 Sunday; may be given several times. By default Monday to Friday."),
     ] = None,
     zone: Zone = None,
-    limit: Annotated[int, Parameter(ge=1, le=100, description="Most times of the answer.")] = 10,
+    limit: Annotated[int, QueryParameter(ge=1, le=100, description="Most times of the answer.")] = 10,
 ) -> Response[FreeSlots]:
     """Within the working hours `begin`–`end`, from now or `from` on, for two weeks or until `to` (at most 92 days).
 
@@ -296,7 +301,10 @@ async def find_free_slots(
 
 @post("/calendar/feeds", summary="Open a calendar feed", operation_id="open_calendar_feed")
 async def open_calendar_feed(
-    request: Request[Any, Any, Any], venture: UUID, data: NewFeed, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    data: JSONBody[NewFeed],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[OpenedFeed]:
     """For calendar programs, which cannot sign in. The answer's `url` is a secret; only its digest is kept."""
     token = _token(request, venture, idempotency_key)
@@ -319,7 +327,7 @@ async def open_calendar_feed(
 
 @get("/calendar/feeds", summary="Open calendar feeds", operation_id="list_calendar_feeds")
 async def list_calendar_feeds(
-    request: Request[Any, Any, Any], venture: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any], venture: FromPath[UUID], cursor: Cursor = None, limit: Limit = 50
 ) -> Response[Page[Feed]]:
     """Without their secrets."""
     found = position(cursor, tuple[UUID])
@@ -328,14 +336,16 @@ async def list_calendar_feeds(
 
 
 @get("/calendar/feeds/{feed:uuid}", summary="A calendar feed", operation_id="read_calendar_feed")
-async def read_calendar_feed(request: Request[Any, Any, Any], venture: UUID, feed: UUID) -> Response[Feed]:
+async def read_calendar_feed(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], feed: FromPath[UUID]
+) -> Response[Feed]:
     """Without its secret."""
     found = await reading(request, venture, "planner", "view", planner.feed, feed)
     return shown(found, found.version)
 
 
 @delete("/calendar/feeds/{feed:uuid}", summary="Revoke a calendar feed", operation_id="revoke_calendar_feed")
-async def revoke_calendar_feed(request: Request[Any, Any, Any], venture: UUID, feed: UUID) -> None:
+async def revoke_calendar_feed(request: Request[Any, Any, Any], venture: FromPath[UUID], feed: FromPath[UUID]) -> None:
     """Its URL answers 404 from now on."""
     await append(request, venture, planner.RevokeFeed(feed=feed))
 
@@ -345,10 +355,12 @@ async def revoke_calendar_feed(request: Request[Any, Any, Any], venture: UUID, f
     summary="The calendar, for calendar programs",
     operation_id="read_calendar_feed_document",
     tags=["planner"],
-    media_type="text/calendar; charset=utf-8",
+    media_type="text/calendar",
     security=[],
 )
-async def read_calendar_feed_document(request: Request[Any, Any, Any], venture: UUID, file: str) -> Response[bytes]:
+async def read_calendar_feed_document(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], file: FromPath[str]
+) -> Response[bytes]:
     """`file` is the feed's token with .ics behind it. From what ended a year ago on; removed entries are shown as
     cancelled for 30 days. Ends when the feed is revoked, or its maker may no longer see the calendar.
     """
@@ -373,7 +385,7 @@ async def read_calendar_feed_document(request: Request[Any, Any, Any], venture: 
     if _known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(b"", status_code=304, headers=headers)
     document = await to_thread(planner.document, name, entries, titles)
-    return Response(document, headers=headers, media_type="text/calendar; charset=utf-8")
+    return Response(document, headers=headers, media_type="text/calendar")
 
 
 def _known(if_none_match: str | None, etag: str) -> bool:

@@ -13,6 +13,7 @@ from ventures.planner.commands import (
 )
 from ventures.planner.events import APPLY, EntryPut, EntryRemoved, FeedOpened, FeedRevoked
 from ventures.planner.feed import digest_of, document, fingerprint
+from ventures.planner.reactions import REACT
 from ventures.planner.reading import (
     KINDS,
     busy,
@@ -32,7 +33,7 @@ from ventures.planner.records import CalendarEntry, Entry, Feed, Fold, Kind, Lab
 from ventures.planner.slots import WorkingHours, free_slots
 from ventures.planner.times import When, instant, local_text, zone_of
 
-ROOM = Room("planner", DECIDE, APPLY)
+ROOM = Room("planner", DECIDE, APPLY, REACT)
 
 __all__ = [
     "KINDS",

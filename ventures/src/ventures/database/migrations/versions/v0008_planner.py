@@ -28,6 +28,7 @@ def upgrade() -> None:
             version integer NOT NULL,
             deleted_at timestamptz,
             PRIMARY KEY (venture, id),
+            FOREIGN KEY (venture, item) REFERENCES regional.item (venture, id) ON DELETE CASCADE,
             CHECK ((kind = 'event') = (title IS NOT NULL)),
             CHECK (kind <> 'deadline' OR item IS NOT NULL),
             CHECK ((kind = 'post') = (subject IS NOT NULL)),
