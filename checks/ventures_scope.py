@@ -4,16 +4,19 @@ PostgreSQL's drivers are imported only below ``database/``. A statement is a con
 ``sql.py`` and nothing else; what a scope is asked to run is such a constant. In every statement each regional table is
 held to the scope's venture (``checks.ventures_statements`` says how), but in those named ``SCAN_…``: they read, as the
 workers' role, tables declared ``scanned``. Tables of kind ``state`` are written only by ``events.py`` of a room, those
-of kind ``log`` only by the room ``log``. ``testing`` is free: production never imports it.
+of kind ``log`` only by the room ``log``; what writes state has no clock and no chance in it, so that a replay gives
+the same rows. ``testing`` is free: production never imports it.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from checks.core_purity import impurities_in
 from checks.ventures_statements import Judgement, judged, looks_like_sql
 from checks.ventures_tables import Tables, declared
 
@@ -24,6 +27,12 @@ RAW = {"execute", "executemany", "copy", "cursor", "stream"}
 INSIDE = {"_connection", "_sent", "_bound", "_pool", "_transaction"}
 """What a scope and a pool keep to themselves."""
 FREE_ROOMS = ("testing",)
+CHANCE = re.compile(
+    r"\b(?:now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|random|random_normal|gen_random_uuid"
+    r"|uuidv4|uuidv7|nextval|pg_current_xact_id)\s*\(|\b(?:current_timestamp|current_date|current_time|localtimestamp"
+    r"|localtime)\b",
+    re.IGNORECASE,
+)
 DOOR = "database"
 SCAN = "SCAN_"
 
@@ -35,6 +44,7 @@ class Module:
     file: str
     room: str
     name: str
+    text: str
     tree: ast.Module
 
 
@@ -67,7 +77,9 @@ def files(root: Path) -> list[Path]:
 def module(source: str, path: Path) -> Module:
     """The module of a path below the repository's root."""
     parts = path.relative_to(PACKAGE).parts
-    return Module(str(path), parts[0] if len(parts) > 1 else "", "/".join(parts[1:]) or parts[0], ast.parse(source))
+    return Module(
+        str(path), parts[0] if len(parts) > 1 else "", "/".join(parts[1:]) or parts[0], source, ast.parse(source)
+    )
 
 
 def unscoped_in(modules: list[Module], tables: Tables) -> Iterator[str]:
@@ -81,12 +93,14 @@ def unscoped_in(modules: list[Module], tables: Tables) -> Iterator[str]:
         if _is_sql(each):
             yield from _not_a_statement(each)
             for statement in catalogue[f"ventures.{each.room}.sql"].values():
-                for fault in statement.judgement.faults:
+                for fault in [*statement.judgement.faults, *_by_chance(statement, tables)]:
                     yield f"{statement.file}:{statement.line}: {statement.name} {fault}"
         else:
             yield from _sql_elsewhere(each)
             yield from _asked(each, catalogue)
             yield from _written(each, catalogue, tables)
+        if each.name == "events.py" and each.room:
+            yield from _applied_by_chance(each)
 
 
 def statements(source: Module, tables: Tables) -> dict[str, Statement]:
@@ -297,6 +311,26 @@ def _written(source: Module, catalogue: dict[str, dict[str, Statement]], tables:
                     f"{source.file}:{node.lineno}: {statement.name} writes {table}, which is state; only apply "
                     f"functions in {source.room}/events.py do, so that replaying the log gives the same rows"
                 )
+
+
+def _by_chance(statement: Statement, tables: Tables) -> Iterator[str]:
+    if any(tables.kinds.get(table) == "state" for table in statement.judgement.written):
+        for call in CHANCE.finditer(statement.text):
+            yield (
+                f"writes state with {call.group().rstrip('( ')}, which a replay gives another value; "
+                "take times and ids from the event"
+            )
+
+
+def _applied_by_chance(source: Module) -> Iterator[str]:
+    for finding in impurities_in(source.text, source.file):
+        yield finding.replace("the core", "an apply function's module")
+    for node in ast.walk(source.tree):
+        taken = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
+        if isinstance(node, ast.ImportFrom) and (
+            node.module == "ventures.identifiers" or (node.module == "uuid" and any("uuid" in name for name in taken))
+        ):
+            yield f"{source.file}:{node.lineno}: makes ids where events are applied; take them from the event"
 
 
 def _short(text: str) -> str:

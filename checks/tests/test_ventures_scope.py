@@ -121,6 +121,38 @@ def test_a_statement_beyond_its_venture_is_found_in_its_file() -> None:
     assert finding.startswith("ventures/src/ventures/content/sql.py:7: LOOSE does not hold item")
 
 
+@pytest.mark.parametrize(
+    ("value", "chance"),
+    [
+        ("now()", True),
+        ("CURRENT_TIMESTAMP", True),
+        ("gen_random_uuid()", True),
+        ("%(at)s", False),
+        ("coalesce(%(now)s, '2026-01-01')", False),
+    ],
+)
+def test_state_is_written_without_clock_and_chance(value: str, chance: bool) -> None:
+    for table in ("item", "feed"):
+        text = f'LATER: LiteralString = "INSERT INTO {table} (venture, at) VALUES (%(venture)s, {value})"\n'
+        findings = found(sql=SQL + text)
+        assert any("a replay gives another value" in each for each in findings) is (chance and table == "item")
+
+
+@pytest.mark.parametrize(
+    ("line", "chance"),
+    [
+        ("import time", True),
+        ("from datetime import datetime\nat = datetime.now()", True),
+        ("from ventures.identifiers import new_id", True),
+        ("from uuid import uuid4", True),
+        ("from uuid import UUID\nfrom datetime import date, datetime", False),
+    ],
+)
+def test_events_are_applied_without_clock_and_chance(line: str, chance: bool) -> None:
+    assert bool(found(events=line)) is chance
+    assert not found(commands=line)
+
+
 def test_scans_read_what_is_scanned() -> None:
     assert found(sql='SCAN_HEADS: LiteralString = "SELECT venture FROM head"\n') == []
     assert found(sql='SCAN_ITEMS: LiteralString = "SELECT venture FROM item"\n')
