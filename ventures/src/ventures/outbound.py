@@ -29,6 +29,21 @@ MOST_ANSWER_BYTES: Final = 262_144
 MOST_URL_CHARACTERS: Final = 2_000
 NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052: an IPv4 address in the last 32 bits, as resolvers of IPv6-only networks hand out."""
+ALSO_SPECIAL: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "168.63.129.16/32",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "5f00::/16",
+        "3fff::/20",
+    )
+)
+"""Of IANA's registries of special-purpose addresses, what older releases of Python call global; and where Azure
+answers its machines.
+"""
 
 
 class AddressRefused(VenturesError, httpx2.ConnectError):
@@ -89,7 +104,11 @@ def allowed(address: Address, networks: Sequence[Network] = ()) -> bool:
     """Whether the platform may connect there. An IPv4 address inside an IPv6 one is judged itself."""
     judged = _embedded(address)
     return _inside(judged, networks) or (
-        judged.is_global and not judged.is_multicast and not judged.is_reserved and not _tunnelled(judged)
+        judged.is_global
+        and not judged.is_multicast
+        and not judged.is_reserved
+        and not _tunnelled(judged)
+        and not _inside(judged, ALSO_SPECIAL)
     )
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
 from litestar.params import Parameter
 from msgspec import Meta
@@ -43,8 +44,8 @@ class NewChannel(Body, frozen=True, kw_only=True):
 
     kind: Kind
     name: ChannelName
-    settings: Annotated[dict[str, Any], Meta(max_length=50)] = {}
-    credentials: Credentials = {}
+    settings: Annotated[dict[str, Any], Meta(max_length=50)] = msgspec.field(default_factory=dict)
+    credentials: Credentials = msgspec.field(default_factory=dict)
 
 
 class ChangedChannel(Body, frozen=True, kw_only=True):
@@ -323,6 +324,8 @@ async def _keep(
     """After the event, which allowed it. A request that is repeated keeps them where its first did not come this far,
     and touches nothing that was changed since.
     """
+    if not credentials:
+        return
     platform = platform_of(request)
     async with platform.database.venture(venture) as scope:
         if not done.replayed or (await posts.channel(scope, done.entity)).version == version:
