@@ -40,6 +40,13 @@ def _keep(data: Path, number: int) -> None:
         connection.execute("INSERT INTO kept VALUES (%s)", [number])
 
 
+def _until_ended(data: Path) -> None:
+    give_up = time.monotonic() + 20
+    while embedded.running(data) is not None:
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
 def test_what_was_committed_outlives_a_stop_and_kill_9(data: Path) -> None:
     embedded.start(data)
     _keep(data, 1)
@@ -91,8 +98,7 @@ def test_a_number_that_another_process_got_is_not_taken_for_the_server(data: Pat
     pid = embedded.running(data)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while embedded.running(data):
-        time.sleep(0.01)
+    _until_ended(data)
     owner = (data / "postgresql").stat().st_uid
     stranger = subprocess.Popen(["sleep", "60"], user=owner if os.geteuid() == 0 else None)
     try:
@@ -122,8 +128,7 @@ def test_it_ends_with_the_process_that_asked_for_that(data: Path) -> None:
         assert embedded.running(data) is not None
         starter.kill()
     if sys.platform == "linux":
-        while embedded.running(data) is not None:
-            time.sleep(0.02)
+        _until_ended(data)
     embedded.start(data)
     _keep(data, 1)
 

@@ -1,6 +1,8 @@
 """Migrations: once, by the owner alone, and never backwards by accident."""
 
-import threading
+import os
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -26,13 +28,19 @@ def empty() -> Addresses:
 
 def test_several_starts_at_once_apply_each_step_once(empty: Addresses) -> None:
     steps = migrate.missing(empty.app)
-    applied: list[list[str]] = []
-    starts = [threading.Thread(target=lambda: applied.append(migrate.migrate(empty.owner))) for _ in range(3)]
-    for start in starts:
-        start.start()
-    for start in starts:
-        start.join()
-    assert sorted(applied) == [[], [], steps]
+    script = "import sys; from ventures.database.migrate import migrate; print(*migrate(sys.argv[1]))"
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, empty.owner],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        for _ in range(2)
+    ]
+    applied = [start.communicate()[0].split() for start in starts]
+    assert [start.returncode for start in starts] == [0, 0]
+    assert sorted(applied) == [[], steps]
     assert migrate.missing(empty.app) == []
 
 

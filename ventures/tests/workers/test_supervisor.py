@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from ventures.errors import SettingsError
 from ventures.settings import read
 from ventures.workers import supervisor
 
+PATIENCE_SECONDS = 20.0
+"""Only so that a fault ends the test instead of hanging it."""
 CHILD = """
 import os, pathlib, signal, sys, time
 kind, notes = sys.argv[1], pathlib.Path(os.environ["NOTES"])
@@ -64,9 +67,14 @@ class Serving:
     def hear(self, word: str) -> str:
         """Its next line with this word. Fails where it ends without."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if word in line:
-                return line
+        impatient = threading.Timer(PATIENCE_SECONDS, self.process.kill)
+        impatient.start()
+        try:
+            for line in self.process.stdout:
+                if word in line:
+                    return line
+        finally:
+            impatient.cancel()
         raise AssertionError(f"it ended without saying {word!r}")
 
     def settled(self) -> dict[str, psutil.Process]:
@@ -85,7 +93,9 @@ class Serving:
 
 
 def _until(true: Callable[[], Any]) -> Any:
+    give_up = time.monotonic() + PATIENCE_SECONDS
     while not (value := true()):
+        assert time.monotonic() < give_up
         time.sleep(0.02)
     return value
 

@@ -137,6 +137,8 @@ class Supervisor:
         if child.kind == "api":
             handed = (self.listening.fileno(), self._ready[1])
             command += ["--socket", str(handed[0]), "--ready", str(handed[1])]
+        else:
+            command += ["--supervised"]
         child.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
