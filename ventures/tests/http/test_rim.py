@@ -192,10 +192,10 @@ async def test_a_cookie_alone_changes_nothing(database_addresses: Addresses, met
     async with api(database_addresses) as platform_api:
         ada = await platform_api.person()
         here = f"/v1/ventures/{await ada.found()}"
-        path = "/v1/ventures" if method == "POST" else here
+        path, body = ("/v1/ventures", GOOD) if method == "POST" else (here, b'{"name": "Tea"}')
         cookie = {"Cookie": ada.headers["Cookie"], "If-Match": '"1"', **JSON}
         for token in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "x"}, {"X-CSRF-Token": "é".encode()}):
-            problem = await refused(platform_api, method, path, content=GOOD, headers={**cookie, **token})
+            problem = await refused(platform_api, method, path, content=body, headers={**cookie, **token})
             assert problem["status"] == 403
         assert (await ada.get(here)).json()["version"] == 1
 

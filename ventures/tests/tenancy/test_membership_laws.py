@@ -1,0 +1,148 @@
+"""Laws over whatever people do: a venture keeps an owner, nobody rises by themselves, the log replays."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ventures.database.pool import opened
+from ventures.database.roles import Addresses
+from ventures.errors import Refused
+from ventures.identifiers import new_id
+from ventures.log.api import Actor, Command, Registry, Spine, read_all, replay, verify_chain
+from ventures.tenancy import api as tenancy
+from ventures.tenancy.api import ROLES, Role
+from ventures.testing.api import Clock
+
+PEOPLE = 4
+WHO = st.integers(0, PEOPLE - 1)
+ROLE = st.sampled_from(ROLES)
+VERSION = st.integers(1, 3)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("invite"), WHO, ROLE, st.integers(1, 30)),
+        st.tuples(st.just("accept"), WHO, st.integers(0, 5)),
+        st.tuples(st.just("revoke"), WHO, st.integers(0, 5), VERSION),
+        st.tuples(st.just("role"), WHO, WHO, ROLE, VERSION),
+        st.tuples(st.just("remove"), WHO, WHO, VERSION),
+        st.tuples(st.just("leave"), WHO),
+        st.tuples(st.just("rename"), WHO, st.sampled_from(["Tea", "Coffee"]), VERSION),
+        st.tuples(st.just("wait"), st.integers(1, 20)),
+        st.tuples(st.just("delete"), WHO, VERSION),
+    ),
+    min_size=12,
+    max_size=40,
+)
+
+
+class Story:
+    """Plays steps, and keeps in mind what the members' roles must be."""
+
+    def __init__(self, spine: Spine, clock: Clock) -> None:
+        self.spine, self.clock = spine, clock
+        self.venture = uuid4()
+        self.people = [uuid4() for _ in range(PEOPLE)]
+        self.roles: dict[UUID, Role] = {}
+        self.tokens: list[bytes] = []
+        self.invites: list[UUID] = []
+
+    async def begin(self) -> None:
+        founding = tenancy.FoundVenture(name="Tea", display_name="Ada")
+        await self.spine.append(self.venture, founding, actor=Actor(account=self.people[0]))
+        self.roles = {self.people[0]: "owner"}
+
+    def command(self, step: tuple[Any, ...]) -> Command | None:
+        match step:
+            case ("invite", _, role, days):
+                self.tokens.append(tenancy.digest_of(tenancy.new_token(self.venture)))
+                return tenancy.MakeInvite(digest=self.tokens[-1], role=role, days=days)
+            case ("accept", _, number) if self.tokens:
+                return tenancy.AcceptInvite(digest=self.tokens[number % len(self.tokens)], display_name="Bob")
+            case ("revoke", _, number, version) if self.invites:
+                return tenancy.RevokeInvite(invite=self.invites[number % len(self.invites)], version=version)
+            case ("role", _, whom, role, version):
+                return tenancy.ChangeRole(account=self.people[whom], role=role, version=version)
+            case ("remove", _, whom, version):
+                return tenancy.RemoveMember(account=self.people[whom], version=version)
+            case ("leave", _):
+                return tenancy.LeaveVenture()
+            case ("rename", _, name, version):
+                return tenancy.ChangeVenture(name=name, version=version)
+            case ("delete", _, version):
+                return tenancy.DeleteVenture(version=version)
+        return None
+
+    async def play(self, step: tuple[Any, ...]) -> bool:
+        """Whether it was carried out."""
+        if step[0] == "wait":
+            self.clock.forward(timedelta(days=step[1]))
+            return False
+        command, account = self.command(step), self.people[step[1]]
+        if command is None:
+            return False
+        try:
+            done = await self.spine.append(self.venture, command, actor=Actor(account=account))
+        except Refused:
+            return False
+        self.judge(command, account)
+        for event in done.events:
+            fact = event.data
+            if isinstance(fact, tenancy.InviteMade):
+                self.invites.append(fact.entity)
+            elif isinstance(fact, tenancy.MemberJoined):
+                assert fact.entity not in self.roles
+                self.roles[fact.entity] = fact.role
+            elif isinstance(fact, tenancy.RoleChanged):
+                assert self.roles[fact.entity] == fact.before
+                self.roles[fact.entity] = fact.role
+            elif isinstance(fact, tenancy.MemberLeft | tenancy.MemberRemoved):
+                del self.roles[fact.entity]
+        assert "owner" in self.roles.values()
+        return True
+
+    def judge(self, command: Command, account: UUID) -> None:
+        if isinstance(command, tenancy.AcceptInvite):
+            return
+        own = self.roles[account]
+        if isinstance(command, tenancy.LeaveVenture):
+            return
+        assert own in ("owner", "manager")
+        if isinstance(command, tenancy.MakeInvite | tenancy.ChangeRole):
+            assert not tenancy.above(command.role, own)
+        if isinstance(command, tenancy.RemoveMember | tenancy.ChangeRole):
+            assert not tenancy.above(self.roles[command.account], own)
+        if isinstance(command, tenancy.DeleteVenture):
+            assert own == "owner"
+
+
+@given(stories=st.lists(STEPS, min_size=2, max_size=3))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_people_do(database_addresses: Addresses, stories: list[list[tuple[Any, ...]]]) -> None:
+    asyncio.run(play(database_addresses, stories))
+
+
+async def play(addresses: Addresses, stories: list[list[tuple[Any, ...]]]) -> None:
+    registry = Registry([tenancy.ROOM])
+    async with opened(addresses.app, connections=2) as database:
+        for steps in stories:
+            clock = Clock()
+            spine = Spine(database, registry, tenancy.Memberships(), bell=None, now=clock, new_id=new_id)
+            story = Story(spine, clock)
+            await story.begin()
+            ended = False
+            for step in steps:
+                carried_out = await story.play(step)
+                assert not (ended and carried_out), "a deleted venture changes no more"
+                ended = ended or (step[0] == "delete" and carried_out)
+            async with database.venture(story.venture) as scope:
+                members = await tenancy.members(scope, None, 10)
+                assert {member.account: member.role for member in members} == story.roles
+                assert await verify_chain(scope) is None
+                entries = [event.data async for event in read_all(scope, registry)]
+            accepted = [fact.entity for fact in entries if isinstance(fact, tenancy.InviteAccepted)]
+            assert len(accepted) == len(set(accepted)), "an invitation is good once"
+            done = await replay(database, registry, story.venture)
+            assert done.same, done.differences
