@@ -66,7 +66,9 @@ async def version_of(scope: Scope, item: UUID, number: int) -> ItemVersion:
 
 async def versions(scope: Scope, of: UUID, before: int | None, limit: int) -> list[VersionLine]:
     """The newest first, those with a number before that one, at most so many. Raises: NotFound."""
-    found = await scope.all(sql.VERSIONS, VersionLine, item=of, before=before or MOST_NUMBER, limit=limit)
+    found = await scope.all(
+        sql.VERSIONS, VersionLine, item=of, before=MOST_NUMBER if before is None else before, limit=limit
+    )
     await item(scope, of)
     return found
 
@@ -76,7 +78,7 @@ async def history(scope: Scope, of: UUID, before: int | None, limit: int) -> lis
 
     Raises: NotFound.
     """
-    found = await scope.all(sql.HISTORY, Verdict, item=of, before=before or MOST_SEQ, limit=limit)
+    found = await scope.all(sql.HISTORY, Verdict, item=of, before=MOST_SEQ if before is None else before, limit=limit)
     await item(scope, of)
     return found
 

@@ -10,18 +10,14 @@ from msgspec import Meta
 from ventures.content.states import State
 
 MOST_BODY_BYTES: Final = 200_000
-NO_NUL: Final = "^[^\\u0000]*$"
-"""PostgreSQL keeps no text with U+0000 in it."""
 ONE_LINE: Final = "^[^\\S\\u0000-\\u001f\\u007f]*[^\\s\\u0000-\\u001f\\u007f][^\\u0000-\\u001f\\u007f]*$"
 """Something to read, without control characters."""
-SOMETHING: Final = "^\\s*[^\\s\\u0000][^\\u0000]*$"
+SOMETHING: Final = "\\S"
 
 Title = Annotated[str, Meta(min_length=1, max_length=300, pattern=ONE_LINE)]
-BodyText = Annotated[
-    str, Meta(max_length=MOST_BODY_BYTES, pattern=NO_NUL, description="At most 200,000 bytes of UTF-8.")
-]
+BodyText = Annotated[str, Meta(max_length=MOST_BODY_BYTES, description="At most 200,000 bytes of UTF-8.")]
 CommentText = Annotated[str, Meta(min_length=1, max_length=10_000, pattern=SOMETHING)]
-Note = Annotated[str, Meta(max_length=2_000, pattern=NO_NUL)]
+Note = Annotated[str, Meta(max_length=2_000)]
 Reason = Annotated[str, Meta(min_length=1, max_length=2_000, pattern=SOMETHING)]
 Judgement = Literal["submitted", "approved", "changes_requested", "voided"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from ventures.content import api as content
@@ -34,11 +34,11 @@ from ventures.http.exchange import (
     shown,
 )
 from ventures.http.paging import Cursor, Limit, Page, page, position
-from ventures.log.api import Appended, Command
+from ventures.log.api import Command
 
-ByState = Annotated[State | None, Parameter(query="state", description="Only items in this state.")]
-ByAuthor = Annotated[UUID | None, Parameter(query="author", description="Only items that this account drafted.")]
-Number = Annotated[int, Parameter(ge=1, le=2**31 - 1, description="1 is the first version.")]
+ByState = Annotated[State | None, QueryParameter(name="state", description="Only items in this state.")]
+ByAuthor = Annotated[UUID | None, QueryParameter(name="author", description="Only items that this account drafted.")]
+Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1, description="1 is the first version.")]
 
 
 class NewItem(Body, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class NewComment(Body, frozen=True, kw_only=True):
 @get("/", summary="Items", operation_id="list_items")
 async def list_items(
     request: Request[Any, Any, Any],
-    venture: UUID,
+    venture: FromPath[UUID],
     in_state: ByState = None,
     author: ByAuthor = None,
     cursor: Cursor = None,
@@ -100,7 +100,10 @@ async def list_items(
 
 @post("/", summary="Draft an item", operation_id="draft_item")
 async def draft_item(
-    request: Request[Any, Any, Any], venture: UUID, data: NewItem, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    data: JSONBody[NewItem],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[ItemInFull]:
     """It starts as a draft, with its version 1."""
     command = content.DraftItem(title=data.title, body=data.body)
@@ -108,7 +111,9 @@ async def draft_item(
 
 
 @get("/{item:uuid}", summary="An item", operation_id="read_item")
-async def read_item(request: Request[Any, Any, Any], venture: UUID, item: UUID) -> Response[ItemInFull]:
+async def read_item(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], item: FromPath[UUID]
+) -> Response[ItemInFull]:
     """With the body of its current version."""
     found = await reading(request, venture, "content", "view", content.item_in_full, item)
     return shown(found, found.version)
@@ -117,9 +122,9 @@ async def read_item(request: Request[Any, Any, Any], venture: UUID, item: UUID) 
 @patch("/{item:uuid}", summary="Edit an item", operation_id="edit_item")
 async def edit_item(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
-    data: ChangedItem,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    data: JSONBody[ChangedItem],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ItemInFull]:
@@ -133,8 +138,8 @@ async def edit_item(
 @delete("/{item:uuid}", summary="Delete an item", operation_id="delete_item")
 async def delete_item(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> None:
@@ -146,8 +151,8 @@ async def delete_item(
 @post("/{item:uuid}/submit", status_code=200, summary="Submit an item for approval", operation_id="submit_item")
 async def submit_item(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ItemInFull]:
@@ -159,9 +164,9 @@ async def submit_item(
 @post("/{item:uuid}/approve", status_code=200, summary="Approve an item", operation_id="approve_item")
 async def approve_item(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
-    data: Approval | None = None,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    data: JSONBody[Approval | None] = None,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ItemInFull]:
@@ -179,9 +184,9 @@ async def approve_item(
 )
 async def request_changes(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
-    data: WantedChanges,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    data: JSONBody[WantedChanges],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ItemInFull]:
@@ -192,7 +197,10 @@ async def request_changes(
 
 @post("/{item:uuid}/copy", summary="Copy an item to a new draft", operation_id="copy_item")
 async def copy_item(
-    request: Request[Any, Any, Any], venture: UUID, item: UUID, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[ItemInFull]:
     """A new item that says what this one says now; comments and approvals stay with the old one."""
     return await _drafted(request, venture, content.CopyItem(item=item), idempotency_key)
@@ -200,7 +208,11 @@ async def copy_item(
 
 @get("/{item:uuid}/versions", summary="An item's versions", operation_id="list_versions")
 async def list_versions(
-    request: Request[Any, Any, Any], venture: UUID, item: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[VersionLine]:
     """Without their bodies, the newest first."""
     before = position(cursor, tuple[int])
@@ -211,14 +223,20 @@ async def list_versions(
 
 
 @get("/{item:uuid}/versions/{number:int}", summary="A version of an item", operation_id="read_version")
-async def read_version(request: Request[Any, Any, Any], venture: UUID, item: UUID, number: Number) -> ItemVersion:
+async def read_version(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], item: FromPath[UUID], number: Number
+) -> ItemVersion:
     """It never changes."""
     return await reading(request, venture, "content", "view", content.version_of, item, number)
 
 
 @get("/{item:uuid}/history", summary="An item's way through approval", operation_id="list_approvals")
 async def list_approvals(
-    request: Request[Any, Any, Any], venture: UUID, item: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[Verdict]:
     """Submissions, approvals, requests for changes and what voided them, the latest first."""
     before = position(cursor, tuple[int])
@@ -230,7 +248,11 @@ async def list_approvals(
 
 @get("/{item:uuid}/comments", summary="Comments on an item", operation_id="list_comments")
 async def list_comments(
-    request: Request[Any, Any, Any], venture: UUID, item: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[Comment]:
     """The oldest first, resolved ones too."""
     after = position(cursor, tuple[datetime, UUID])
@@ -241,9 +263,9 @@ async def list_comments(
 @post("/{item:uuid}/comments", summary="Comment on an item", operation_id="add_comment")
 async def add_comment(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
-    data: NewComment,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    data: JSONBody[NewComment],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Comment]:
     """On its current version."""
@@ -251,13 +273,14 @@ async def add_comment(
     added = done.events[0].data
     assert isinstance(added, content.CommentAdded)
     found = await reading_back(request, venture, content.comment, item, added.comment)
-    answer = shown(found, found.version, done=done, status=201)
-    answer.headers["Location"] = f"{_path(venture, item)}/comments/{found.id}"
-    return answer
+    location = f"{_path(venture, item)}/comments/{found.id}"
+    return shown(found, found.version, done=done, status=201, location=location)
 
 
 @get("/{item:uuid}/comments/{comment:uuid}", summary="A comment", operation_id="read_comment")
-async def read_comment(request: Request[Any, Any, Any], venture: UUID, item: UUID, comment: UUID) -> Response[Comment]:
+async def read_comment(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], item: FromPath[UUID], comment: FromPath[UUID]
+) -> Response[Comment]:
     found = await reading(request, venture, "content", "view", content.comment, item, comment)
     return shown(found, found.version)
 
@@ -270,9 +293,9 @@ async def read_comment(request: Request[Any, Any, Any], venture: UUID, item: UUI
 )
 async def resolve_comment(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
-    comment: UUID,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    comment: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Comment]:
@@ -286,9 +309,9 @@ async def resolve_comment(
 @delete("/{item:uuid}/comments/{comment:uuid}", summary="Delete a comment", operation_id="delete_comment")
 async def delete_comment(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    item: UUID,
-    comment: UUID,
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    comment: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> None:
@@ -301,23 +324,16 @@ async def _drafted(
     request: Request[Any, Any, Any], venture: UUID, command: Command, key: str | None
 ) -> Response[ItemInFull]:
     done = await append(request, venture, command, key)
-    answer = await _as_it_is(request, venture, done.entity, done, 201)
-    answer.headers["Location"] = _path(venture, done.entity)
-    return answer
+    found = await reading_back(request, venture, content.item_in_full, done.entity)
+    return shown(found, found.version, done=done, status=201, location=_path(venture, found.id))
 
 
 async def _changed(
     request: Request[Any, Any, Any], venture: UUID, item: UUID, command: Command, key: str | None
 ) -> Response[ItemInFull]:
     done = await append(request, venture, command, key)
-    return await _as_it_is(request, venture, item, done, 200)
-
-
-async def _as_it_is(
-    request: Request[Any, Any, Any], venture: UUID, item: UUID, done: Appended, status: int
-) -> Response[ItemInFull]:
     found = await reading_back(request, venture, content.item_in_full, item)
-    return shown(found, found.version, done=done, status=status)
+    return shown(found, found.version, done=done)
 
 
 def _path(venture: UUID, item: UUID) -> str:
