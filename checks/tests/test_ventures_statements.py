@@ -81,6 +81,17 @@ LOOSE = [
         "does not hold post",
     ),
     ("SELECT id FROM item WHERE id IN (SELECT item FROM post WHERE venture = item.venture)", "does not hold"),
+    (
+        "WITH w AS (SELECT venture FROM item WHERE venture = %(venture)s UNION"
+        " SELECT other AS venture FROM item WHERE venture = %(venture)s)"
+        " DELETE FROM post USING w WHERE post.venture = w.venture",
+        "does not hold post",
+    ),
+    (
+        "SELECT 1 FROM (SELECT other AS venture FROM item WHERE venture = %(venture)s) q"
+        " WHERE EXISTS (SELECT FROM post p WHERE p.venture = q.venture)",
+        "does not hold post",
+    ),
     ("INSERT INTO item (id) VALUES (%(id)s)", "inserts into item without"),
     ("INSERT INTO item VALUES (%(venture)s, %(id)s)", "inserts into item without"),
     ("INSERT INTO item (venture, id) VALUES (%(other)s, %(id)s)", "inserts into item without"),
