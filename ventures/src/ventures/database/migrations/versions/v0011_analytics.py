@@ -33,6 +33,14 @@ def upgrade() -> None:
             PRIMARY KEY (venture, target, item)
         )""")
     op.execute("""
+        CREATE TABLE regional.analytics_unknown_post (
+            venture uuid NOT NULL REFERENCES regional.log_head (venture) ON DELETE CASCADE,
+            target text NOT NULL,
+            post uuid NOT NULL,
+            kind text NOT NULL,
+            PRIMARY KEY (venture, target, post)
+        )""")
+    op.execute("""
         CREATE TABLE regional.analytics_count (
             venture uuid NOT NULL REFERENCES regional.log_head (venture) ON DELETE CASCADE,
             target text NOT NULL,
@@ -71,6 +79,6 @@ def downgrade() -> None:
 
 
 TABLES = (
-    "analytics_counted", "analytics_zone", "analytics_item", "analytics_count", "analytics_duration",
-    "analytics_active",
+    "analytics_counted", "analytics_zone", "analytics_item", "analytics_unknown_post", "analytics_count",
+    "analytics_duration", "analytics_active",
 )  # fmt: skip
