@@ -128,6 +128,19 @@ async def test_a_new_password_ends_other_sessions_and_sign_out_everywhere_too(da
         assert [(await who.get("/v1/me")).status_code for who in (one, three, four)] == [401, 200, 401]
 
 
+async def test_a_session_in_use_goes_on_and_one_that_is_not_ends(database_addresses: Addresses) -> None:
+    async with served_api(database_addresses) as served:
+        ada = await served.person()
+        venture = await ada.found()
+        for path in (f"/v1/ventures/{venture}", "/v1/me", f"/v1/ventures/{venture}"):
+            served.clock.forward(timedelta(days=29))
+            assert (await ada.get(path)).status_code == 200
+        assert "max-age=2592000" in (await ada.get("/v1/me")).headers["set-cookie"].lower()
+        served.clock.forward(timedelta(days=31))
+        for path in (f"/v1/ventures/{venture}", "/v1/me"):
+            assert (await ada.get(path)).status_code == 401
+
+
 async def test_another_persons_sessions_and_keys_are_not_found(database_addresses: Addresses) -> None:
     async with served_api(database_addresses) as served:
         ada, eve = await served.person(), await served.person()
