@@ -1,14 +1,18 @@
-"""The composition root: the only place where rooms meet. http, workers and the command line open a `Platform` and use it."""
+"""The composition root: the only place where rooms meet. http, workers and the command line open a `Platform`."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ventures.analytics import api as analytics
+from ventures.billing import api as billing
+from ventures.billing.api import BillingPort, CachedAllowances
 from ventures.content import api as content
 from ventures.database.pool import Database, opened
 from ventures.identifiers import NewId, new_id
 from ventures.log.api import Bell, Consumer, Loop, Registry, Room, Spine
+from ventures.metering import api as metering
 from ventures.notifications import api as notifications
 from ventures.planner import api as planner
 from ventures.posts import api as posts
@@ -27,6 +31,8 @@ class Platform:
     registry: Registry
     spine: Spine
     bell: Bell
+    billing: BillingPort
+    allowances: CachedAllowances
     consumers: Sequence[Consumer]
     loops: Sequence[Loop]
     now: Callable[[], datetime]
@@ -46,11 +52,34 @@ async def open_platform(
     now: Callable[[], datetime] = utc_now,
     new_id: NewId = new_id,
 ) -> AsyncIterator[Platform]:
-    """A platform on the database at `address` (a PostgreSQL URL of the application's role); at the end all that was to be
-    announced is, and its connections are closed."""
+    """A platform on the database at `address` (a PostgreSQL URL of the application's role); at the end all that was
+    to be announced is, and its connections are closed.
+    """
     async with opened(address, connections=settings.database_connections) as database:
         bell = Bell(database)
         registry = Registry(ROOMS)
         spine = Spine(database, registry, tenancy.Memberships(), bell=bell, now=now, new_id=new_id)
-        yield Platform(settings, database, registry, spine, bell, (), (), now, new_id)
+        service = billing.PostgresBilling(database, billing.PracticePayments(), new_id)
+        yield Platform(
+            settings=settings,
+            database=database,
+            registry=registry,
+            spine=spine,
+            bell=bell,
+            billing=service,
+            allowances=billing.CachedAllowances(service),
+            consumers=(
+                *tenancy.consumers(database, settings.region),
+                *posts.consumers(database),
+                *notifications.consumers(now),
+                *analytics.consumers(),
+                *metering.consumers(service),
+            ),
+            loops=(
+                *posts.loops(database, spine, settings, now=now),
+                *notifications.loops(database, spine, settings, now),
+            ),
+            now=now,
+            new_id=new_id,
+        )
         await bell.silent()

@@ -63,12 +63,7 @@ async def read_usage(request: Request[Any, Any, Any], venture: FromPath[UUID]) -
 
 def billing_of(request: Request[Any, Any, Any]) -> BillingPort:
     """The billing service that this process asks."""
-    state = request.app.state
-    if "billing" not in state:
-        platform = platform_of(request)
-        state.billing = billing.PostgresBilling(platform.database, billing.PracticePayments(), platform.new_id)
-    service: BillingPort = state.billing
-    return service
+    return platform_of(request).billing
 
 
 async def _allowed(request: Request[Any, Any, Any], venture: UUID, action: str) -> Actor:

@@ -12,6 +12,7 @@ from ventures.accounts.api import Caller
 from ventures.errors import Forbidden, Invalid, Refused, VersionRequired
 from ventures.http.authentication import actor_of, ask_caller, claimed_account, signed_in
 from ventures.log.api import Actor, Appended, Command
+from ventures.metering import api as metering
 from ventures.tenancy.api import permission
 from ventures.wiring import Platform
 
@@ -100,9 +101,10 @@ def noted(request: Request[Any, Any, Any], feature: str, action: str) -> None:
 async def append(request: Request[Any, Any, Any], venture: UUID, command: Command, key: str | None = None) -> Appended:
     """Carries the command out as whoever is signed in. `key`: the request's Idempotency-Key."""
     noted(request, command.feature, command.action)
-    actor = await signed_in(request)
+    actor, platform = await signed_in(request), platform_of(request)
     idem = None if key is None else f"{actor.account}:{key}"
-    return await platform_of(request).spine.append(venture, command, actor=actor, idem=idem)
+    await metering.require_room_for(platform.allowances, venture, command, platform.now())
+    return await platform.spine.append(venture, command, actor=actor, idem=idem)
 
 
 async def reading_back(

@@ -1,0 +1,27 @@
+"""Which commands need room in the plan."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from ventures.billing.api import CachedAllowances, Metric, require_room
+from ventures.content.api import CopyItem, DraftItem
+from ventures.log.api import Command
+from ventures.posts.api import PublishPost, SchedulePost
+
+NEEDS: Final[Mapping[type[Command], Metric]] = MappingProxyType(
+    {DraftItem: "items", CopyItem: "items", SchedulePost: "posts", PublishPost: "posts"}
+)
+
+
+async def require_room_for(allowances: CachedAllowances, venture: UUID, command: Command, now: datetime) -> None:
+    """Returns where the plan has room for the command. Raises: LimitReached.
+
+    A soft limit: usage is counted by a consumer and remembered for a minute, so that a quick venture may pass it by
+    a little.
+    """
+    metric = NEEDS.get(type(command))
+    if metric is not None:
+        require_room(await allowances.allowance(venture, metric, now))
