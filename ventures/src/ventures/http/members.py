@@ -167,8 +167,8 @@ async def accept_invite(
     request: Request[Any, Any, Any], token: Token, data: Accepted, idempotency_key: IdempotencyKey = None
 ) -> Response[Belonging]:
     """You join the venture, with the role the invitation gives."""
-    platform, parsed = platform_of(request), _parsed(token)
-    caller = await caller_of(request)
+    platform, caller = platform_of(request), await caller_of(request)
+    parsed = _parsed(token)
     await _require_room(platform, parsed, caller.account)
     command = tenancy.AcceptInvite(digest=parsed.digest, display_name=data.display_name)
     done = await append(request, parsed.venture, command, idempotency_key)

@@ -1,0 +1,127 @@
+"""Every operation of the OpenAPI document, ready to be called: for tests that hold for all of them.
+
+    for operation in operations(platform_api.app):
+        answer = await operation.call(ada, ids={"venture": venture})
+
+Bodies are the least the document asks for. Where a text has a meaning that the document cannot say (a time zone), it is
+said in `MEANT`, by the property's name.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import httpx2
+import msgspec
+from litestar import Litestar
+
+from ventures.testing.api import Caller
+
+MEANT: Final[Mapping[str, Any]] = {
+    "zone": "Europe/Berlin",
+    "local_zone": "Europe/Berlin",
+    "email": "nobody@example.org",
+    "url": "https://example.org/hook",
+    "server": "https://example.org",
+    "plan": "free",
+    "scopes": ["content:view"],
+    "expires_at": "2027-01-02T03:04:05Z",
+    "starts_at": "2027-01-02T03:04:05Z",
+    "ends_at": "2027-01-02T04:04:05Z",
+    "password": "correct horse battery",
+    "from": "2027-01-01",
+    "to": "2027-01-31",
+    "minutes": 30,
+}
+STALE: Final = '"999999"'
+"""An ETag that nothing has: who may change a thing is answered before which version it has."""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """ids: its path parameters, each with something of its form (where an id is asked for, a new one)."""
+
+    id: str
+    method: str
+    path: str
+    ids: dict[str, Any]
+    query: dict[str, Any]
+    body: Any
+    changes_a_version: bool
+
+    @property
+    def in_venture(self) -> bool:
+        """Whether it is about one venture, and for its members."""
+        return self.path.startswith("/v1/ventures/{venture}")
+
+    def at(self, ids: Mapping[str, Any]) -> str:
+        """Its path; what is not given is new."""
+        return self.path.format(**{name: ids.get(name, own) for name, own in self.ids.items()})
+
+    async def call(self, caller: Caller, ids: Mapping[str, Any], *, body: Any = None) -> httpx2.Response:
+        """A request that is good in form. body: another one than the least."""
+        return await caller.send(
+            self.method,
+            self.at(ids),
+            self.body if body is None else body,
+            params=self.query or None,
+            if_match=STALE if self.changes_a_version else None,
+        )
+
+
+def operations(app: Litestar, foreign: UUID | None = None) -> list[Operation]:
+    """All operations, in the document's order. foreign: the id that bodies name where they name one."""
+    document = app.openapi_schema.to_schema()
+    found = []
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            parameters = described.get("parameters", [])
+            content = described.get("requestBody", {}).get("content", {}).get("application/json")
+            found.append(
+                Operation(
+                    id=described["operationId"],
+                    method=method.upper(),
+                    path=path,
+                    ids={one["name"]: example(one["schema"], document) for one in parameters if one["in"] == "path"},
+                    query={
+                        one["name"]: example(one["schema"], document, one["name"], foreign)
+                        for one in parameters
+                        if one["in"] == "query" and one.get("required")
+                    },
+                    body=None if content is None else example(content["schema"], document, "", foreign),
+                    changes_a_version=any(one["name"] == "If-Match" for one in parameters),
+                )
+            )
+    return found
+
+
+def example(schema: Mapping[str, Any], document: Mapping[str, Any], name: str = "", foreign: UUID | None = None) -> Any:
+    """The least that fits the schema; `foreign` wherever an id is asked for."""
+    if "$ref" in schema:
+        kind = schema["$ref"].rpartition("/")[2]
+        return example(document["components"]["schemas"][kind], document, name, foreign)
+    if name in MEANT:
+        return MEANT[name]
+    for choice in ("oneOf", "anyOf", "allOf"):
+        if choice in schema:
+            real = [one for one in schema[choice] if one.get("type") != "null"]
+            return example(real[0], document, name, foreign)
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", [*schema.get("enum", ()), None][0])
+    kinds = schema.get("type", "object")
+    kind = kinds if isinstance(kinds, str) else next(one for one in kinds if one != "null")
+    return _of_kind(kind, schema, document, name, foreign)
+
+
+def _of_kind(kind: str, schema: Mapping[str, Any], document: Mapping[str, Any], name: str, foreign: UUID | None) -> Any:
+    match kind:
+        case "object":
+            asked = schema.get("properties", {})
+            return {one: example(asked[one], document, one, foreign) for one in schema.get("required", ())}
+        case "array":
+            return [example(schema["items"], document, name, foreign) for _ in range(schema.get("minItems", 0))]
+        case "integer" | "number":
+            return int(max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1))
+        case "boolean":
+            return True
+    formats = {"uuid": str(foreign or uuid4()), "date-time": "2027-01-02T03:04:05Z", "date": "2027-01-02"}
+    return formats.get(schema.get("format", ""), "x" * max(1, schema.get("minLength", 1)))
