@@ -1,16 +1,18 @@
 """kill -9 of any process of the platform at any moment, under load, and what must hold afterwards.
 
-A real `ventures serve` runs on a data directory of its own. Writers draft items over HTTP, each under an idempotency key,
-and repeat a request until it is answered: what is answered 201 is *acknowledged*. Meanwhile processes are killed at random
-moments: API, worker, PostgreSQL (the postmaster or one of its processes), and the supervisor itself, which is then started
-again. Afterwards: every acknowledged item is there exactly once, no item is there twice, every log is gapless and its chain
-holds, its replay gives the stored state, and every consumer has caught up by itself.
+A real `ventures serve` runs on a data directory of its own. Writers draft items over HTTP, each under an
+idempotency key, and repeat a request until it is answered: what is answered 201 is *acknowledged*. Meanwhile
+processes are killed at random moments: API, worker, PostgreSQL (the postmaster or one of its processes), and the
+supervisor itself, which is then started again. Afterwards: every acknowledged item is there exactly once, no item
+is there twice, every log is gapless and its chain holds, its replay gives the stored state, and every consumer has
+caught up by itself.
 """
 
 import asyncio
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +29,6 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 from ventures.database import embedded
 from ventures.log.api import all_ventures, lags, read_all, replay, verify_chain
 from ventures.settings import read as read_settings
-from ventures.testing.postgres import free_port
 from ventures.wiring import open_platform
 from ventures.workers.supervisor import alive, state
 
@@ -48,6 +49,13 @@ class Outcome:
     catch_up_seconds: float = 0.0
     slowest_answer_seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @contextmanager
@@ -98,9 +106,16 @@ async def storm(
     writers: int = 4,
     ventures: int = 3,
     pause_seconds: tuple[float, float] = (0.2, 1.5),
-    told: Callable[[str], None] = lambda line: None,
+    keys: bool = True,
+    told: Callable[[str], None] = print,
 ) -> Outcome:
-    """Kills so many times at random moments under load, then looks. Raises: TimeoutError where it never comes back."""
+    """Kills so many times at random moments under load, then looks.
+
+    keys: False is the control: requests are repeated without an idempotency key, which must leave items drafted
+    twice.
+
+    Raises: TimeoutError where it never comes back.
+    """
     outcome, chance = Outcome(), random.Random(seed)  # noqa: S311  repeatable, not secret
     with serving(data) as environment:
         address = f"http://127.0.0.1:{environment['VENTURES_PORT']}"
@@ -110,7 +125,7 @@ async def storm(
             stop = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 for number in range(writers):
-                    group.create_task(_writer(client, logs, number, titles, outcome, stop))
+                    group.create_task(_writer(client, logs, number, titles, outcome, stop, keys))
                 for number in range(kills):
                     await asyncio.sleep(chance.uniform(*pause_seconds))
                     killed = await _kill_one(data, environment, chance)
@@ -135,18 +150,27 @@ async def _member(address: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def _founded(client: httpx2.AsyncClient, number: int) -> UUID:
     answer = await _insist(client, "/v1/ventures", {"name": f"Venture {number}", "display_name": "Storm"}, {201})
-    return UUID(answer.json()["id"])
+    venture = UUID(answer.json()["id"])
+    chosen = await client.put(f"/v1/ventures/{venture}/subscription", json={"plan": "scale"})
+    chosen.raise_for_status()
+    return venture
 
 
 async def _insist(
-    client: httpx2.AsyncClient, path: str, body: dict[str, str], accepted: set[int], outcome: Outcome | None = None
+    client: httpx2.AsyncClient,
+    path: str,
+    body: dict[str, str],
+    accepted: set[int],
+    outcome: Outcome | None = None,
+    keys: bool = True,
 ) -> httpx2.Response:
     """The same request under one idempotency key until it is answered."""
-    key, deadline = uuid4().hex, time.monotonic() + READY_SECONDS
+    headers = {"Idempotency-Key": uuid4().hex} if keys else {}
+    deadline = time.monotonic() + READY_SECONDS
     while True:
         began = time.monotonic()
         try:
-            answer = await client.post(path, json=body, headers={"Idempotency-Key": key})
+            answer = await client.post(path, json=body, headers=headers)
             if answer.status_code in accepted:
                 if outcome is not None:
                     outcome.slowest_answer_seconds = max(outcome.slowest_answer_seconds, time.monotonic() - began)
@@ -170,11 +194,13 @@ async def _writer(
     titles: dict[UUID, set[str]],
     outcome: Outcome,
     stop: asyncio.Event,
+    keys: bool,
 ) -> None:
     count = 0
     while not stop.is_set():
         venture, title = logs[count % len(logs)], f"{number}-{count}"
-        await _insist(client, f"/v1/ventures/{venture}/items", {"title": title, "body": "text"}, {201}, outcome)
+        body = {"title": title, "body": "text"}
+        await _insist(client, f"/v1/ventures/{venture}/items", body, {201}, outcome, keys)
         titles[venture].add(title)
         outcome.acknowledged += 1
         count += 1
@@ -219,7 +245,9 @@ async def _judge(data: Path, environment: dict[str, str], titles: dict[UUID, set
     settings = read_settings({name: value for name, value in environment.items() if name.startswith("VENTURES_")})
     began = time.monotonic()
     async with open_platform(settings, embedded.addresses(data).app) as platform:
-        while behind := [lag for lag in await lags(platform.database, platform.consumers, platform.now()) if lag.events]:
+        while behind := [
+            lag for lag in await lags(platform.database, platform.consumers, platform.now()) if lag.events
+        ]:
             if time.monotonic() - began > CATCH_UP_SECONDS:
                 outcome.faults += [f"{lag.consumer} is still {lag.events} events behind" for lag in behind]
                 break
