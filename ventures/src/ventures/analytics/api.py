@@ -11,12 +11,13 @@ from ventures.analytics.records import (
     DurationSeries,
     Quantile,
 )
+from ventures.database.pool import Database
 from ventures.log.api import Consumer, Room
 
 ROOM = Room("analytics", {}, {})
 
 
-def consumers() -> list[Consumer]:
+def consumers(database: Database) -> list[Consumer]:
     """The one that counts."""
     return [Counting()]
 

@@ -1,7 +1,7 @@
 """What other rooms may use of notifications."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import httpx2
 
@@ -61,7 +61,12 @@ SECRETS = "webhooks"
 """The purpose for which `Settings.key` gives what secrets are derived from."""
 
 
-def consumers(now: Callable[[], datetime]) -> list[Consumer]:
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def consumers(database: Database, *, now: Callable[[], datetime] = utc_now) -> list[Consumer]:
     """Notices, and deliveries to webhooks."""
     return [Notices(), Deliveries(now)]
 
@@ -70,10 +75,10 @@ def loops(
     database: Database,
     spine: Spine,
     settings: Settings,
-    now: Callable[[], datetime],
     *,
+    now: Callable[[], datetime] = utc_now,
     client: Callable[[], httpx2.AsyncClient] | None = None,
-) -> Sequence[Loop]:
+) -> list[Loop]:
     """Sending to webhooks, and reminding of deadlines. `client`: another way out than the guarded one, for tests."""
     deliverer = Deliverer(
         database,

@@ -105,7 +105,8 @@ FOLD_OF_TYPE: Final[Mapping[str, Fold]] = MappingProxyType({fact.type: fold for 
 
 @dataclass
 class Notices:
-    """Folds what it needs, and tells. A second target is filled beside the first and read by nobody."""
+    """Folds what it needs, and tells. An event that is handled late, because it had been parked, is told to those only
+    who were members in the same role before it. A second target is filled beside the first and read by nobody."""
 
     name: str = "notices"
     target: str = ""

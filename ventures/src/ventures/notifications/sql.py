@@ -221,7 +221,7 @@ FROM notice_member m
 LEFT JOIN notice_item i ON i.venture = m.venture AND i.target = m.target AND i.item = %(item)s
 LEFT JOIN notice_member a ON a.venture = m.venture AND a.target = m.target AND a.account = %(by)s
 WHERE m.venture = %(venture)s AND m.target = %(target)s
-  AND m.role = ANY(%(roles)s) AND m.account IS DISTINCT FROM %(by)s
+  AND m.role = ANY(%(roles)s) AND m.seq <= %(seq)s AND m.account IS DISTINCT FROM %(by)s
   AND (NOT %(to_author)s OR m.account = i.author)
   AND (%(account)s::uuid IS NULL OR m.account = %(account)s)
   AND (NOT %(while_open)s OR i.open)
