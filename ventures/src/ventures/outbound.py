@@ -10,8 +10,10 @@ and in time.
 import asyncio
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -149,6 +151,12 @@ def _why_not(scheme: str, address: Address, networks: Sequence[Network]) -> str 
     return None
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Reading the certificates takes tens of milliseconds; clients are made for a few requests."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 async def _resolved(host: str, port: int) -> list[Address]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
@@ -164,7 +172,9 @@ class _Guarded(httpx2.AsyncBaseTransport):
         self._timeout_seconds = timeout_seconds
         self._most_answer_bytes = most_answer_bytes
         self._resolve = resolve
-        self._inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0))
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=_trusted(), trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+        )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         deadline = time.monotonic() + self._timeout_seconds

@@ -139,6 +139,7 @@ async def test_a_wrong_token_is_told_and_not_tried_again() -> None:
         ({"Retry-After": "Thu, 01 Jan 2026 00:01:00 GMT"}, 60.0),
         ({"Retry-After": "Wed, 31 Dec 2025 00:00:00 GMT"}, 0.0),
         ({"X-RateLimit-Reset": "2026-01-01T00:05:00.000Z"}, 300.0),
+        ({"Retry-After": "Thu, 01 Jan 2026 00:01:00 GMT", "Date": "Thu, 01 Jan 2026 00:00:30 GMT"}, 30.0),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "-1"}, None),
         ({}, None),

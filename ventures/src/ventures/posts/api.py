@@ -1,8 +1,6 @@
 """What other rooms may use of posts."""
 
 import random
-from collections.abc import Callable
-from datetime import UTC, datetime
 
 from ventures.database.pool import Database
 from ventures.log.api import Consumer, Loop, Room, Spine
@@ -54,9 +52,7 @@ def consumers(database: Database) -> list[Consumer]:
     return [Outbox()]
 
 
-def loops(
-    database: Database, spine: Spine, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> list[Loop]:
+def loops(database: Database, spine: Spine, settings: Settings) -> list[Loop]:
     """The publishers."""
     return [
         Loop(
@@ -66,7 +62,7 @@ def loops(
                 make=made,
                 key=lambda: settings.key(CREDENTIALS_PURPOSE),
                 networks=settings.webhook_networks,
-                now=now,
+                now=spine.now,
                 jitter=random.random,
             ).turn,
         )

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, get_args
 
 import msgspec
@@ -109,6 +110,7 @@ class LocalMastodon:
         if fault == "busy":
             reset = self.now() + timedelta(seconds=77)
             limits = {"X-RateLimit-Limit": "300", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset.isoformat()}
+            limits["Date"] = format_datetime(self.now(), usegmt=True)
             return Answer({"error": "Too many requests"}, 429, limits)
         return Answer({"error": "Something went wrong"}, 500)
 

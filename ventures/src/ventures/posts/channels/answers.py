@@ -31,12 +31,16 @@ def of_status(response: httpx2.Response, now: datetime, said: str = "") -> Faile
 
 
 def retry_after_seconds(response: httpx2.Response, now: datetime) -> float | None:
-    """Of `Retry-After` (RFC 9110: seconds or a date), else of Mastodon's `X-RateLimit-Reset` (ISO 8601)."""
+    """Of `Retry-After` (RFC 9110: seconds or a date), else of Mastodon's `X-RateLimit-Reset` (ISO 8601).
+
+    A date is meant by the server's clock, as its header `Date` shows it; `now` where it shows none.
+    """
     text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
     at = _date(text) or _iso(response.headers.get("x-ratelimit-reset", "").strip())
-    return None if at is None else max((at - now).total_seconds(), 0.0)
+    since = _date(response.headers.get("date", "")) or now
+    return None if at is None else max((at - since).total_seconds(), 0.0)
 
 
 def _date(text: str) -> datetime | None:
