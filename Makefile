@@ -62,6 +62,7 @@ lock: setup ## renew the locked versions
 docs: setup ## the generated pages of docs/reference
 	@$(BIN)/python -m checks.reference
 	@$(BIN)/python -m checks.declaration_reference
+	@$(BIN)/python -m checks.ventures_reference
 
 clean: ## remove what make made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -30,7 +30,10 @@ def global_(table: str, grants: tuple[Grant, ...] = ALL) -> None:
     op.execute(f'GRANT {", ".join(grants)} ON "global"."{table}" TO ventures_app')
 
 
-def scanned(table: str) -> None:
-    """Lets the workers' role see which venture has something to do: for tables of ids, numbers and times only."""
+def scanned(table: str, *columns: str) -> None:
+    """Lets the workers' role see which venture has something to do: ids, numbers and times only, so name the
+    columns where a table has others.
+    """
+    seen = f" ({', '.join(columns)})" if columns else ""
     op.execute(f'CREATE POLICY scan ON regional."{table}" FOR SELECT TO ventures_runner USING (true)')
-    op.execute(f'GRANT SELECT ON regional."{table}" TO ventures_runner')
+    op.execute(f'GRANT SELECT{seen} ON regional."{table}" TO ventures_runner')

@@ -65,9 +65,9 @@ def upgrade() -> None:
     regional("event", "log", ("SELECT", "INSERT"))
     regional("consumer_position", "work")
     regional("parked_event", "work")
-    scanned("log_head")
+    scanned("log_head", "venture", "epoch", "seq", "moved_at")
     scanned("consumer_position")
-    scanned("parked_event")
+    scanned("parked_event", "venture", "consumer", "target", "seq", "entity", "parked_at")
 
 
 def downgrade() -> None:
