@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from ventures.http.exchange import (
@@ -30,9 +30,9 @@ Credentials = Annotated[
     dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)]],
     Meta(max_length=20, description="What its kind asks for. Kept encrypted and never shown again."),
 ]
-OfItem = Annotated[UUID | None, Parameter(query="item", description="Only posts of this content item.")]
-ByState = Annotated[State | None, Parameter(query="state", description="Only posts in this state.")]
-OnChannel = Annotated[UUID | None, Parameter(query="channel", description="Only posts for this channel.")]
+OfItem = Annotated[UUID | None, QueryParameter(name="item", description="Only posts of this content item.")]
+ByState = Annotated[State | None, QueryParameter(name="state", description="Only posts in this state.")]
+OnChannel = Annotated[UUID | None, QueryParameter(name="channel", description="Only posts for this channel.")]
 
 
 class NewChannel(Body, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ class Resolution(Body, frozen=True, kw_only=True):
 
 @get("/", summary="Channels", operation_id="list_channels")
 async def list_channels(
-    request: Request[Any, Any, Any], venture: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any], venture: FromPath[UUID], cursor: Cursor = None, limit: Limit = 50
 ) -> Page[Channel]:
     """The connected ones, the oldest first."""
     after = position(cursor, tuple[UUID])
@@ -96,7 +96,10 @@ async def list_channels(
 
 @post("/", summary="Connect a channel", operation_id="connect_channel")
 async def connect_channel(
-    request: Request[Any, Any, Any], venture: UUID, data: NewChannel, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    data: JSONBody[NewChannel],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Channel]:
     """Nothing is sent to it yet."""
     ready = await posts.tried(
@@ -116,7 +119,9 @@ async def connect_channel(
 
 
 @get("/{channel:uuid}", summary="A channel", operation_id="read_channel")
-async def read_channel(request: Request[Any, Any, Any], venture: UUID, channel: UUID) -> Response[Channel]:
+async def read_channel(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], channel: FromPath[UUID]
+) -> Response[Channel]:
     """Without its credentials."""
     found = await reading(request, venture, "posts", "view", posts.channel, channel)
     return shown(found, found.version)
@@ -125,9 +130,9 @@ async def read_channel(request: Request[Any, Any, Any], venture: UUID, channel: 
 @patch("/{channel:uuid}", summary="Rename a channel", operation_id="rename_channel")
 async def rename_channel(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    channel: UUID,
-    data: ChangedChannel,
+    venture: FromPath[UUID],
+    channel: FromPath[UUID],
+    data: JSONBody[ChangedChannel],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Channel]:
@@ -139,9 +144,9 @@ async def rename_channel(
 @put("/{channel:uuid}/credentials", summary="Replace a channel's credentials", operation_id="replace_credentials")
 async def replace_credentials(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    channel: UUID,
-    data: NewCredentials,
+    venture: FromPath[UUID],
+    channel: FromPath[UUID],
+    data: JSONBody[NewCredentials],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Channel]:
@@ -158,8 +163,8 @@ async def replace_credentials(
 @delete("/{channel:uuid}", summary="Disconnect a channel", operation_id="disconnect_channel")
 async def disconnect_channel(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    channel: UUID,
+    venture: FromPath[UUID],
+    channel: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> None:
@@ -171,9 +176,9 @@ async def disconnect_channel(
 @get("/", summary="Posts", operation_id="list_posts")
 async def list_posts(
     request: Request[Any, Any, Any],
-    venture: UUID,
+    venture: FromPath[UUID],
     item: OfItem = None,
-    state: ByState = None,
+    in_state: ByState = None,
     channel: OnChannel = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -187,7 +192,7 @@ async def list_posts(
         "view",
         posts.posts,
         item=item,
-        state=state,
+        state=in_state,
         channel=channel,
         before=before[0] if before else None,
         limit=limit + 1,
@@ -197,7 +202,10 @@ async def list_posts(
 
 @post("/", summary="Draft a post", operation_id="draft_post")
 async def draft_post(
-    request: Request[Any, Any, Any], venture: UUID, data: NewPost, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    data: JSONBody[NewPost],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Post]:
     """A content item's variant for one channel, within the channel's limits."""
     command = posts.DraftPost(item=data.item, channel=data.channel, text=data.text)
@@ -207,7 +215,7 @@ async def draft_post(
 
 
 @get("/{post:uuid}", summary="A post", operation_id="read_post")
-async def read_post(request: Request[Any, Any, Any], venture: UUID, post: UUID) -> Response[Post]:
+async def read_post(request: Request[Any, Any, Any], venture: FromPath[UUID], post: FromPath[UUID]) -> Response[Post]:
     found = await reading(request, venture, "posts", "view", posts.post, post)
     return shown(found, found.version)
 
@@ -215,9 +223,9 @@ async def read_post(request: Request[Any, Any, Any], venture: UUID, post: UUID) 
 @patch("/{post:uuid}", summary="Edit a post", operation_id="edit_post")
 async def edit_post(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    post: UUID,
-    data: ChangedPost,
+    venture: FromPath[UUID],
+    post: FromPath[UUID],
+    data: JSONBody[ChangedPost],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Post]:
@@ -229,8 +237,8 @@ async def edit_post(
 @delete("/{post:uuid}", summary="Delete a post", operation_id="delete_post")
 async def delete_post(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    post: UUID,
+    venture: FromPath[UUID],
+    post: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> None:
@@ -242,9 +250,9 @@ async def delete_post(
 @post("/{post:uuid}/schedule", status_code=200, summary="Schedule a post", operation_id="schedule_post")
 async def schedule_post(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    post: UUID,
-    data: Schedule,
+    venture: FromPath[UUID],
+    post: FromPath[UUID],
+    data: JSONBody[Schedule],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Post]:
@@ -256,8 +264,8 @@ async def schedule_post(
 @post("/{post:uuid}/unschedule", status_code=200, summary="Unschedule a post", operation_id="unschedule_post")
 async def unschedule_post(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    post: UUID,
+    venture: FromPath[UUID],
+    post: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Post]:
@@ -269,8 +277,8 @@ async def unschedule_post(
 @post("/{post:uuid}/publish", status_code=200, summary="Publish a post now", operation_id="publish_post")
 async def publish_post(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    post: UUID,
+    venture: FromPath[UUID],
+    post: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Post]:
@@ -282,8 +290,8 @@ async def publish_post(
 @post("/{post:uuid}/retry", status_code=200, summary="Try a failed post again", operation_id="retry_post")
 async def retry_post(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    post: UUID,
+    venture: FromPath[UUID],
+    post: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Post]:
@@ -295,9 +303,9 @@ async def retry_post(
 @post("/{post:uuid}/resolve", status_code=200, summary="Say whether a post is out", operation_id="resolve_post")
 async def resolve_post(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    post: UUID,
-    data: Resolution,
+    venture: FromPath[UUID],
+    post: FromPath[UUID],
+    data: JSONBody[Resolution],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Post]:
