@@ -10,8 +10,7 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.params import PathParameter
 
-from ventures.billing import api as billing
-from ventures.errors import LimitReached, NotFound, Unavailable
+from ventures.errors import LimitReached, NotFound
 from ventures.http.authentication import caller_of
 from ventures.http.exchange import (
     Body,
@@ -193,14 +192,12 @@ async def _require_room(platform: Platform, token: tenancy.Token, account: UUID)
         with suppress(NotFound):
             await tenancy.role(scope, account)
             return
-    with suppress(Unavailable):
-        async with platform.database.everywhere() as scope:
-            allowed = await billing.limit(scope, token.venture, "members", platform.now())
-        if allowed.included is not None and count >= allowed.included:
-            raise LimitReached(
-                f"The venture's plan includes {allowed.included} members, and it has {count}. "
-                "Ask its owner for a larger plan."
-            )
+    allowed = await platform.allowances.allowance(token.venture, "members", platform.now())
+    if allowed.included is not None and count >= allowed.included:
+        raise LimitReached(
+            f"The venture's plan includes {allowed.included} members, and it has {count}. "
+            "Ask its owner for a larger plan."
+        )
 
 
 ROUTERS = (

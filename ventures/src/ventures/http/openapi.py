@@ -61,10 +61,23 @@ def _completed(operation: dict[str, Any]) -> None:
         del responses["400"]
     responses["default"] = {"$ref": "#/components/responses/Problem"}
     for parameter in operation.get("parameters", ()):
-        choices = parameter.get("schema", {}).get("oneOf", ())
-        given = [choice for choice in choices if choice.get("type") != "null"]
-        if len(given) == 1 < len(choices):
-            parameter["schema"] = {**given[0], **{k: v for k, v in parameter["schema"].items() if k != "oneOf"}}
+        if "schema" in parameter:
+            parameter["schema"] = _never_null(parameter["schema"])
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    found = {name: value for name, value in schema.items() if name != "oneOf"}
+    choices = [choice for choice in schema.get("oneOf", ()) if choice.get("type") != "null"]
+    if len(choices) == 1:
+        found = {**choices[0], **found}
+    elif choices:
+        found["oneOf"] = choices
+    if isinstance(found.get("type"), list):
+        kinds = [kind for kind in found["type"] if kind != "null"]
+        found["type"] = kinds[0] if len(kinds) == 1 else kinds
+    if "enum" in found:
+        found["enum"] = [value for value in found["enum"] if value is not None]
+    return found
 
 
 class Config(OpenAPIConfig):

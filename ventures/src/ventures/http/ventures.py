@@ -150,10 +150,11 @@ async def told_directory(platform: Platform, done: Appended) -> None:
 
 async def _require_room(platform: Platform, account: UUID, venture: UUID) -> None:
     """Raises: LimitReached where the account has founded as many as its plans include, unless this is one of them."""
-    with suppress(Unavailable):
-        async with platform.database.everywhere() as scope:
-            if not await regions.belongs(scope, account, venture):
-                billing.require_room(await billing.ventures_limit(scope, account, platform.now()))
+    async with platform.database.everywhere() as scope:
+        if await regions.belongs(scope, account, venture):
+            return
+    with suppress(Unavailable):  # billing that is away keeps nobody from working
+        billing.require_room(await platform.billing.ventures_allowance(account, platform.now()))
 
 
 ROUTERS = (
