@@ -1,6 +1,8 @@
 """What other rooms may use of posts."""
 
 import random
+from collections.abc import Callable
+from datetime import datetime
 
 from ventures.database.pool import Database
 from ventures.log.api import Consumer, Loop, Room, Spine
@@ -52,7 +54,9 @@ def consumers(database: Database) -> list[Consumer]:
     return [Outbox()]
 
 
-def loops(database: Database, spine: Spine, settings: Settings) -> list[Loop]:
+def loops(
+    database: Database, spine: Spine, settings: Settings, *, now: Callable[[], datetime] | None = None
+) -> list[Loop]:
     """The publishers."""
     return [
         Loop(
@@ -62,7 +66,7 @@ def loops(database: Database, spine: Spine, settings: Settings) -> list[Loop]:
                 make=made,
                 key=lambda: settings.key(CREDENTIALS_PURPOSE),
                 networks=settings.webhook_networks,
-                now=spine.now,
+                now=now or spine.now,
                 jitter=random.random,
             ).turn,
         )
