@@ -144,6 +144,14 @@ def test_who_keeps_dying_is_started_less_and_less_often(serve: Callable[[], Serv
     serving.hear("ready")
 
 
+def test_an_api_that_never_starts_ends_it_all(serve: Callable[[], Serving], tmp_path: Path) -> None:
+    (tmp_path / "dying").touch()
+    serving = serve()
+    serving.hear("api 1 ended with exit code 7; starting it again in 0.8 s")
+    assert serving.process.wait(PATIENCE_SECONDS) == 1
+    assert serving.children() == {}
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_the_api_ends_before_the_workers(
     serve: Callable[[], Serving], tmp_path: Path, how: signal.Signals

@@ -219,12 +219,20 @@ def _reachable(server: Server) -> Server:
     if _run(server, [str(server.programs / "postgres"), "--version"], cwd="/").returncode == 0:
         return server
     copied = server.data / f"postgresql-{MAJOR}-programs"
+    package = server.programs.parent.parent
     if not copied.exists():
         unfinished = Path(tempfile.mkdtemp(dir=server.data, prefix=".copying-"))
-        shutil.copytree(server.programs.parent, unfinished, symlinks=True, dirs_exist_ok=True)
+        # The programs find the wheel's libraries by their place beside the package.
+        for folder in (server.programs.parent, package.with_name(f"{package.name}.libs")):
+            if folder.exists():
+                shutil.copytree(folder, unfinished / folder.relative_to(package.parent), symlinks=True)
         unfinished.chmod(0o755)
         unfinished.rename(copied)
-    return msgspec.structs.replace(server, programs=copied / "bin")
+    server = msgspec.structs.replace(server, programs=copied / server.programs.relative_to(package.parent))
+    tried = _run(server, [str(server.programs / "postgres"), "--version"], cwd="/")
+    if tried.returncode != 0:
+        raise DatabaseUnfit(f"PostgreSQL cannot be run as {server.account!r}: {tried.stderr.strip()[-300:]}")
+    return server
 
 
 def _private(server: Server, directory: Path) -> None:

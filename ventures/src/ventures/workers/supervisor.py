@@ -25,7 +25,7 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 
 from ventures.database import embedded
 from ventures.database.parent import dies_with_parent
-from ventures.errors import DatabaseUnfit, SettingsError
+from ventures.errors import DatabaseUnfit, SettingsError, VenturesError
 from ventures.settings import Settings
 
 BACKLOG: Final = 2048
@@ -36,9 +36,15 @@ STEADY_SECONDS: Final = 20.0
 DRAIN_SECONDS: Final[Mapping[str, float]] = {"api": 15.0, "worker": 30.0}
 LEFT_BEHIND_SECONDS: Final = 5.0
 """What a killed `serve` left running gets to finish once the next one is there."""
+FRUITLESS_STARTS: Final = 5
+"""An API that ended so often before it ever answered would not the next time either."""
 LOOK_SECONDS: Final = 0.25
 
 Say = Callable[[str], None]
+
+
+class Unstartable(VenturesError):
+    """The processes end before they did anything; trying on would only hide why."""
 
 
 @dataclass
@@ -74,7 +80,10 @@ class Supervisor:
     _ready: tuple[int, int] = (-1, -1)
 
     def run(self, *, ready: Callable[[], None]) -> None:
-        """Until SIGTERM or SIGINT. Calls `ready` once, when the first process answers requests."""
+        """Until SIGTERM or SIGINT. Calls `ready` once, when the first process answers requests.
+
+        Raises: Unstartable where the API ends again and again before it ever answered.
+        """
         self.children = [Child("api", n + 1) for n in range(self.settings.api_processes)]
         self.children += [Child("worker", n + 1) for n in range(self.settings.worker_processes)]
         self._ready = os.pipe()
@@ -88,6 +97,10 @@ class Supervisor:
                     if self._ready[0] in heard and os.read(self._ready[0], 4096) and ready is not _nothing:
                         ready()
                         ready = _nothing
+                    if ready is not _nothing and any(
+                        c.deaths >= FRUITLESS_STARTS for c in self.children if c.kind == "api"
+                    ):
+                        raise Unstartable("The API does not start; why is said above. Everything is stopped.")
             finally:
                 self._stop()
 
