@@ -51,7 +51,7 @@ PROCESSES = 2
 STATEMENTS = {
     "venture": SET_VENTURE,
     "session": accounts_sql.SESSION_PRESENTED,
-    "role": tenancy_sql.ROLE,
+    "role": tenancy_sql.STANDING,
     "item": content_sql.ITEM_IN_FULL,
 }
 

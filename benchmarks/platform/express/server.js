@@ -44,7 +44,7 @@ if (cluster.isPrimary) {
       const session = (await run(client, "session", values)).rows[0];
       if (!session || session.expires_at <= new Date()) return response.status(401).json({ title: "Not signed in" });
       const role = (await run(client, "role", values)).rows[0];
-      if (!role) return response.status(404).json({ title: "Not found" });
+      if (!role || !role.role) return response.status(404).json({ title: "Not found" });
       const item = (await run(client, "item", values)).rows[0];
       if (!item) return response.status(404).json({ title: "Not found" });
       response.set("ETag", `"${item.version}"`).json(item);

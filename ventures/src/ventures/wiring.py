@@ -71,13 +71,13 @@ async def open_platform(
             consumers=(
                 *tenancy.consumers(database, settings.region),
                 *posts.consumers(database),
-                *notifications.consumers(now),
-                *analytics.consumers(),
+                *notifications.consumers(database, now=now),
+                *analytics.consumers(database),
                 *metering.consumers(service),
             ),
             loops=(
                 *posts.loops(database, spine, settings, now=now),
-                *notifications.loops(database, spine, settings, now),
+                *notifications.loops(database, spine, settings, now=now),
             ),
             now=now,
             new_id=new_id,
