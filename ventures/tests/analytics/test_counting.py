@@ -23,7 +23,11 @@ from ventures.tenancy import api as tenancy
 from ventures.testing.notifications import STEPS, Say, Stage, Step, staged
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-steps = st.lists(st.builds(Step, st.sampled_from(STEPS), st.integers(0, 5), st.integers(0, 5)), max_size=40)
+steps = st.lists(
+    st.builds(Step, st.sampled_from(STEPS), st.sampled_from((0, 0, 1, 2, 2, 3, 3, 4, 5)), st.integers(0, 5)),
+    min_size=20,
+    max_size=60,
+)
 TABLES: tuple[LiteralString, ...] = (
     "SELECT * FROM analytics_counted WHERE venture = %(venture)s AND target = %(target)s ORDER BY seq",
     "SELECT * FROM analytics_zone WHERE venture = %(venture)s AND target = %(target)s",
@@ -176,7 +180,7 @@ def test_a_quantile_lies_within_its_bounds(durations: list[int], share: float) -
     true = sorted(durations)[max(ceil(share * len(durations)), 1) - 1]
     found = histogram.quantile(counts, share)
     assert found is not None
-    assert found.low_seconds < true
+    assert found.low_seconds <= true
     if found.high_seconds is None:
         assert true > histogram.BOUNDS[-1]
     else:

@@ -19,7 +19,11 @@ from ventures.tenancy import api as tenancy
 from ventures.testing.notifications import PEOPLE, STEPS, Say, Stage, Step, staged
 
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-steps = st.lists(st.builds(Step, st.sampled_from(STEPS), st.integers(0, 5), st.integers(0, 5)), max_size=40)
+steps = st.lists(
+    st.builds(Step, st.sampled_from(STEPS), st.sampled_from((0, 0, 1, 2, 2, 3, 3, 4, 5)), st.integers(0, 5)),
+    min_size=20,
+    max_size=60,
+)
 TABLES: tuple[tuple[str, LiteralString], ...] = (
     ("notice", "SELECT * FROM notice WHERE venture = %(venture)s AND target = %(target)s ORDER BY account, seq"),
     ("member", "SELECT * FROM notice_member WHERE venture = %(venture)s AND target = %(target)s ORDER BY account"),

@@ -1,7 +1,7 @@
 """Durations in buckets, and quantiles from them. Pure.
 
-Bounds grow by √2, from one minute to 91 days, so that a quantile is known to within ±21 % of its bucket's geometric
-middle, or ±1/2 minute below one minute. They are kept by index: changing them means reading the log again.
+Bounds grow by √2, from one minute to 91 days, so that a quantile is known to within a fifth of its bucket's
+geometric middle, and below a minute to within that. They are kept by index: changing them means reading the log again.
 """
 
 from bisect import bisect_left
@@ -29,10 +29,10 @@ def quantile(counts: Mapping[int, int], share: float) -> Quantile | None:
     for bucket in sorted(counts):
         count = counts[bucket]
         if below + count >= rank:
-            low = BOUNDS[bucket - 1] if bucket else -1
+            low = BOUNDS[bucket - 1] if bucket else 0
             if bucket == len(BOUNDS):
                 return Quantile(low, low, None)
             high = BOUNDS[bucket]
-            return Quantile(low, round(max(low, 0) + (high - max(low, 0)) * (rank - below) / count), high)
+            return Quantile(low, round(low + (high - low) * (rank - below) / count), high)
         below += count
     raise AssertionError("a rank lies within the total")

@@ -41,8 +41,8 @@ class CountSeries(msgspec.Struct, frozen=True):
 
 
 class Quantile(msgspec.Struct, frozen=True):
-    """An estimate from a histogram: the true quantile (nearest rank) is more than `low` and at most `high`; null
-    where it is beyond the histogram.
+    """An estimate from a histogram: the true quantile (nearest rank) lies between `low` and `high`, which is
+    null where it is beyond the histogram; `mid` is interpolated.
     """
 
     low_seconds: int

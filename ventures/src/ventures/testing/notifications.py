@@ -43,9 +43,11 @@ from ventures.testing.log import Watch
 PEOPLE: Final = tuple(Actor(account=UUID(int=number)) for number in range(1, 7))
 """Owner, manager, approver, author, viewer, and one who is no member yet."""
 STEPS: Final = (
-    "draft", "edit", "submit", "approve", "ask_changes", "comment", "delete", "deadline", "clear", "publish", "fail",
-    "fail_for_now", "doubt", "resolve", "out", "join", "role", "remove", "leave", "zone", "webhook", "disable", "day",
+    *("draft", "edit", "comment", "deadline", "ask_changes", "publish", "day") * 2, *("submit", "approve") * 5,
+    "delete", "clear", "fail", "fail_for_now", "doubt", "resolve", "out", "join", "role", "remove", "leave", "zone",
+    "webhook", "disable",
 )  # fmt: skip
+"""What can be tried, the more often the more depends on it."""
 ZONES: Final = ("Europe/Berlin", "Pacific/Auckland", "America/Los_Angeles", "UTC")
 
 
@@ -82,7 +84,7 @@ ROOMS: Final = (
 
 @dataclass
 class Stage:
-    """See above."""
+    """See above. items: the last two that were drafted."""
 
     spine: Spine
     watch: Watch
@@ -113,7 +115,7 @@ class Stage:
     async def drafted(self, who: Actor | None = None, title: str = "Oolong") -> UUID:
         """A new item, by the author."""
         made = (await self.do(who or self.author, content.DraftItem(title=title))).entity
-        self.items.append(made)
+        self.items = [*self.items[-1:], made]
         return made
 
     async def submitted(self, who: Actor | None = None) -> UUID:
@@ -182,7 +184,9 @@ class Stage:
             case "webhook":
                 made = await self.do(who, notifications.AddWebhook(url="https://a.example/", label="", types=("*",)))
                 self.webhooks.append(made.entity)
-            case "disable" if self.webhooks:
+            case "disable":
+                if not self.webhooks:
+                    return
                 webhook = self.webhooks[step.which % len(self.webhooks)]
                 await self.do(Actor(system="webhooks"), notifications.DisableWebhook(webhook=webhook, why="Gone."))
             case "day":
@@ -195,7 +199,10 @@ class Stage:
         assert other.account is not None
         role = tenancy.ROLES[(step.which + step.who) % len(tenancy.ROLES)]
         if step.kind == "join":
-            await self.join(other, role)
+            async with self.database.reading(self.venture) as scope:
+                belongs = {member.account for member in await tenancy.members(scope, None, len(PEOPLE))}
+            if other.account not in belongs:
+                await self.join(other, role)
         elif step.kind == "leave":
             await self.do(who, tenancy.LeaveVenture())
         else:
