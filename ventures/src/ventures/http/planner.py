@@ -208,10 +208,15 @@ async def change_calendar_event(
 
 @delete("/calendar/{entry:uuid}", summary="Remove an event", operation_id="remove_calendar_event")
 async def remove_calendar_event(
-    request: Request[Any, Any, Any], venture: FromPath[UUID], entry: FromPath[UUID], if_match: IfMatch = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    entry: FromPath[UUID],
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Feeds show it as cancelled for 30 days."""
-    await append(request, venture, planner.RemoveEvent(entry=entry, version=expected_version(if_match)))
+    command = planner.RemoveEvent(entry=entry, version=expected_version(if_match))
+    await append(request, venture, command, idempotency_key)
 
 
 @get("/items/{item:uuid}/deadline", summary="An item's deadline", operation_id="read_deadline")
@@ -242,9 +247,14 @@ async def set_deadline(
 
 @delete("/items/{item:uuid}/deadline", summary="Remove an item's deadline", operation_id="clear_deadline")
 async def clear_deadline(
-    request: Request[Any, Any, Any], venture: FromPath[UUID], item: FromPath[UUID], if_match: IfMatch = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    item: FromPath[UUID],
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> None:
-    await append(request, venture, planner.ClearDeadline(item=item, version=expected_version(if_match)))
+    command = planner.ClearDeadline(item=item, version=expected_version(if_match))
+    await append(request, venture, command, idempotency_key)
 
 
 @get("/calendar/free-slots", summary="The next free times", operation_id="find_free_slots")
@@ -345,9 +355,14 @@ async def read_calendar_feed(
 
 
 @delete("/calendar/feeds/{feed:uuid}", summary="Revoke a calendar feed", operation_id="revoke_calendar_feed")
-async def revoke_calendar_feed(request: Request[Any, Any, Any], venture: FromPath[UUID], feed: FromPath[UUID]) -> None:
+async def revoke_calendar_feed(
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    feed: FromPath[UUID],
+    idempotency_key: IdempotencyKey = None,
+) -> None:
     """Its URL answers 404 from now on."""
-    await append(request, venture, planner.RevokeFeed(feed=feed))
+    await append(request, venture, planner.RevokeFeed(feed=feed), idempotency_key)
 
 
 @get(
