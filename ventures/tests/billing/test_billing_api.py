@@ -1,5 +1,7 @@
 """Plans, subscriptions and usage over HTTP, and who may see and change them."""
 
+from dataclasses import replace
+
 from ventures.billing.api import METRICS, PLANS, PostgresBilling, PracticePayments
 from ventures.database.roles import Addresses
 from ventures.testing.api import api
@@ -33,7 +35,8 @@ async def test_a_payment_that_fails_or_waits_changes_no_plan(database_addresses:
     async with api(database_addresses) as served:
         platform = served.platform
         payments = PracticePayments("failed")
-        served.app.state.billing = PostgresBilling(platform.database, payments, platform.new_id)
+        service = PostgresBilling(platform.database, payments, platform.new_id)
+        served.app.state.platform = replace(platform, billing=service)
         ada = await served.person()
         path = f"/v1/ventures/{await ada.found()}/subscription"
         failed = (await ada.put(path, {"plan": "team"})).json()
