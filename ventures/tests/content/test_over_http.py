@@ -16,10 +16,11 @@ async def test_an_item_is_drafted_edited_submitted_sent_back_and_approved(databa
         author = await platform_api.member(venture, "author")
         approver = await platform_api.member(venture, "approver")
 
-        made = await author.post(f"/v1/ventures/{venture}/items", {"title": "Oolong", "body": "Half."})
+        made = await author.post(f"/v1/ventures/{venture}/items", {"title": " Oolong ", "body": "Half."})
         assert made.status_code == 201, made.text
         place = made.headers["Location"]
-        assert (made.json()["state"], made.json()["number"], made.headers["ETag"]) == ("draft", 1, '"1"')
+        assert (made.json()["title"], made.json()["state"], made.json()["number"]) == ("Oolong", "draft", 1)
+        assert made.headers["ETag"] == '"1"'
 
         sent = await author.post(f"{place}/submit", if_match=1)
         assert (sent.status_code, sent.json()["state"]) == (200, "pending"), sent.text
