@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Router, get
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
 from ventures.analytics import api as analytics
 from ventures.analytics.api import Analytics
@@ -19,7 +19,7 @@ To = Annotated[date | None, QueryParameter(name="to", description="The last day,
 
 @get("/", summary="How work goes", operation_id="read_analytics")
 async def read_analytics(
-    request: Request[Any, Any, Any], venture: UUID, first_day: From = None, last_day: To = None
+    request: Request[Any, Any, Any], venture: FromPath[UUID], first_day: From = None, last_day: To = None
 ) -> Analytics:
     """Counts and durations by day, with totals; `as_of` says how far the log was read for them. At most 366 days."""
     return await reading(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from ventures.database.scope import Scope
@@ -81,7 +81,11 @@ class DeliveryInFull(msgspec.Struct, frozen=True):
 
 @get("/notices", summary="My notices", operation_id="list_notices")
 async def list_notices(
-    request: Request[Any, Any, Any], venture: UUID, unread: Unread = False, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    unread: Unread = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[Notice]:
     """What whoever asks was told in this venture, the newest first."""
     account, before = claimed_account(request), position(cursor, tuple[int])
@@ -98,7 +102,7 @@ async def list_notices(
 
 
 @post("/notices/{seq:int}/read", summary="Mark a notice as read", operation_id="read_notice", status_code=200)
-async def read_notice(request: Request[Any, Any, Any], venture: UUID, seq: Seq) -> Notice:
+async def read_notice(request: Request[Any, Any, Any], venture: FromPath[UUID], seq: Seq) -> Notice:
     """A second time changes nothing."""
     now = platform_of(request).now()
 
@@ -111,7 +115,7 @@ async def read_notice(request: Request[Any, Any, Any], venture: UUID, seq: Seq) 
 
 
 @post("/notices/read-all", summary="Mark notices as read", operation_id="read_all_notices", status_code=204)
-async def read_all_notices(request: Request[Any, Any, Any], venture: UUID, data: ReadUpTo) -> None:
+async def read_all_notices(request: Request[Any, Any, Any], venture: FromPath[UUID], data: JSONBody[ReadUpTo]) -> None:
     """All up to a `seq`, so that one that came in meanwhile stays unread."""
     now = platform_of(request).now()
 
@@ -123,7 +127,7 @@ async def read_all_notices(request: Request[Any, Any, Any], venture: UUID, data:
 
 @get("/webhooks", summary="Webhooks", operation_id="list_webhooks")
 async def list_webhooks(
-    request: Request[Any, Any, Any], venture: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any], venture: FromPath[UUID], cursor: Cursor = None, limit: Limit = 50
 ) -> Page[Webhook]:
     """Without their secrets, the oldest first."""
     after = position(cursor, tuple[UUID])
@@ -141,7 +145,10 @@ async def list_webhooks(
 
 @post("/webhooks", summary="Add a webhook", operation_id="add_webhook")
 async def add_webhook(
-    request: Request[Any, Any, Any], venture: UUID, data: NewWebhook, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    data: JSONBody[NewWebhook],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[WebhookSecret]:
     """It is sent what happens from now on, at least once and in no promised order: the same `webhook-id` is the same
     message, and `data.seq` tells the order. Anything but a 2xx answer within ten seconds is tried again, eight times
@@ -155,7 +162,9 @@ async def add_webhook(
 
 
 @get("/webhooks/{webhook:uuid}", summary="A webhook", operation_id="read_webhook")
-async def read_webhook(request: Request[Any, Any, Any], venture: UUID, webhook: UUID) -> Response[Webhook]:
+async def read_webhook(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], webhook: FromPath[UUID]
+) -> Response[Webhook]:
     """Without its secret."""
     found = await reading(request, venture, "notifications", "manage", notifications.webhook, webhook)
     return shown(found, found.version)
@@ -164,9 +173,9 @@ async def read_webhook(request: Request[Any, Any, Any], venture: UUID, webhook: 
 @patch("/webhooks/{webhook:uuid}", summary="Change a webhook", operation_id="change_webhook")
 async def change_webhook(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    webhook: UUID,
-    data: WebhookChanges,
+    venture: FromPath[UUID],
+    webhook: FromPath[UUID],
+    data: JSONBody[WebhookChanges],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Webhook]:
@@ -190,7 +199,7 @@ async def change_webhook(
 
 @delete("/webhooks/{webhook:uuid}", summary="Remove a webhook", operation_id="remove_webhook")
 async def remove_webhook(
-    request: Request[Any, Any, Any], venture: UUID, webhook: UUID, if_match: IfMatch = None
+    request: Request[Any, Any, Any], venture: FromPath[UUID], webhook: FromPath[UUID], if_match: IfMatch = None
 ) -> None:
     """What still waits to be delivered is not."""
     await append(request, venture, notifications.RemoveWebhook(webhook=webhook, version=expected_version(if_match)))
@@ -199,8 +208,8 @@ async def remove_webhook(
 @post("/webhooks/{webhook:uuid}/rotate", summary="Rotate a webhook's secret", operation_id="rotate_webhook_secret")
 async def rotate_webhook_secret(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    webhook: UUID,
+    venture: FromPath[UUID],
+    webhook: FromPath[UUID],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WebhookSecret]:
@@ -211,7 +220,7 @@ async def rotate_webhook_secret(
 
 
 @post("/webhooks/{webhook:uuid}/test", summary="Send a test message", operation_id="test_webhook", status_code=202)
-async def test_webhook(request: Request[Any, Any, Any], venture: UUID, webhook: UUID) -> Delivery:
+async def test_webhook(request: Request[Any, Any, Any], venture: FromPath[UUID], webhook: FromPath[UUID]) -> Delivery:
     """Of type notifications.test, tried once; to a disabled webhook too. The delivery says how it went."""
     platform = platform_of(request)
 
@@ -224,8 +233,8 @@ async def test_webhook(request: Request[Any, Any, Any], venture: UUID, webhook: 
 @get("/webhooks/{webhook:uuid}/deliveries", summary="Deliveries", operation_id="list_deliveries")
 async def list_deliveries(
     request: Request[Any, Any, Any],
-    venture: UUID,
-    webhook: UUID,
+    venture: FromPath[UUID],
+    webhook: FromPath[UUID],
     in_state: ByState = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -247,7 +256,7 @@ async def list_deliveries(
 
 @get("/webhooks/{webhook:uuid}/deliveries/{delivery:uuid}", summary="A delivery", operation_id="read_delivery")
 async def read_delivery(
-    request: Request[Any, Any, Any], venture: UUID, webhook: UUID, delivery: UUID
+    request: Request[Any, Any, Any], venture: FromPath[UUID], webhook: FromPath[UUID], delivery: FromPath[UUID]
 ) -> DeliveryInFull:
     """With its attempts: status, duration, and how the answer began."""
 
@@ -264,7 +273,9 @@ async def read_delivery(
     operation_id="redeliver",
     status_code=202,
 )
-async def redeliver(request: Request[Any, Any, Any], venture: UUID, webhook: UUID, delivery: UUID) -> Delivery:
+async def redeliver(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], webhook: FromPath[UUID], delivery: FromPath[UUID]
+) -> Delivery:
     """Under the same `webhook-id`, with all its retries."""
     now = platform_of(request).now()
 
