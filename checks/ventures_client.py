@@ -91,7 +91,17 @@ class Api:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.paths: Mapping[str, Any] = document["paths"]
         self.schemas: Mapping[str, Any] = document["components"].get("schemas", {})
-        self.names = _names([name for name in self.schemas if not name.startswith(PAGE)])
+        self.names = _names([name for name in self._used(self.paths) if not name.startswith(PAGE)])
+
+    def _used(self, part: Any, found: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Names of the schemas that a part of the document leads to, with those found before."""
+        if isinstance(part, Mapping):
+            name = str(part.get("$ref", "")).removeprefix(REFERENCE)
+            if name in self.schemas and name not in found:
+                found = self._used(self.schemas[name], (*found, name))
+        for inner in part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ():
+            found = self._used(inner, found)
+        return found
 
     def records(self) -> str:
         """The module of records."""
@@ -185,7 +195,7 @@ class Api:
         return "\n".join(lines) + "\n"
 
     def _success(self, operation: Mapping[str, Any]) -> Mapping[str, Any]:
-        (code,) = [code for code in operation["responses"] if code.startswith("2")]
+        (code,) = (code for code in operation["responses"] if code.startswith("2"))
         content: Mapping[str, Any] = operation["responses"][code].get("content", {})
         return content
 

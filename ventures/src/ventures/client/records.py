@@ -524,15 +524,6 @@ class Post(Struct, frozen=True, kw_only=True):
     version: int
 
 
-class Problem(Struct, frozen=True, kw_only=True):
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    errors: dict[str, str] | UnsetType = UNSET
-
-
 class Quantile(Struct, frozen=True, kw_only=True):
     low_seconds: int
     mid_seconds: int
