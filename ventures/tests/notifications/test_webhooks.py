@@ -220,7 +220,7 @@ async def test_a_receiver_that_says_when_is_asked_then(stage: Stage, there: Rece
 
 
 async def test_a_receiver_that_hangs_holds_up_nobody_else(stage: Stage, there: Receiver) -> None:
-    by = deliverer(stage, timeout_seconds=3)
+    by = deliverer(stage, timeout_seconds=2)
     async with receiver() as hanging:
         hanging.answers("hang")
         stuck, well = await added(stage, hanging.url), await added(stage, there.url)
