@@ -94,7 +94,8 @@ async def test_an_edit_of_what_was_submitted_or_approved_is_a_draft_and_voids(
     after = await item_of(spine, venture, item)
     assert (after.state, after.number, after.approved_number, after.approved_by) == ("draft", 2, None, None)
     async with spine.database.reading(venture) as scope:
-        assert (await content.history(scope, item, None, 10))[0].verdict == "voided"
+        last = (await content.history(scope, item, None, 10))[0]
+    assert (last.verdict, last.number, last.by, last.seq) == ("voided", 1, OWNER.account, done.events[1].seq)
 
 
 @pytest.mark.parametrize("step", sorted(set(STEPS) - {"schedule", "unschedule", "publish"}))
