@@ -16,7 +16,7 @@ from ventures.database.roles import Addresses
 from ventures.http.exchange import PERMISSION
 from ventures.tenancy.api import ROLES, Role, may, permission
 from ventures.testing.api import Api, Caller, Person, api
-from ventures.testing.operations import Operation, operations
+from ventures.testing.operations import Furnished, Operation, furnished, operations
 
 PUBLIC = {"sign_up", "sign_in", "list_plans", "read_offer", "read_calendar_feed_document"}
 """What can be asked without signing in. A longer list is a decision, not an accident."""
@@ -32,34 +32,15 @@ SELECT table_name::text FROM information_schema.columns
 WHERE table_schema = 'regional' AND column_name = 'id' AND data_type = 'uuid'"""
 
 
-class Venture:
-    """A venture with one of everything that a POST to a collection makes."""
-
-    def __init__(self, owner: Person, id: UUID) -> None:
-        self.owner, self.id = owner, id
-        self.entities: dict[str, UUID] = {}
-
-    @property
-    def path(self) -> str:
-        return f"/v1/ventures/{self.id}"
-
-
-async def furnished(platform_api: Api, addresses: Addresses) -> Venture:
-    """The venture's entities are those that the API makes when asked for the least."""
-    owner = await platform_api.person()
-    venture = Venture(owner, await owner.found())
-    makers = [one for one in operations(platform_api.app) if one.in_venture and one.method == "POST"]
-    for operation in makers:
-        if set(operation.ids) == {"venture"} and operation.id not in FATAL:
-            await operation.call(owner, {"venture": venture.id})
+def entities(addresses: Addresses, place: Furnished) -> list[UUID]:
+    """One id of each table that the venture has rows in, and more that are the venture's."""
+    found = [place.owner.account, place.venture]
     with psycopg.connect(addresses.superuser) as connection:
         for (table,) in connection.execute(IDS).fetchall():
-            found = connection.execute(
-                SQL("SELECT id FROM regional.{} WHERE venture = %s LIMIT 1").format(Identifier(table)), [venture.id]
-            ).fetchone()
-            if found is not None:
-                venture.entities[table] = found[0]
-    return venture
+            one = SQL("SELECT id FROM regional.{} WHERE venture = %s LIMIT 1").format(Identifier(table))
+            found += [id for (id,) in connection.execute(one, [place.venture])]
+    assert len(found) > 4
+    return found
 
 
 def state_of(addresses: Addresses) -> dict[str, str]:
@@ -83,17 +64,20 @@ def state_of(addresses: Addresses) -> dict[str, str]:
 
 async def test_whatever_is_asked_of_a_foreign_venture_there_is_no_such_thing(database_addresses: Addresses) -> None:
     async with api(database_addresses) as platform_api:
-        ours = await furnished(platform_api, database_addresses)
+        ours = await furnished(platform_api)
         eve = await platform_api.person("Eve")
         robot = await eve.with_key(
             {permission(f, a) for f in ("content", "posts", "tenancy") for a in ("view", "manage")}
         )
         before = state_of(database_addresses)
-        asked = [one for one in operations(platform_api.app, ours.id) if one.in_venture]
+        asked = [one for one in operations(platform_api.app, ours.venture) if one.in_venture]
         for operation in asked:
             for caller in (eve, robot):
-                for given in ({}, *({name: id} for name in entities_of(operation) for id in ours.entities.values())):
-                    ids = {**given, "venture": ours.id}
+                for given in (
+                    {},
+                    *({name: id} for name in entities_of(operation) for id in entities(database_addresses, ours)),
+                ):
+                    ids = {**given, "venture": ours.venture}
                     answer = await operation.call(caller, ids)
                     assert answer.status_code == 404, (operation.id, answer.text)
                     assert "no such venture" in answer.text, (operation.id, answer.text)
@@ -103,28 +87,28 @@ async def test_whatever_is_asked_of_a_foreign_venture_there_is_no_such_thing(dat
 
 async def test_an_entity_of_a_foreign_venture_is_none_of_an_own_one(database_addresses: Addresses) -> None:
     async with api(database_addresses) as platform_api:
-        theirs = await furnished(platform_api, database_addresses)
-        ours = await furnished(platform_api, database_addresses)
+        theirs = await furnished(platform_api)
+        ours = await furnished(platform_api)
         before = state_of(database_addresses)
         for operation in operations(platform_api.app):
             names = entities_of(operation)
             if not operation.in_venture or not names:
                 continue
-            for foreign in (*theirs.entities.values(), theirs.owner.account, theirs.id):
-                answer = await operation.call(ours.owner, {"venture": ours.id, **dict.fromkeys(names, foreign)})
+            for foreign in entities(database_addresses, theirs):
+                answer = await operation.call(ours.owner, {"venture": ours.venture, **dict.fromkeys(names, foreign)})
                 assert answer.status_code == 404 or empty_page(answer), (operation.id, answer.text)
         assert state_of(database_addresses) == before
 
 
 async def test_a_body_that_names_a_foreign_entity_is_refused(database_addresses: Addresses) -> None:
     async with api(database_addresses) as platform_api:
-        theirs = await furnished(platform_api, database_addresses)
-        ours = await furnished(platform_api, database_addresses)
+        theirs = await furnished(platform_api)
+        ours = await furnished(platform_api)
         before = state_of(database_addresses)
-        for foreign in (*theirs.entities.values(), theirs.owner.account, theirs.id):
+        for foreign in entities(database_addresses, theirs):
             for operation in operations(platform_api.app, foreign):
                 if operation.in_venture and str(foreign) in str(operation.body):
-                    answer = await operation.call(ours.owner, {"venture": ours.id})
+                    answer = await operation.call(ours.owner, {"venture": ours.venture})
                     assert 400 <= answer.status_code < 500, (operation.id, answer.text)
         assert state_of(database_addresses) == before
 
@@ -147,7 +131,7 @@ def empty_page(answer: httpx2.Response) -> bool:
 async def test_a_session_or_key_that_is_over_opens_nothing(database_addresses: Addresses) -> None:
     async with api(database_addresses) as platform_api:
         platform = platform_api.platform
-        ours = await furnished(platform_api, database_addresses)
+        ours = await furnished(platform_api)
         revoked, expired = await platform_api.person(), ours.owner
         everything = {permission(f, a) for f in ("tenancy", "content", "audit") for a in ("view", "manage")}
         keys = [await one.with_key(everything) for one in (revoked, expired)]
@@ -164,7 +148,7 @@ async def test_a_session_or_key_that_is_over_opens_nothing(database_addresses: A
         found = set()
         for operation in operations(platform_api.app):
             for caller in callers if operation.id not in HASHING else ():
-                answer = await operation.call(caller, {"venture": ours.id})
+                answer = await operation.call(caller, {"venture": ours.venture})
                 if answer.status_code != 401:
                     found.add(operation.id)
                 else:

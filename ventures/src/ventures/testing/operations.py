@@ -7,6 +7,7 @@ Bodies are the least the document asks for. Where a text has a meaning that the 
 said in `MEANT`, by the property's name.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ import httpx2
 import msgspec
 from litestar import Litestar
 
-from ventures.testing.api import Caller
+from ventures.testing.api import Api, Caller, Person
 
 MEANT: Final[Mapping[str, Any]] = {
     "zone": "Europe/Berlin",
@@ -24,6 +25,7 @@ MEANT: Final[Mapping[str, Any]] = {
     "url": "https://example.org/hook",
     "server": "https://example.org",
     "plan": "free",
+    "kind": "sink",
     "scopes": ["content:view"],
     "expires_at": "2027-01-02T03:04:05Z",
     "starts_at": "2027-01-02T03:04:05Z",
@@ -33,6 +35,14 @@ MEANT: Final[Mapping[str, Any]] = {
     "to": "2027-01-31",
     "minutes": 30,
 }
+MORE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "add_calendar_event": {"starts_at": "2027-01-02T03:04:05Z"},
+    "draft_post": {"item": "items", "channel": "channels"},
+    "set_deadline": {"at": "2027-01-02T03:04:05Z"},
+}
+"""What an operation needs beyond its least body, where one is made for others to stand on; a collection's name stands
+for what was made in it.
+"""
 STALE: Final = '"999999"'
 """An ETag that nothing has: who may change a thing is answered before which version it has."""
 
@@ -66,6 +76,40 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
             params=self.query or None,
             if_match=STALE if self.changes_a_version else None,
         )
+
+    def among(self, made: Mapping[str, str]) -> dict[str, str]:
+        """Its path parameters that name something made, each by the collection it stands behind in the path."""
+        parts = self.path.split("/")
+        behind = {part[1:-1]: before for before, part in itertools.pairwise(parts) if part.startswith("{")}
+        return {name: made[behind[name]] for name in self.ids if behind[name] in made}
+
+
+class Furnished(msgspec.Struct, frozen=True, kw_only=True):
+    """A venture with one of everything that a POST makes. made: the id of each, by its collection ("items")."""
+
+    owner: Person
+    venture: UUID
+    made: dict[str, str]
+
+
+async def furnished(platform_api: Api) -> Furnished:
+    """A new venture of a new person, with all that its operations can make without another's consent."""
+    owner = await platform_api.person()
+    venture = await owner.found()
+    made = {"ventures": str(venture), "members": str(owner.account)}
+    for operation in operations(platform_api.app):
+        ids = operation.among(made)
+        if operation.method != "POST" or operation.changes_a_version or not operation.in_venture:
+            continue
+        if ids.keys() != operation.ids.keys() or operation.id == "leave_venture":
+            continue
+        more = {name: made.get(text, text) for name, text in MORE.get(operation.id, {}).items()}
+        body = {**operation.body, **more} if more else operation.body
+        answer = await operation.call(owner, ids, body=body)
+        if answer.status_code == 201 and "Location" in answer.headers:
+            collection, id = answer.headers["Location"].split("/")[-2:]
+            made.setdefault(collection, id)
+    return Furnished(owner=owner, venture=venture, made=made)
 
 
 def operations(app: Litestar, foreign: UUID | None = None) -> list[Operation]:
