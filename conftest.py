@@ -1,5 +1,7 @@
-"""Test modules are named after their path; importing the package first keeps the folder ``outgrow/`` from shadowing it."""
+"""Test modules are named after their path; importing the packages first keeps their folders from shadowing them."""
 
 import outgrow
+import ventures
 
 assert outgrow.__version__
+assert ventures.__doc__

@@ -1,13 +1,9 @@
 """A new database for each test that asks for one."""
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-
-if not getattr(sys.modules.get("ventures"), "__file__", None):  # the folder `ventures/` shadows the package in it
-    sys.modules.pop("ventures", None)
 
 from ventures.database.pool import Database, opened
 from ventures.database.roles import Addresses

@@ -22,6 +22,7 @@ from platformdirs import user_data_path
 from ventures.errors import SettingsError
 
 SignUp = Literal["open", "invited", "closed"]
+Plans = Literal["none", "practice"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...]
     rate_limit_per_minute: int
     sign_up: SignUp
+    plans: Plans
     session_days: int
     log_level: LogLevel
     webhook_networks: tuple[Network, ...]
@@ -289,6 +291,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         default="open",
         meaning="Who may make an account: open (anybody), invited (who was invited to a venture), closed (nobody).",
         read=_one_of("open", "invited", "closed"),
+    ),
+    Setting(
+        name="VENTURES_PLANS",
+        field="plans",
+        default="none",
+        meaning="What ventures are held to: none (nothing is sold, every venture has the largest plan) or practice (the "
+        "free plan until another is chosen; payments are played, no money moves).",
+        read=_one_of("none", "practice"),
     ),
     Setting(
         name="VENTURES_SESSION_DAYS",

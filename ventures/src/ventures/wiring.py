@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ventures.accounts import api as accounts
 from ventures.analytics import api as analytics
 from ventures.billing import api as billing
 from ventures.billing.api import BillingPort, CachedAllowances
@@ -20,6 +21,9 @@ from ventures.settings import Settings
 from ventures.tenancy import api as tenancy
 
 ROOMS: tuple[Room, ...] = (tenancy.ROOM, content.ROOM, planner.ROOM, posts.ROOM, notifications.ROOM)
+
+
+SWEEP_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+async def _swept(database: Database, now: Callable[[], datetime]) -> float:
+    """Forgets what is of no use any more: expired sessions, keys, attempts to sign in, idempotency keys."""
+    async with database.everywhere() as scope:
+        await accounts.sweep(scope, now())
+        await billing.sweep(scope, now())
+    return SWEEP_SECONDS
+
+
 @asynccontextmanager
 async def open_platform(
     settings: Settings,
@@ -59,7 +71,11 @@ async def open_platform(
         bell = Bell(database)
         registry = Registry(ROOMS)
         spine = Spine(database, registry, tenancy.Memberships(), bell=bell, now=now, new_id=new_id)
-        service = billing.PostgresBilling(database, billing.PracticePayments(), new_id)
+        service = (
+            billing.PostgresBilling(database, billing.NoPayments(), new_id, unsubscribed=billing.SCALE)
+            if settings.plans == "none"
+            else billing.PostgresBilling(database, billing.PracticePayments(), new_id)
+        )
         yield Platform(
             settings=settings,
             database=database,
@@ -76,6 +92,7 @@ async def open_platform(
                 *metering.consumers(service),
             ),
             loops=(
+                Loop("sweeping", lambda: _swept(database, now)),
                 *posts.loops(database, spine, settings, now=now),
                 *notifications.loops(database, spine, settings, now=now),
             ),

@@ -68,8 +68,8 @@ async def test_last_months_count_is_no_answer_for_this_month(far: Far, cached: C
 
 async def test_never_known_it_is_generous(far: Far, cached: CachedAllowances) -> None:
     far.reachable = False
-    allowance = await cached.allowance(uuid4(), "api_calls", NOW)
-    assert allowance == Allowance("api_calls", 0, PLANS["scale"].api_calls, None)
+    allowance = await cached.allowance(uuid4(), "posts", NOW)
+    assert allowance == Allowance("posts", 0, PLANS["scale"].posts, None)
     require_room(await cached.allowance(uuid4(), "members", NOW), 10**9)
 
 

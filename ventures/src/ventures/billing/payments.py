@@ -27,6 +27,13 @@ class PaymentPort(Protocol):
         """
 
 
+class NoPayments:
+    """For a platform that sells nothing: every checkout fails."""
+
+    async def checkout(self, checkout: UUID, plan: Plan) -> Outcome:
+        return Outcome("failed")
+
+
 class PracticePayments:
     """A provider that moves no money: for trying the platform out and for tests. Every checkout ends as told.
 

@@ -16,9 +16,10 @@ from ventures.identifiers import NewId
 
 
 class PostgresBilling:
-    """`BillingPort` on the global tables, with payments taken by `payments`."""
+    """`BillingPort` on the global tables, paid by `payments`. unsubscribed: the plan of who never chose."""
 
-    def __init__(self, database: Database, payments: PaymentPort, new_id: NewId) -> None:
+    def __init__(self, database: Database, payments: PaymentPort, new_id: NewId, *, unsubscribed: Plan = FREE) -> None:
+        self._unsubscribed = unsubscribed
         self._database = database
         self._payments = payments
         self._new_id = new_id
@@ -26,23 +27,23 @@ class PostgresBilling:
     async def plan_of(self, venture: UUID, now: datetime) -> Plan:
         async with self._database.everywhere() as scope:
             row = await scope.one(sql.SUBSCRIPTION, venture_id=venture)
-        return usage.effective(row[1], row[3], now) if row else FREE
+        return usage.effective(row[1], row[3], now, self._unsubscribed) if row else self._unsubscribed
 
     async def subscription(self, venture: UUID, now: datetime) -> Subscription:
         async with self._database.everywhere() as scope:
-            return await _subscription(scope, venture, now)
+            return await _subscription(scope, venture, now, self._unsubscribed)
 
     async def allowance(self, venture: UUID, metric: Metric, now: datetime) -> Allowance:
         async with self._database.everywhere() as scope:
-            return await usage.limit(scope, venture, metric, now)
+            return await usage.limit(scope, venture, metric, now, self._unsubscribed)
 
     async def allowances(self, venture: UUID, now: datetime) -> Mapping[Metric, Allowance]:
         async with self._database.everywhere() as scope:
-            return await usage.limits(scope, venture, now)
+            return await usage.limits(scope, venture, now, self._unsubscribed)
 
     async def ventures_allowance(self, account: UUID, now: datetime) -> Allowance:
         async with self._database.everywhere() as scope:
-            return await usage.ventures_limit(scope, account, now)
+            return await usage.ventures_limit(scope, account, now, self._unsubscribed)
 
     async def record_usage(
         self, venture: UUID, metric: Metric, amount: int, seq: int, at: datetime, *, source: str = "log"
@@ -54,7 +55,7 @@ class PostgresBilling:
         chosen = plan_named(plan)
         checkout = self._new_id()
         async with self._database.everywhere() as scope:
-            held = await _subscription(scope, venture, now)
+            held = await _subscription(scope, venture, now, self._unsubscribed)
             if held.plan == chosen.id and held.ends_at is None:
                 raise Conflict(f"This venture is on the plan {chosen.name} already.")
             await scope.run(sql.GIVE_UP_CHECKOUTS, venture_id=venture, now=now, but=checkout)
@@ -85,19 +86,23 @@ class PostgresBilling:
         async with self._database.everywhere() as scope:
             await scope.run(sql.GIVE_UP_CHECKOUTS, venture_id=venture, now=now, but=self._new_id())
             await scope.run(sql.CANCEL, venture_id=venture, ends_at=end_of_month(now))
-            return await _subscription(scope, venture, now)
+            return await _subscription(scope, venture, now, self._unsubscribed)
 
 
-async def _subscription(scope: GlobalScope, venture: UUID, now: datetime) -> Subscription:
+async def _subscription(scope: GlobalScope, venture: UUID, now: datetime, unsubscribed: Plan) -> Subscription:
     held = await scope.queued(sql.SUBSCRIPTION, venture_id=venture)
     latest = await scope.queued(sql.LATEST_CHECKOUT, venture_id=venture)
     row, last = await held.one(), await latest.one()
     checkout = Checkout(*last) if last else None
     if row is None:
-        return Subscription(plan=FREE.id, since=None, ends_at=None, version=0, checkout=checkout)
+        return Subscription(plan=unsubscribed.id, since=None, ends_at=None, version=0, checkout=checkout)
     _, plan, since, ends_at, version = row
     return Subscription(
-        plan=usage.effective(plan, ends_at, now).id, since=since, ends_at=ends_at, version=version, checkout=checkout
+        plan=usage.effective(plan, ends_at, now, unsubscribed).id,
+        since=since,
+        ends_at=ends_at,
+        version=version,
+        checkout=checkout,
     )
 
 

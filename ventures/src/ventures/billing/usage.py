@@ -33,33 +33,37 @@ async def apply_usage(
     )
 
 
-async def limit(scope: GlobalScope, venture: UUID, metric: Metric, now: datetime) -> Allowance:
+async def limit(
+    scope: GlobalScope, venture: UUID, metric: Metric, now: datetime, unsubscribed: Plan = FREE
+) -> Allowance:
     """Used and included of one metric in the period of `now`."""
-    return (await limits(scope, venture, now))[metric]
+    return (await limits(scope, venture, now, unsubscribed))[metric]
 
 
-async def limits(scope: GlobalScope, venture: UUID, now: datetime) -> dict[Metric, Allowance]:
+async def limits(
+    scope: GlobalScope, venture: UUID, now: datetime, unsubscribed: Plan = FREE
+) -> dict[Metric, Allowance]:
     """The same for every metric, in one round trip."""
     subscribed = await scope.queued(sql.SUBSCRIPTION, venture_id=venture)
     counted = await scope.queued(sql.USAGE, venture_id=venture, periods=sorted({period("posts", now), ALWAYS}))
     row = await subscribed.one()
-    plan = effective(row[1], row[3], now) if row else FREE
+    plan = effective(row[1], row[3], now, unsubscribed) if row else unsubscribed
     used = {metric: amount for metric, when, amount in await counted.all() if when == period(metric, now)}
     return {metric: Allowance(metric, max(0, used.get(metric, 0)), included(plan, metric), now) for metric in METRICS}
 
 
-async def ventures_limit(scope: GlobalScope, account: UUID, now: datetime) -> Allowance:
+async def ventures_limit(scope: GlobalScope, account: UUID, now: datetime, unsubscribed: Plan = FREE) -> Allowance:
     """How many ventures the account has founded, and may have: the most that any plan of theirs includes."""
     founded = await regions.founded_by(scope, account, MOST_FOUNDED)
     held = [PLANS[row[0]] for row in await scope.all(sql.PLANS_HELD, ventures=founded, now=now) if row[0] in PLANS]
-    most = [plan.ventures for plan in (FREE, *held)]
+    most = [plan.ventures for plan in (unsubscribed, *held)]
     numbers = [number for number in most if number is not None]
     return Allowance("ventures", len(founded), max(numbers) if len(numbers) == len(most) else None, now)
 
 
-def effective(plan: str, ends_at: datetime | None, now: datetime) -> Plan:
-    """The plan that holds now; one that is not offered any more is the free one."""
-    return FREE if ends_at is not None and ends_at <= now else PLANS.get(plan, FREE)
+def effective(plan: str, ends_at: datetime | None, now: datetime, unsubscribed: Plan = FREE) -> Plan:
+    """The plan that holds now; where it ended or is not offered any more, that of who never chose."""
+    return unsubscribed if ends_at is not None and ends_at <= now else PLANS.get(plan, unsubscribed)
 
 
 async def sweep(scope: GlobalScope, now: datetime) -> int:

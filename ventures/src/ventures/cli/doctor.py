@@ -8,12 +8,11 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-import psycopg
 import typer
 
 from ventures.cli.opening import app_address
 from ventures.cli.output import JsonOption, PlainOption, emit_json, emit_lines, printable
-from ventures.errors import DatabaseUnfit, SettingsError, VenturesError
+from ventures.errors import DatabaseUnfit, SettingsError, Unavailable, VenturesError
 from ventures.log.api import Lag
 from ventures.settings import Settings, read
 
@@ -139,8 +138,8 @@ def _database(settings: Settings, address: str) -> Iterator[Finding]:
             yield Finding("migrations", "finding", sentence, "ventures migrate")
             return
         yield Finding("migrations", "fine", "The database has the newest schema.")
-    except psycopg.OperationalError as error:
-        yield Finding("postgresql", "unknown", f"The database does not answer: {' '.join(str(error).split())}")
+    except Unavailable as error:
+        yield Finding("postgresql", "unknown", str(error))
         return
     except DatabaseUnfit as error:
         yield Finding("migrations", "finding", str(error))
@@ -151,7 +150,7 @@ def _database(settings: Settings, address: str) -> Iterator[Finding]:
 def _consumers(settings: Settings, address: str) -> Iterator[Finding]:
     try:
         lags = asyncio.run(_lags(settings, address))
-    except (VenturesError, psycopg.Error) as error:
+    except VenturesError as error:
         yield Finding("consumers", "unknown", f"How far consumers are cannot be read: {error}")
         return
     for lag in lags:

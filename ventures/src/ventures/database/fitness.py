@@ -4,7 +4,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
-from ventures.database.pool import SEARCH_PATH
+from ventures.database.sessions import session
 from ventures.errors import DatabaseUnfit
 
 OLDEST_MAJOR: Final = 16
@@ -39,16 +39,16 @@ VECTOR: LiteralString = "SELECT default_version FROM pg_available_extensions WHE
 def faults(app_address: str) -> list[str]:
     """What is wrong with the database for the application that signs in so; nothing where it is fit.
 
-    Raises: psycopg.OperationalError where it does not answer.
+    Raises: Unavailable where it does not answer.
     """
-    with psycopg.connect(app_address, options=SEARCH_PATH, application_name="ventures", connect_timeout=5) as session:
-        return _role(session) + _runner(session) + _tables(session)
+    with session(app_address) as asked:
+        return _role(asked) + _runner(asked) + _tables(asked)
 
 
 def check(app_address: str) -> None:
     """Refuses a database that would not keep ventures apart.
 
-    Raises: DatabaseUnfit with a line for each fault; psycopg.OperationalError where it does not answer.
+    Raises: DatabaseUnfit with a line for each fault; Unavailable where it does not answer.
     """
     if found := faults(app_address):
         raise DatabaseUnfit("\n".join(found))
@@ -56,20 +56,20 @@ def check(app_address: str) -> None:
 
 def server_version(app_address: str) -> str:
     """PostgreSQL's version, as it says it."""
-    with psycopg.connect(app_address, connect_timeout=5) as session:
-        row = session.execute(ROLE).fetchone()
+    with session(app_address) as asked:
+        row = asked.execute(ROLE).fetchone()
         return str(row[4]) if row else ""
 
 
 def vector_version(app_address: str) -> str | None:
     """The version of pgvector that could be used, or None."""
-    with psycopg.connect(app_address, connect_timeout=5) as session:
-        row = session.execute(VECTOR).fetchone()
+    with session(app_address) as asked:
+        row = asked.execute(VECTOR).fetchone()
         return str(row[0]) if row else None
 
 
-def _role(session: psycopg.Connection[Any]) -> list[str]:
-    row = session.execute(ROLE).fetchone()
+def _role(asked: psycopg.Connection[Any]) -> list[str]:
+    row = asked.execute(ROLE).fetchone()
     if row is None:
         return ["The application's role does not exist."]
     role, superuser, bypass, major, version = row
@@ -85,8 +85,8 @@ def _role(session: psycopg.Connection[Any]) -> list[str]:
     return found
 
 
-def _runner(session: psycopg.Connection[Any]) -> list[str]:
-    row = session.execute(RUNNER).fetchone()
+def _runner(asked: psycopg.Connection[Any]) -> list[str]:
+    row = asked.execute(RUNNER).fetchone()
     if row is None:
         return ["The role ventures_runner does not exist. Make the roles: deploy/ventures.roles.sql"]
     privileged, may_take, inherits = row
@@ -103,13 +103,13 @@ def _runner(session: psycopg.Connection[Any]) -> list[str]:
     return found
 
 
-def _tables(session: psycopg.Connection[Any]) -> list[str]:
+def _tables(asked: psycopg.Connection[Any]) -> list[str]:
     found = []
-    if owned := [name for (name,) in session.execute(OWNED)]:
+    if owned := [name for (name,) in asked.execute(OWNED)]:
         found.append(
             f"DATABASE_URL signs in as an owner of tables ({', '.join(owned)}), who could take the policies off. "
             "Use ventures_app."
         )
-    if unguarded := [name for (name,) in session.execute(UNGUARDED)]:
+    if unguarded := [name for (name,) in asked.execute(UNGUARDED)]:
         found.append(f"Tables without forced row-level security: {', '.join(unguarded)}. Their migration lacks it.")
     return found

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from ventures.database import migrations
+from ventures.database.sessions import session
 from ventures.errors import DatabaseUnfit
 
 VERSION_TABLE: Final = "alembic_version"
@@ -46,9 +47,9 @@ def migrate(owner_address: str) -> list[str]:
 def missing(app_address: str) -> list[str]:
     """The steps a database still lacks, oldest first; read as any role.
 
-    Raises: DatabaseUnfit as `migrate` does.
+    Raises: DatabaseUnfit as `migrate` does; Unavailable.
     """
-    with psycopg.connect(app_address, application_name="ventures") as connection:
+    with session(app_address) as connection:
         row = connection.execute(WHERE_VERSIONS_ARE).fetchone()
         applied = [str(version) for (version,) in connection.execute(READ_VERSIONS)] if row and row[0] else []
     scripts = _scripts()

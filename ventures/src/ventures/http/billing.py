@@ -10,7 +10,7 @@ from msgspec import Meta
 from ventures.billing import api as billing
 from ventures.billing.api import Allowance, BillingPort, Plan, Subscription
 from ventures.database.scope import Scope
-from ventures.errors import Stale
+from ventures.errors import Conflict, Stale
 from ventures.http.exchange import Body, IfMatch, expected_version, platform_of, reading_as, shown
 from ventures.http.paging import Page
 from ventures.log.api import Actor
@@ -42,6 +42,8 @@ async def choose_plan(
     is paid for with the calendar month (UTC).
     """
     actor = await _allowed(request, venture, "manage")
+    if platform_of(request).settings.plans == "none":
+        raise Conflict("Nothing is sold here: every venture has the largest plan (VENTURES_PLANS is none).")
     service, now = billing_of(request), platform_of(request).now()
     held = await service.subscription(venture, now)
     if if_match is not None and expected_version(if_match) != held.version:

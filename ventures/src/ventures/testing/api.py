@@ -60,7 +60,7 @@ class Clock:
 
 def settings_for(addresses: Addresses, **changes: Any) -> Settings:
     """Settings of a platform on a test's database; `changes` by field name."""
-    settings = read({"DATABASE_URL": addresses.app, "VENTURES_SECRET": "x" * 43})
+    settings = read({"DATABASE_URL": addresses.app, "VENTURES_SECRET": "x" * 43, "VENTURES_PLANS": "practice"})
     given = {"rate_limit_per_minute": 1_000_000, "database_connections": 4, **changes}
     return msgspec.structs.replace(settings, **given)
 
