@@ -9,6 +9,7 @@ said in `MEANT`, by the property's name.
 
 import itertools
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -114,7 +115,7 @@ async def furnished(platform_api: Api) -> Furnished:
 
 def operations(app: Litestar, foreign: UUID | None = None) -> list[Operation]:
     """All operations, in the document's order. foreign: the id that bodies name where they name one."""
-    document = app.openapi_schema.to_schema()
+    document = _document(app)
     found = []
     for path, methods in document["paths"].items():
         for method, described in methods.items():
@@ -136,6 +137,11 @@ def operations(app: Litestar, foreign: UUID | None = None) -> list[Operation]:
                 )
             )
     return found
+
+
+@lru_cache(maxsize=2)
+def _document(app: Litestar) -> dict[str, Any]:
+    return app.openapi_schema.to_schema()
 
 
 def example(schema: Mapping[str, Any], document: Mapping[str, Any], name: str = "", foreign: UUID | None = None) -> Any:
