@@ -17,9 +17,11 @@ from ventures.posts.channels.answers import retry_after_seconds
 from ventures.posts.channels.mastodon import mastodon as mastodon_channel
 from ventures.posts.channels.sink import sink
 from ventures.posts.channels.webhook import webhook
+from ventures.posts.kinds import factories
 from ventures.posts.ports import CannotTell, Channel, Failed, Outgoing, Published, Unknown
 from ventures.testing.channels import CONTRACT, Law, Subject, outgoing, receiver
 from ventures.testing.mastodon import mastodon
+from ventures.testing.posts import FACTORIES
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
@@ -80,6 +82,10 @@ class Letterbox:
 async def on_letterbox() -> AsyncIterator[Subject]:
     async with on_webhook() as subject:
         yield Subject(Letterbox(subject.channel), subject.out, subject.fail)
+
+
+def test_the_platforms_own_enter_by_the_door_of_all() -> None:
+    assert {kind: factories()[kind] for kind in FACTORIES} == FACTORIES
 
 
 @pytest.mark.parametrize("open_subject", [on_mastodon, on_webhook, on_sink, on_letterbox])

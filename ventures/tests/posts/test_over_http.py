@@ -15,7 +15,6 @@ from ventures.posts import api as posts
 from ventures.testing.api import Api, Caller, Person, api
 from ventures.testing.mastodon import mastodon
 
-pytestmark = pytest.mark.usefixtures("built_in_kinds")
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
 

@@ -23,6 +23,7 @@ from ventures.posts import api as posts
 from ventures.posts.ports import CannotTell, Channel, Outgoing, Published
 from ventures.posts.publisher import CALL_SECONDS, FENCE_SECONDS
 from ventures.posts.publishing import MOST_ATTEMPTS, SETTLE, BeginPublishing
+from ventures.tenancy import api as tenancy
 from ventures.testing.channels import Fault, receiver
 from ventures.testing.mastodon import mastodon
 from ventures.testing.posts import LOOPBACK, World
@@ -183,6 +184,13 @@ async def test_a_webhook_has_exactly_one_by_its_key(world: World) -> None:
             assert seen.state == ("failed" if trouble == "refuse" else "published"), trouble
 
 
+async def test_a_no_after_an_attempt_in_doubt_is_no_certainty(world: World) -> None:
+    async with webhook_stage(world) as stage:
+        for first in ("drop_after", "call:after"):
+            assert (await stage.played((first, "refuse"))).state == "unknown"
+            assert (await stage.played((first, "busy"))).state == "published"
+
+
 async def test_without_key_and_look_up_doubt_ends_as_unknown_and_is_never_repeated(world: World) -> None:
     async with webhook_stage(world, takes_key=False) as stage:
         for trouble in (*DEATHS, *FAULTS):
@@ -310,6 +318,22 @@ async def test_an_edit_while_it_goes_out_is_told_as_it_was(world: World) -> None
         assert (await world.see_item(item)).state == "draft"
         assert stage.out() == ["As approved"]
     assert await world.replays()
+
+
+async def test_a_venture_that_was_deleted_meanwhile_is_not_published_for_again(world: World) -> None:
+    async with mastodon_stage(world) as stage:
+        post = await world.scheduled(await world.item(), stage.channel, "Too late")
+        world.watch.move(61)
+        await stage.turn("begin:after")
+        async with world.database.venture(world.venture) as scope:
+            version = (await tenancy.venture(scope)).version
+        await world.do(tenancy.DeleteVenture(version=version))
+        world.watch.move(LONG)
+        await stage.turn()
+        assert (await world.see(post)).state == "publishing"
+        assert stage.out() == []
+        async with world.database.venture(world.venture) as scope:
+            assert await scope.all("SELECT 1 FROM outbox WHERE venture = %(venture)s") == []
 
 
 async def test_the_status_of_another_post_is_not_taken_for_its_own(world: World) -> None:

@@ -127,7 +127,11 @@ class Publisher:
         command = BeginPublishing(post=post, seq=seq)
         try:
             done = await self._appended(venture, command, f"publisher:{post}:{seq}:{claims}:begin")
-        except (Conflict, NotFound) as refused:
+        except NotFound:  # the post, or the venture with all its posts, was deleted
+            async with self._database.venture(venture) as scope:
+                await scope.run(sql.FORGET_REMINDER, post=post, seq=seq)
+            return None
+        except Conflict as refused:
             log.info("post %s is not published now: %s", post, refused)
             await self._put_off(venture, post, seq)
             return None
@@ -136,11 +140,7 @@ class Publisher:
 
     async def _put_off(self, venture: UUID, post: UUID, seq: int) -> None:
         async with self._database.venture(venture) as scope:
-            try:
-                row = await post_row(scope, post)
-            except NotFound:
-                await scope.run(sql.FORGET_REMINDER, post=post, seq=seq)
-                return
+            row = await post_row(scope, post)
             if row.scheduled_seq == seq and row.state == "publishing" and row.tried_at is not None:
                 await scope.run(sql.POSTPONE, post=post, seq=seq, due_at=row.tried_at + SETTLE)
             elif row.scheduled_seq == seq and row.state == "scheduled":

@@ -27,7 +27,7 @@ SECRET_BYTES: Final = range(24, 65)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """url: where the request goes. characters: the most its receiver takes."""
+    """url: where the request goes; members see it, so it is no secret. characters: the most its receiver takes."""
 
     url: Annotated[str, Meta(min_length=8, max_length=2_000)]
     characters: Annotated[int, Meta(ge=1, le=CHARACTERS)] = CHARACTERS
