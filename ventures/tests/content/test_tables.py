@@ -14,6 +14,7 @@ UNSOUND = (
     "UPDATE regional.item SET approved_by = NULL",
     "UPDATE regional.item SET state = 'lost'",
     "UPDATE regional.item SET published_number = 2",
+    "UPDATE regional.item SET state = 'published', deleted_at = updated_at",
     "UPDATE regional.item_version SET body = ''",
     "DELETE FROM regional.item_version",
     "UPDATE regional.comment SET number = 2",
