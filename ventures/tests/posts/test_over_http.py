@@ -116,6 +116,7 @@ async def test_who_may_do_what(database_addresses: Addresses) -> None:
         sink = {"kind": "sink", "name": "Nowhere"}
         for person in (here.approver, here.author, here.viewer):
             assert (await person.post(f"{here.path}/channels", sink)).status_code == 403
+            assert (await person.post(f"{here.path}/channels", {"kind": "none", "name": "x"})).status_code == 403
         channel, item = await here.sink(), await here.item()
         draft = {"item": item, "channel": channel, "text": "Hello"}
         assert (await here.viewer.post(f"{here.path}/posts", draft)).status_code == 403

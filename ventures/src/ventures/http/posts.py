@@ -25,6 +25,7 @@ from ventures.log.api import Appended, Command
 from ventures.planner.api import ZoneName
 from ventures.posts import api as posts
 from ventures.posts.api import Channel, ChannelName, Kind, Post, State, Text, Url
+from ventures.tenancy import api as tenancy
 
 Credentials = Annotated[
     dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)]],
@@ -102,6 +103,7 @@ async def connect_channel(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Channel]:
     """Nothing is sent to it yet."""
+    await reading(request, venture, "posts", "manage", tenancy.venture)
     ready = await posts.tried(
         data.kind, data.settings, data.credentials, platform_of(request).settings.webhook_networks
     )
