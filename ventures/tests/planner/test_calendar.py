@@ -327,3 +327,43 @@ def command_of(action: str, which: int, hours: int, zone: str, items: list[UUID]
         "clear": planner.ClearDeadline(item=item, version=deadline.version if deadline else 1),
     }
     return commands[action]
+
+
+async def test_a_posts_time_is_a_row_of_the_calendar_that_only_the_post_moves(database_addresses: Addresses) -> None:
+    async with api(database_addresses) as house:
+        ada = await house.person()
+        venture = await ada.found(zone="UTC")
+        path = f"/v1/ventures/{venture}"
+        item = (await ada.post(f"{path}/items", {"title": "Tea", "body": "Oolong."})).json()
+        sent = await ada.post(f"{path}/items/{item['id']}/submit", if_match=item["version"])
+        await ada.post(f"{path}/items/{item['id']}/approve", if_match=sent.headers["ETag"])
+        here, there = [
+            (await ada.post(f"{path}/channels", {"kind": "sink", "name": name})).json()["id"] for name in ("a", "b")
+        ]
+        post = await ada.post(f"{path}/posts", {"item": item["id"], "channel": here, "text": "Tea!"})
+        nine = (house.platform.now() + timedelta(days=3)).replace(hour=9, minute=0, second=0, microsecond=0)
+        scheduled = await ada.post(
+            f"{path}/posts/{post.json()['id']}/schedule", {"at": nine.isoformat()}, if_match=post.headers["ETag"]
+        )
+        assert scheduled.status_code == 200, scheduled.text
+        (row,) = await calendar(ada, venture)
+        assert (row["kind"], row["title"], row["post"]) == ("post", "Tea", post.json()["id"])
+        for answer in (
+            await ada.patch(f"{path}/calendar/{row['id']}", {"note": "x"}, if_match=row["version"]),
+            await ada.delete(f"{path}/calendar/{row['id']}", if_match=row["version"]),
+        ):
+            assert (answer.status_code, "schedule" in answer.json()["detail"]) == (409, True)
+
+        search = {"from": nine.isoformat(), "minutes": 30, "weekday": list(range(1, 8)), "limit": 1}
+        for channel, first in ((None, "09:15"), (here, "09:15"), (there, "09:00")):
+            answer = await ada.get(
+                f"{path}/calendar/free-slots", params={**search, **({"channel": channel} if channel else {})}
+            )
+            assert answer.json()["items"][0]["starts_local"][11:16] == first, (answer.text, channel)
+        unknown = await ada.get(f"{path}/calendar/free-slots", params={**search, "channel": str(UUID(int=1))})
+        assert unknown.status_code == 404
+        seen = await ada.get(f"{path}/items/{item['id']}")
+        edited = await ada.patch(f"{path}/items/{item['id']}", {"body": "Green."}, if_match=seen.headers["ETag"])
+        assert edited.status_code == 200, edited.text
+        assert await calendar(ada, venture) == []  # the approval is void, so that the post does not go out
+        assert await house.replays(venture)

@@ -62,3 +62,11 @@ def test_working_hours_follow_the_clocks() -> None:
     sunday = WorkingHours(time(1), time(4), frozenset({7}), BERLIN)
     found = list(free_slots([], sunday, MONDAY, MONDAY + timedelta(days=7), 60 * MINUTE))
     assert len(found) == 2  # the third hour is skipped
+
+
+def test_a_post_takes_the_slot_in_which_it_goes_out() -> None:
+    nine, day = datetime(2026, 3, 23, 8, tzinfo=UTC), (MONDAY, MONDAY + timedelta(days=1))
+    begin, _ = next(free_slots([(nine, nine)], NINE_TO_FIVE, *day, 15 * MINUTE))
+    assert begin.astimezone(BERLIN).time() == time(9, 15)
+    before = free_slots([(nine + 15 * MINUTE, nine + 15 * MINUTE)], NINE_TO_FIVE, *day, 15 * MINUTE)
+    assert next(before)[0] == nine

@@ -608,6 +608,7 @@ class Planner:
         end: str | None = None,
         weekday: Sequence[int] | None = None,
         zone: str | None = None,
+        channel: UUID | None = None,
         limit: int | None = None,
     ) -> records.FreeSlots:
         """The next free times."""
@@ -623,6 +624,7 @@ class Planner:
                 "end": end,
                 "weekday": weekday,
                 "zone": zone,
+                "channel": channel,
                 "limit": limit,
             },
         )

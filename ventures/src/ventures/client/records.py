@@ -29,7 +29,7 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
 
 
 class Allowance(Struct, frozen=True, kw_only=True):
-    metric: Literal["members", "items", "posts", "api_calls"] | Literal["ventures"]
+    metric: Literal["members", "items", "posts"] | Literal["ventures"]
     used: int
     included: int | None
     as_of: datetime | None
@@ -500,7 +500,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     members: int | None
     items: int | None
     posts: int | None
-    api_calls: int | None
 
 
 class PlanChoice(Struct, frozen=True, kw_only=True):

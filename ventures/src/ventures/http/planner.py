@@ -30,9 +30,11 @@ from ventures.http.exchange import (
 from ventures.http.paging import Cursor, Limit, Page, page, position
 from ventures.planner import api as planner
 from ventures.planner.api import CalendarEntry, Feed, Fold, Kind, Label, Note, Title, When, ZoneName
+from ventures.posts import api as posts
 from ventures.tenancy import api as tenancy
 
 LONGEST_SEARCH: Final = timedelta(days=92)
+MOST_WAITING: Final = 5_000
 TOKEN_BYTES: Final = 32
 CLOCK: Final = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 NO_SUCH_FEED: Final = "There is no such feed; it may have been revoked."
@@ -271,6 +273,9 @@ async def find_free_slots(
         QueryParameter(description="1 is Monday, 7 Sunday; may be given several times. By default Monday to Friday."),
     ] = None,
     zone: Zone = None,
+    channel: Annotated[
+        UUID | None, QueryParameter(description="Posts scheduled for other channels than this one take no time.")
+    ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100, description="Most times of the answer.")] = 10,
 ) -> Response[FreeSlots]:
     """Within the working hours `begin`–`end`, from now or `from` on, for two weeks or until `to` (at most 92 days).
@@ -291,7 +296,8 @@ async def find_free_slots(
         name = (await tenancy.venture(scope)).zone if zone is None else zone
         where = planner.zone_of(name)
         hours = planner.WorkingHours(opens, closes, frozenset(weekday or range(1, 6)), where)
-        taken = await planner.busy(scope, start, stop)
+        mine = None if channel is None else await _scheduled_for(scope, channel)
+        taken = await planner.busy(scope, start, stop, posts=mine)
         found = planner.free_slots(taken, hours, start, stop, timedelta(minutes=minutes))
         return FreeSlots(
             [
@@ -401,6 +407,15 @@ async def read_calendar_feed_document(
         return Response(b"", status_code=304, headers=headers)
     document = await to_thread(planner.document, name, entries, titles)
     return Response(document, headers=headers, media_type="text/calendar")
+
+
+async def _scheduled_for(scope: Scope, channel: UUID) -> set[UUID]:
+    """Raises: NotFound where there is no such channel; Invalid where too many posts wait for it."""
+    await posts.channel(scope, channel)
+    found = await posts.posts(scope, channel=channel, state="scheduled", limit=MOST_WAITING + 1)
+    if len(found) > MOST_WAITING:
+        raise Invalid(f"More than {MOST_WAITING} posts wait for it.", fields={"channel": "too full"})
+    return {one.id for one in found}
 
 
 def _known(if_none_match: str | None, etag: str) -> bool:

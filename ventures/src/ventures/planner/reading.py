@@ -1,6 +1,6 @@
 """The calendar as it is read: entries with the titles of what they are about, and local times."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, get_args
 from uuid import UUID
@@ -161,9 +161,18 @@ async def feed_entries(scope: Scope, now: datetime) -> tuple[str, list[Entry], d
     return venture.name, found, await titles_of(scope, found)
 
 
-async def busy(scope: Scope, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-    """When somebody is busy: events that are not of whole days, and posts. Raises: Invalid where it is too full."""
+async def busy(
+    scope: Scope, since: datetime, until: datetime, *, posts: Collection[UUID] | None = None
+) -> list[tuple[datetime, datetime]]:
+    """When somebody is busy: events that are not of whole days, and posts, or only these `posts` where they are given.
+
+    Raises: Invalid where the time is too full to look through.
+    """
     found = await entries(scope, since=since, until=until, kinds=("event", "post"), limit=MOST_BUSY + 1)
     if len(found) > MOST_BUSY:
         raise Invalid(f"More than {MOST_BUSY} entries stand there: ask for a shorter time.", fields={"to": "too far"})
-    return [(one.starts_at, one.ends_at) for one in found if not one.all_day]
+    return [
+        (one.starts_at, one.ends_at)
+        for one in found
+        if not one.all_day and (posts is None or one.subject is None or one.subject in posts)
+    ]
