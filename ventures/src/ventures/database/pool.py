@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import PipelineAborted
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -14,6 +15,8 @@ from ventures.errors import Unavailable
 
 SEARCH_PATH = "-c search_path=regional"
 ACQUIRE_SECONDS = 5.0
+BEGIN: LiteralString = "BEGIN"
+COMMIT: LiteralString = "COMMIT"
 
 
 class Database:
@@ -71,14 +74,24 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection[Row]]:
-        async with self._pipeline() as connection, connection.transaction():
+        """Begin and end travel with the statements between them: two round trips less than `Connection.transaction`.
+
+        Whatever is raised leaves the connection's own context, which rolls back.
+        """
+        async with self._pipeline() as connection:
+            await connection.execute(BEGIN, prepare=True)
             yield connection
+            ended = await connection.execute(COMMIT, prepare=True)
+        if ended.statusmessage != "COMMIT":
+            raise RuntimeError(f"a transaction ended with {ended.statusmessage!r}: a statement of it had failed unseen")
 
     @asynccontextmanager
     async def _pipeline(self) -> AsyncIterator[AsyncConnection[Row]]:
         try:
             async with self._pool.connection(timeout=ACQUIRE_SECONDS) as connection, connection.pipeline():
                 yield connection
+        except PipelineAborted:  # our own fault: a statement's failure was swallowed, and more was sent
+            raise
         except (OperationalError, PoolTimeout) as error:
             raise Unavailable(
                 "The database does not answer; nothing of this request was kept unless it was acknowledged. Try again.",

@@ -1,0 +1,112 @@
+"""A transaction is all or nothing, whatever ends it, and leaves its connection clean."""
+
+import asyncio
+from contextlib import suppress
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.pq import TransactionStatus
+
+from ventures.database.pool import Database, opened
+from ventures.database.roles import Addresses
+
+KEEP = "INSERT INTO kept (number) VALUES (%(number)s)"
+KEPT = "SELECT number FROM kept ORDER BY number"
+SLEEP = "SELECT pg_sleep(30)"
+
+
+@pytest.fixture
+def table(database_addresses: Addresses) -> None:
+    with psycopg.connect(database_addresses.owner, autocommit=True) as connection:
+        connection.execute("CREATE TABLE regional.kept (number integer PRIMARY KEY)")
+        connection.execute("GRANT SELECT, INSERT ON regional.kept TO ventures_app")
+
+
+async def kept(database: Database) -> list[int]:
+    async with database.everywhere() as scope:
+        return [number for (number,) in await scope.all(KEPT)]
+
+
+async def clean(database: Database) -> bool:
+    async with database._pool.connection() as connection:
+        return connection.info.transaction_status == TransactionStatus.IDLE
+
+
+async def test_what_is_sent_without_waiting_is_kept(database: Database, table: None) -> None:
+    async with database.everywhere() as scope:
+        for number in range(50):
+            await scope.run(KEEP, number=number)
+    assert await kept(database) == list(range(50))
+
+
+async def test_what_raises_undoes_all(database: Database, table: None) -> None:
+    async def broken() -> None:
+        async with database.everywhere() as scope:
+            await scope.run(KEEP, number=1)
+            assert await scope.all(KEPT) == [(1,)]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await broken()
+    assert await kept(database) == []
+    assert await clean(database)
+
+
+async def test_a_statement_that_fails_unseen_is_seen_at_the_end_and_undoes_all(database: Database, table: None) -> None:
+    async def twice() -> None:
+        async with database.everywhere() as scope:
+            await scope.run(KEEP, number=1)
+            await scope.run(KEEP, number=1)
+            await scope.run(KEEP, number=2)
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await twice()
+    assert await kept(database) == []
+    assert await clean(database)
+
+
+async def test_a_failure_that_somebody_swallows_still_undoes_all(database: Database, table: None) -> None:
+    async def careless() -> None:
+        async with database.everywhere() as scope:
+            await scope.run(KEEP, number=1)
+            await scope.run(KEEP, number=1)
+            with suppress(psycopg.Error):
+                await scope.all(KEPT)
+            await scope.run(KEEP, number=2)
+
+    with pytest.raises(psycopg.errors.PipelineAborted):
+        await careless()
+    assert await kept(database) == []
+    assert await clean(database)
+
+
+@pytest.mark.parametrize("after_seconds", [0.0, 0.001, 0.01, 0.1])
+async def test_who_is_cancelled_leaves_nothing_behind(
+    database_addresses: Addresses, table: None, after_seconds: float
+) -> None:
+    async with opened(database_addresses.app, connections=1) as database:
+
+        async def slow() -> None:
+            async with database.everywhere() as scope:
+                await scope.run(KEEP, number=1)
+                await scope.all(SLEEP)
+
+        await kept(database)
+        task = asyncio.create_task(slow())
+        await asyncio.sleep(after_seconds)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await kept(database) == []
+        assert await clean(database)
+
+
+async def test_a_venture_is_set_for_one_transaction_only(database_addresses: Addresses) -> None:
+    setting = "SELECT current_setting('ventures.venture', true)"
+    async with opened(database_addresses.app, connections=1) as database:
+        for entered in (database.venture, database.reading):
+            async with entered(UUID(int=7)) as scope:
+                assert await scope.one(setting) == (str(UUID(int=7)),)
+            async with database.everywhere() as scope:
+                assert (await scope.one(setting)) in [("",), (None,)]
