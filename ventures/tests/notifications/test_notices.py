@@ -97,8 +97,13 @@ async def test_a_member_is_told_of_their_role_and_nothing_after_they_left(stage:
     await stage.do(stage.owner, tenancy.ChangeRole(account=stage.approver.account, version=1, role="manager"))
     await stage.submitted()
     await stage.do(stage.approver, tenancy.LeaveVenture())
+    assert stage.manager.account is not None
+    await stage.do(stage.owner, tenancy.RemoveMember(account=stage.manager.account, version=1))
     await stage.submitted()
-    assert (await told(stage))["approver"] == ["role_changed", "approval_asked"]
+    found = await told(stage)
+    assert found["approver"] == ["role_changed", "approval_asked"]
+    assert found["manager"] == [*3 * ["member_joined"], "approval_asked"]
+    assert found["owner"][-2:] == ["approval_asked", "approval_asked"]
 
 
 async def test_a_rule_is_for_members_who_may_view_what_it_is_about() -> None:
@@ -118,7 +123,7 @@ async def test_only_other_members_who_may_view_are_told_and_all_of_it_follows_fr
     once = await made(stage)
     await _only_viewers(stage, await stage.events())
 
-    for event in await stage.events():  # at least once: any of them a second time, in any later turn
+    for event in reversed(await stage.events()):  # at least once: any of them a second time, in any later turn
         async with stage.database.venture(stage.venture) as scope:
             await Notices().handle(scope, event)
     again = await made(stage)
