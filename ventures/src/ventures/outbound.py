@@ -62,15 +62,18 @@ def outbound_client(
     timeout_seconds: float = TIMEOUT_SECONDS,
     most_answer_bytes: int = MOST_ANSWER_BYTES,
     resolve: Resolve | None = None,
+    trusted: ssl.SSLContext | None = None,
 ) -> httpx2.AsyncClient:
     """A client that reaches public addresses by https and, besides, the `networks`.
 
     timeout_seconds bounds a whole request, from resolving the name to the last byte of the answer
     (httpx2.TimeoutException). Its requests raise httpx2.TransportError; of these ConnectError (AddressRefused is one)
     and ConnectTimeout mean that nothing was sent. It keeps no cookies and no connections.
+
+    trusted: the certificates that servers are known by, instead of the public ones.
     """
     return httpx2.AsyncClient(
-        transport=_Guarded(networks, timeout_seconds, most_answer_bytes, resolve or _resolved),
+        transport=_Guarded(networks, timeout_seconds, most_answer_bytes, resolve or _resolved, trusted or _trusted()),
         timeout=httpx2.Timeout(timeout_seconds, connect=timeout_seconds / 2),
         follow_redirects=False,
         trust_env=False,
@@ -166,14 +169,19 @@ class _Guarded(httpx2.AsyncBaseTransport):
     """No connection is used twice: a kept one would be found by its address, whatever name its certificate was for."""
 
     def __init__(
-        self, networks: Sequence[Network], timeout_seconds: float, most_answer_bytes: int, resolve: Resolve
+        self,
+        networks: Sequence[Network],
+        timeout_seconds: float,
+        most_answer_bytes: int,
+        resolve: Resolve,
+        trusted: ssl.SSLContext,
     ) -> None:
         self._networks = tuple(networks)
         self._timeout_seconds = timeout_seconds
         self._most_answer_bytes = most_answer_bytes
         self._resolve = resolve
         self._inner = httpx2.AsyncHTTPTransport(
-            verify=_trusted(), trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+            verify=trusted, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

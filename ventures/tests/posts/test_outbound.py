@@ -2,10 +2,16 @@
 
 import asyncio
 import ipaddress
+import ssl
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +145,56 @@ async def test_a_name_that_changes_between_look_ups_is_judged_each_time() -> Non
 async def test_of_several_addresses_the_next_is_tried() -> None:
     async with serving(ok) as url, outbound_client(LOOPBACK, resolve=always("127.9.9.9", "127.0.0.1")) as client:
         assert (await client.get(f"http://example.org:{url.rpartition(':')[2]}/")).is_success
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of example.org, signed by itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "example.org")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("example.org")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "certificate.pem"
+    plain = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(plain + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+async def test_the_certificate_must_bear_the_name_that_was_asked_for(certificate: Path) -> None:
+    names, requests = [], []
+
+    def name_asked(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        names.append(name)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    serving_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving_tls.load_cert_chain(certificate)
+    serving_tls.sni_callback = name_asked
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=serving_tls)
+    port = server.sockets[0].getsockname()[1]
+    async with server, outbound_client(LOOPBACK, resolve=always("127.0.0.1"), trusted=trusted) as client:
+        assert (await client.get(f"https://example.org:{port}/")).status_code == 204
+        with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await client.get(f"https://example.net:{port}/")
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"https://127.0.0.1:{port}/")
+    assert names[:2] == ["example.org", "example.net"]
+    assert len(requests) == 1
 
 
 async def test_redirects_are_not_followed() -> None:
