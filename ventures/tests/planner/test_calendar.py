@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
@@ -14,6 +15,7 @@ from ventures.database.roles import Addresses
 from ventures.errors import Refused
 from ventures.log.api import Actor, Command, replay, verify_chain
 from ventures.planner import api as planner
+from ventures.planner import reading
 from ventures.planner.api import When
 from ventures.tenancy.api import FoundVenture
 from ventures.testing.api import Person, api, settings_for
@@ -259,6 +261,22 @@ async def test_a_feed_ends_with_its_makers_membership(database_addresses: Addres
         assert (await house.nobody.get(url)).status_code == 200
         assert (await author.post(f"/v1/ventures/{venture}/leave")).status_code < 300
         assert (await house.nobody.get(url)).status_code == 404
+
+
+async def test_a_feed_that_is_too_long_leaves_out_what_is_longest_ago(
+    database_addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_IN_FEED", 2)
+    async with api(database_addresses) as house:
+        ada = await house.person()
+        venture = await ada.found()
+        made = [
+            (await ada.post(f"/v1/ventures/{venture}/calendar", {"title": "x", "starts_on": f"2027-01-0{day}"})).json()
+            for day in (2, 1, 3)
+        ]
+        async with house.platform.database.venture(venture) as scope:
+            _, found, _ = await planner.feed_entries(scope, house.platform.now())
+        assert [str(one.id) for one in found] == [made[0]["id"], made[2]["id"]]
 
 
 ACTIONS = st.lists(

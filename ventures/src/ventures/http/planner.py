@@ -382,8 +382,8 @@ async def revoke_calendar_feed(
 async def read_calendar_feed_document(
     request: Request[Any, Any, Any], venture: FromPath[UUID], file: FromPath[str]
 ) -> Response[bytes]:
-    """`file` is the feed's token with .ics behind it. From what ended a year ago on; removed entries are shown as
-    cancelled for 30 days. Ends when the feed is revoked, or its maker may no longer see the calendar.
+    """`file` is the feed's token with .ics behind it. From what ended a year ago on, the last 2,000 entries; what was
+    removed is shown as cancelled for 30 days. Ends when the feed is revoked, or its maker may no longer see the calendar.
     """
     token, dot, extension = file.rpartition(".")
     if not dot or extension != "ics":

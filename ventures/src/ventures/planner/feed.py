@@ -51,10 +51,16 @@ def document(name: str, entries: Sequence[Entry], titles: Mapping[UUID, str]) ->
             years[one.zone] = min(low, one.starts_at.year), max(high, one.ends_at.year)
     for zone, (low, high) in sorted(years.items()):
         calendar.add_component(timezone(zone, low, high))
-    for one in entries:
-        calendar.add_component(_event(one, titles[one.id]))
-    made: bytes = calendar.to_ical()
-    return made
+    shell: bytes = calendar.to_ical()
+    begin, end, rest = shell.rpartition(b"END:VCALENDAR")
+    return b"".join([begin, *(_written(one, titles[one.id]) for one in entries), end, rest])
+
+
+@lru_cache(maxsize=20_000)
+def _written(entry: Entry, title: str) -> bytes:
+    """Kept, because the same entries are asked for every hour and writing one takes most of a millisecond."""
+    written: bytes = _event(entry, title).to_ical()
+    return written
 
 
 def _event(entry: Entry, title: str) -> Event:

@@ -23,7 +23,7 @@ UNTITLED: Final = "(untitled)"
 FEED_REACHES_BACK: Final = timedelta(days=366)
 CANCELLED_SHOWN: Final = timedelta(days=30)
 """How long a feed says of a removed entry that it is cancelled, so that programs take it away."""
-MOST_IN_FEED: Final = 5_000
+MOST_IN_FEED: Final = 2_000
 MOST_BUSY: Final = 5_000
 
 
@@ -148,7 +148,7 @@ async def feed_of(scope: Scope, token: str) -> Feed:
 async def feed_entries(scope: Scope, now: datetime) -> tuple[str, list[Entry], dict[UUID, str]]:
     """What a feed shows: the venture's name, the entries (removed ones for a while), their titles.
 
-    From what ended a year ago on, at most `MOST_IN_FEED`, the earliest of them.
+    From what ended a year ago on; where these are more than `MOST_IN_FEED`, without the first of them.
     """
     venture = await tenancy.venture(scope)
     found = await scope.all(
@@ -158,6 +158,7 @@ async def feed_entries(scope: Scope, now: datetime) -> tuple[str, list[Entry], d
         cancelled_since=now - CANCELLED_SHOWN,
         limit=MOST_IN_FEED,
     )
+    found.reverse()
     return venture.name, found, await titles_of(scope, found)
 
 

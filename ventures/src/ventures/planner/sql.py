@@ -61,7 +61,7 @@ SELECT id, kind, title, item, subject, starts_at, ends_at, zone, starts_on, ends
        updated_at, deleted_at, version
 FROM calendar_event
 WHERE venture = %(venture)s AND ends_at >= %(since)s AND (deleted_at IS NULL OR deleted_at > %(cancelled_since)s)
-ORDER BY starts_at, id LIMIT %(limit)s"""
+ORDER BY starts_at DESC, id DESC LIMIT %(limit)s"""
 
 OPEN_FEED: LiteralString = """
 INSERT INTO calendar_feed (venture, id, label, digest, created_by, created_at, version)
