@@ -27,13 +27,16 @@ class Database:
         self._address = address
 
     @asynccontextmanager
-    async def venture(self, venture: UUID) -> AsyncIterator[Scope]:
+    async def venture(self, venture: UUID, *, redoable: bool = False) -> AsyncIterator[Scope]:
         """One transaction on one venture; committed at the end, rolled back where anything is raised.
+
+        redoable: its end does not wait for the disk. A crash of PostgreSQL may undo the last of such transactions, each
+        as a whole and none before an earlier one: for what is done again by itself, never for what is acknowledged.
 
         Raises: Unavailable when PostgreSQL does not answer.
         """
         async with self._transaction() as connection:
-            await bind_venture(connection, venture)
+            await bind_venture(connection, venture, redoable=redoable)
             yield Scope(connection, venture)
 
     @asynccontextmanager

@@ -99,8 +99,11 @@ class Scope(GlobalScope):
 
 
 SET_VENTURE: LiteralString = "SELECT set_config('ventures.venture', %(venture)s, true)"
+SET_VENTURE_REDOABLE: LiteralString = """
+SELECT set_config('ventures.venture', %(venture)s, true), set_config('synchronous_commit', 'off', true)"""
 
 
-async def bind_venture(connection: AsyncConnection[Row], venture: UUID) -> None:
+async def bind_venture(connection: AsyncConnection[Row], venture: UUID, *, redoable: bool = False) -> None:
     """For this transaction only: the policies of row-level security read it."""
-    await connection.execute(SET_VENTURE, {"venture": str(venture)})
+    statement = SET_VENTURE_REDOABLE if redoable else SET_VENTURE
+    await connection.execute(statement, {"venture": str(venture)})

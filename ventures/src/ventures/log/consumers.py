@@ -1,5 +1,8 @@
 """Consumers: whatever follows from the log, read from a position that is kept with what was made of it.
 
+A turn does not wait for the disk: after a crash, position and rows are those of an earlier turn, and it is done
+again.
+
 Delivery is at least once, ordered within a venture, parallel across ventures and processes. A consumer's writes to
 the venture's own tables are in the transaction that moves its position, so they happen exactly once; what it does
 elsewhere must be idempotent by (venture, seq). An event that fails is tried again with back-off and then *parked*
@@ -105,7 +108,7 @@ async def _turn_together(
     venture: UUID,
     now: Callable[[], datetime],
 ) -> Step:
-    async with database.venture(venture) as scope:
+    async with database.venture(venture, redoable=True) as scope:
         known = {(consumer.name, consumer.target): consumer for consumer in consumers}
         rows = [row for row in await scope.all(sql.TAKE_POSITIONS) if (row[0], row[1]) in known]
         if len(rows) < len(known):
@@ -151,7 +154,7 @@ async def _turn(
     database: Database, registry: Registry, consumer: Consumer, venture: UUID, most: int, now: Callable[[], datetime]
 ) -> Step:
     which = {"consumer": consumer.name, "target": consumer.target}
-    async with database.venture(venture) as scope:
+    async with database.venture(venture, redoable=True) as scope:
         await scope.run(sql.OPEN_POSITION, **which)
         taken = await scope.one(sql.TAKE_POSITION, **which)
         if taken is None:
