@@ -567,6 +567,35 @@ class Planner:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def list_calendar_feeds(self, venture: UUID, *, limit: int | None = None) -> Pages[records.Feed]:
+        """Open calendar feeds."""
+
+        def read(cursor: str | None) -> Page[records.Feed]:
+            return self._session.send(
+                "GET",
+                path("/v1/ventures/{}/calendar/feeds", venture),
+                Page[records.Feed],
+                query={"limit": limit, "cursor": cursor},
+            )
+
+        return Pages(read)
+
+    def open_calendar_feed(self, venture: UUID, data: records.NewFeed, *, key: str | None = None) -> records.OpenedFeed:
+        """Open a calendar feed."""
+        return self._session.send(
+            "POST", path("/v1/ventures/{}/calendar/feeds", venture), records.OpenedFeed, body=data, key=key_or_new(key)
+        )
+
+    def read_calendar_feed(self, venture: UUID, feed: UUID) -> records.Feed:
+        """A calendar feed."""
+        return self._session.send("GET", path("/v1/ventures/{}/calendar/feeds/{}", venture, feed), records.Feed)
+
+    def revoke_calendar_feed(self, venture: UUID, feed: UUID, *, key: str | None = None) -> None:
+        """Revoke a calendar feed."""
+        self._session.send(
+            "DELETE", path("/v1/ventures/{}/calendar/feeds/{}", venture, feed), type(None), key=key_or_new(key)
+        )
+
     def list_calendar(
         self,
         venture: UUID,
@@ -627,35 +656,6 @@ class Planner:
                 "channel": channel,
                 "limit": limit,
             },
-        )
-
-    def list_calendar_feeds(self, venture: UUID, *, limit: int | None = None) -> Pages[records.Feed]:
-        """Open calendar feeds."""
-
-        def read(cursor: str | None) -> Page[records.Feed]:
-            return self._session.send(
-                "GET",
-                path("/v1/ventures/{}/calendar/feeds", venture),
-                Page[records.Feed],
-                query={"limit": limit, "cursor": cursor},
-            )
-
-        return Pages(read)
-
-    def open_calendar_feed(self, venture: UUID, data: records.NewFeed, *, key: str | None = None) -> records.OpenedFeed:
-        """Open a calendar feed."""
-        return self._session.send(
-            "POST", path("/v1/ventures/{}/calendar/feeds", venture), records.OpenedFeed, body=data, key=key_or_new(key)
-        )
-
-    def read_calendar_feed(self, venture: UUID, feed: UUID) -> records.Feed:
-        """A calendar feed."""
-        return self._session.send("GET", path("/v1/ventures/{}/calendar/feeds/{}", venture, feed), records.Feed)
-
-    def revoke_calendar_feed(self, venture: UUID, feed: UUID, *, key: str | None = None) -> None:
-        """Revoke a calendar feed."""
-        self._session.send(
-            "DELETE", path("/v1/ventures/{}/calendar/feeds/{}", venture, feed), type(None), key=key_or_new(key)
         )
 
     def read_calendar_entry(self, venture: UUID, entry: UUID, *, zone: str | None = None) -> records.CalendarEntry:
