@@ -205,7 +205,12 @@ async def remove_webhook(
     await append(request, venture, notifications.RemoveWebhook(webhook=webhook, version=expected_version(if_match)))
 
 
-@post("/webhooks/{webhook:uuid}/rotate", summary="Rotate a webhook's secret", operation_id="rotate_webhook_secret")
+@post(
+    "/webhooks/{webhook:uuid}/rotate",
+    summary="Rotate a webhook's secret",
+    operation_id="rotate_webhook_secret",
+    status_code=200,
+)
 async def rotate_webhook_secret(
     request: Request[Any, Any, Any],
     venture: FromPath[UUID],
