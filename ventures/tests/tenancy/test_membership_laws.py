@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ventures.database.pool import opened
@@ -119,7 +119,12 @@ class Story:
 
 
 @given(stories=st.lists(STEPS, min_size=2, max_size=3))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # shrinking would replay hundreds of logs
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_whatever_people_do(database_addresses: Addresses, stories: list[list[tuple[Any, ...]]]) -> None:
     asyncio.run(play(database_addresses, stories))
 

@@ -43,6 +43,18 @@ async def test_a_key_founds_only_what_it_may(database_addresses: Addresses) -> N
         assert (await (await ada.with_key({"tenancy:manage"})).post("/v1/ventures", body)).status_code == 201
 
 
+async def test_a_key_for_one_venture_opens_no_other(database_addresses: Addresses) -> None:
+    async with api(database_addresses) as platform_api:
+        ada = await platform_api.person("Ada")
+        one, other = await ada.found("One"), await ada.found("Other")
+        robot = await ada.with_key({"tenancy:view", "tenancy:manage"}, one)
+        assert (await robot.get(f"/v1/ventures/{one}")).status_code == 200
+        assert (await robot.get(f"/v1/ventures/{other}")).status_code == 404
+        assert (await robot.patch(f"/v1/ventures/{other}", {"name": "Mine"}, if_match=1)).status_code == 404
+        listed = (await robot.get("/v1/ventures")).json()["items"]
+        assert [belonging["venture"]["name"] for belonging in listed] == ["One"]
+
+
 async def test_a_venture_is_renamed_and_its_zone_moved(database_addresses: Addresses) -> None:
     async with api(database_addresses) as platform_api:
         ada = await platform_api.person("Ada")
