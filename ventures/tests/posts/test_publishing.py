@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from ventures.database.pool import Database
 from ventures.errors import Unavailable
 from ventures.identifiers import new_id
-from ventures.log.api import Actor, Appended, Command, Spine
+from ventures.log.api import Actor, Appended, Command, Spine, rewind
 from ventures.outbound import outbound_client
 from ventures.posts import api as posts
+from ventures.posts.outbox import Outbox
 from ventures.posts.ports import CannotTell, Channel, Outgoing, Published
 from ventures.posts.publisher import CALL_SECONDS, FENCE_SECONDS
 from ventures.posts.publishing import MOST_ATTEMPTS, SETTLE, BeginPublishing
@@ -63,6 +64,7 @@ class Deaths:
 class MortalSpine:
     def __init__(self, inner: Spine, deaths: Deaths) -> None:
         self.inner, self.database, self.deaths = inner, inner.database, deaths
+        self.new_id = inner.new_id
 
     async def append(self, venture: UUID, command: Command, *, actor: Actor, idem: str | None = None) -> Appended:
         place = "begin" if isinstance(command, BeginPublishing) else "end"
@@ -289,6 +291,20 @@ async def test_an_attempt_that_may_still_be_under_way_is_left_alone(world: World
         world.watch.move(2)
         await stage.turn()
         assert (await world.see(post)).state == "published"
+
+
+@pytest.mark.parametrize("takes_key", [True, False])
+async def test_an_outbox_rebuilt_in_the_middle_repeats_nothing(world: World, takes_key: bool) -> None:
+    async with webhook_stage(world, takes_key=takes_key) as stage:
+        post = await world.scheduled(await world.item(), stage.channel, "Once")
+        world.watch.move(61)
+        await stage.turn("call:after")
+        for wait in (0, SETTLE.total_seconds() + 11, LONG):
+            await rewind(world.database, Outbox(), world.venture)
+            world.watch.move(wait)
+            await stage.turn()
+        seen = await world.see(post)
+        assert (seen.state, stage.out()) == ("published" if takes_key else "unknown", ["Once"])
 
 
 async def test_two_publishers_share_the_work(world: World) -> None:

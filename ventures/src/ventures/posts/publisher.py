@@ -106,9 +106,9 @@ class Publisher:
         claimed = await self._claimed(venture, post)
         if claimed is None:
             return False
-        seq, claims = claimed
+        (seq,) = claimed
         started = time.monotonic()
-        began = await self._began(venture, post, seq, claims)
+        began = await self._began(venture, post, seq)
         if began is not None:
             outcome = await self._carried_out(client, venture, began, started)
             await self._ended(venture, began, seq, outcome)
@@ -122,11 +122,11 @@ class Publisher:
                 await scope.run(sql.CLAIM, post=post, lease_until=now + LEASE)
         return row
 
-    async def _began(self, venture: UUID, post: UUID, seq: int, claims: int) -> PublishingBegan | None:
+    async def _began(self, venture: UUID, post: UUID, seq: int) -> PublishingBegan | None:
         """None where there is nothing to publish now; the reminder then says when to look again, or is gone."""
         command = BeginPublishing(post=post, seq=seq)
         try:
-            done = await self._appended(venture, command, f"publisher:{post}:{seq}:{claims}:begin")
+            done = await self._appended(venture, command, f"publisher:{self._spine.new_id()}")
         except NotFound:  # the post, or the venture with all its posts, was deleted
             async with self._database.venture(venture) as scope:
                 await scope.run(sql.FORGET_REMINDER, post=post, seq=seq)

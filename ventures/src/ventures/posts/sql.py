@@ -121,7 +121,7 @@ SELECT id FROM post
 WHERE venture = %(venture)s AND channel = %(channel)s AND external_id = %(external_id)s AND id <> %(post)s LIMIT 1"""
 
 REMIND: LiteralString = """
-INSERT INTO outbox (venture, post, seq, due_at, claims) VALUES (%(venture)s, %(post)s, %(seq)s, %(due_at)s, 0)
+INSERT INTO outbox (venture, post, seq, due_at) VALUES (%(venture)s, %(post)s, %(seq)s, %(due_at)s)
 ON CONFLICT (venture, post) DO UPDATE SET seq = excluded.seq, due_at = excluded.due_at, lease_until = NULL"""
 
 REMIND_AGAIN: LiteralString = """
@@ -141,13 +141,13 @@ FORGET_ALL: LiteralString = """
 DELETE FROM outbox WHERE venture = %(venture)s"""
 
 CLAIMABLE: LiteralString = """
-SELECT seq, claims FROM outbox
+SELECT seq FROM outbox
 WHERE venture = %(venture)s AND post = %(post)s AND due_at <= %(now)s
   AND (lease_until IS NULL OR lease_until <= %(now)s)
 FOR UPDATE SKIP LOCKED"""
 
 CLAIM: LiteralString = """
-UPDATE outbox SET lease_until = %(lease_until)s, claims = claims + 1
+UPDATE outbox SET lease_until = %(lease_until)s
 WHERE venture = %(venture)s AND post = %(post)s"""
 
 SCAN_DUE: LiteralString = """

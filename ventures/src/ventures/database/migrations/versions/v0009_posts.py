@@ -70,7 +70,6 @@ def upgrade() -> None:
             seq bigint NOT NULL,
             due_at timestamptz NOT NULL,
             lease_until timestamptz,
-            claims integer NOT NULL,
             PRIMARY KEY (venture, post),
             FOREIGN KEY (venture, post) REFERENCES regional.post (venture, id) ON DELETE CASCADE
         )""")
