@@ -17,6 +17,7 @@ SEARCH_PATH = "-c search_path=regional"
 ACQUIRE_SECONDS = 5.0
 BEGIN: LiteralString = "BEGIN"
 COMMIT: LiteralString = "COMMIT"
+REDOABLE: LiteralString = "SET LOCAL synchronous_commit = off"
 
 
 class Database:
@@ -49,9 +50,11 @@ class Database:
             yield Scope(connection, venture)
 
     @asynccontextmanager
-    async def everywhere(self) -> AsyncIterator[GlobalScope]:
-        """One transaction on `global` tables; regional ones show no row in it."""
+    async def everywhere(self, *, redoable: bool = False) -> AsyncIterator[GlobalScope]:
+        """One transaction on `global` tables; regional ones show no row in it. redoable: as for `venture`."""
         async with self._transaction() as connection:
+            if redoable:
+                await connection.execute(REDOABLE)
             yield GlobalScope(connection)
 
     @asynccontextmanager

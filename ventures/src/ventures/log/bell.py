@@ -37,7 +37,7 @@ class Bell:
             moved, self._moved = self._moved, set()
             names = SOMEWHERE if len(moved) > MOST_IDS else ",".join(venture.hex for venture in moved)
             try:
-                async with self._database.everywhere() as scope:
+                async with self._database.everywhere(redoable=True) as scope:
                     await scope.run(sql.RING, ventures=names)
             except Unavailable:
                 logging.getLogger(__name__).info(

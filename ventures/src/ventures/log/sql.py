@@ -131,4 +131,4 @@ SCAN_VENTURES: LiteralString = """
 SELECT venture FROM log_head ORDER BY venture"""
 
 RING: LiteralString = """
-SELECT set_config('synchronous_commit', 'off', true), pg_notify('ventures_log', %(ventures)s)"""
+SELECT pg_notify('ventures_log', %(ventures)s)"""
