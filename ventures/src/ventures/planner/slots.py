@@ -31,10 +31,11 @@ def free_slots(
     """Slots of the length within working hours of [since, until) that overlap nothing of `busy`, nor each other."""
     taken = sorted((start, max(end, start + MOMENT)) for start, end in busy)
     for opens, closes in _working(hours, since, until):
+        today = [(first, last) for first, last in taken if first < closes and last > opens]
         start = opens + GRID * -((opens - since) // GRID) if since > opens else opens
         while start + length <= min(closes, until):
             end = start + length
-            blocked = max((last for first, last in taken if first < end and last > start), default=None)
+            blocked = max((last for first, last in today if first < end and last > start), default=None)
             if blocked is None:
                 yield start, end
                 blocked = end
