@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -41,7 +42,8 @@ def _answer(settings: Settings, listening: socket.socket, ready: int | None) -> 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if ready is not None and self.started:
-                os.write(ready, b".")
+                with suppress(BrokenPipeError):  # `serve` was killed meanwhile: this process is told to end, in order
+                    os.write(ready, b".")
                 os.close(ready)
 
     server = Server(

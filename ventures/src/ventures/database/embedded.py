@@ -84,7 +84,8 @@ def start(
 
     Args:
         data: made where it is missing.
-        ends_with_us: on Linux the server shuts down when the thread that started it ends, however it ends.
+        ends_with_us: on Linux the server ends when the thread that started it does, however it ends: by an immediate
+            shutdown, see `stop`. What was committed is kept, and the next start recovers it.
         settings: PostgreSQL's, over ours; they hold only where the server was not running.
         trust: no passwords are asked for on the socket; for tests alone.
 
@@ -98,15 +99,13 @@ def start(
         _make_cluster(server, passwords, trust=trust)
         superuser = roles.address(str(server.socket_directory), SUPERUSER, passwords.superuser, "postgres")
         deadline = time.monotonic() + READY_SECONDS
-        while not _answers(superuser):
+        while not (_answers(superuser) and _prepared(superuser, passwords)):
             if running(data) is None:
                 _wait_for_orphans(server, deadline)
                 _launch(server, {**SETTINGS, **(settings or {})}, superuser, deadline, ends_with_us=ends_with_us)
             elif time.monotonic() > deadline:
                 raise DatabaseUnfit(f"PostgreSQL runs but does not answer. Its log is in {data / 'logs'}.")
             time.sleep(0.05)
-        roles.create_roles(superuser, passwords)
-        roles.create_database(superuser)
     return addresses(data)
 
 
@@ -141,7 +140,11 @@ def running(data: Path) -> int | None:
 
 
 def stop(data: Path) -> None:
-    """Fast shutdown: sessions are ended, what was committed is on disk. Does nothing where no server runs."""
+    """Fast shutdown: sessions are ended, what was committed is on disk. Does nothing where no server runs.
+
+    PostgreSQL 18.4, told to shut down fast while it recovers from the end of one of its processes, waits forever for
+    others of them; an immediate shutdown ends it then, after which the next start recovers.
+    """
     for how, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, STOP_SECONDS)):
         pid = running(data)
         if pid is None:
@@ -337,11 +340,13 @@ def _launch(
             user=server.account,
             group=None if server.account is None else pwd.getpwnam(server.account).pw_gid,
             extra_groups=None if server.account is None else [],
-            preexec_fn=dies_with_parent(signal.SIGINT) if ends_with_us else None,
+            preexec_fn=dies_with_parent(signal.SIGQUIT) if ends_with_us else None,
             env=_environment(),
         )
     while not _answers(superuser):
-        if process.poll() is not None:
+        if (ended := process.poll()) is not None and ended < 0:
+            return  # killed: `start` looks again
+        if ended is not None:
             said_last = first_words.read_text(errors="replace").strip()[-500:]
             raise DatabaseUnfit(f"PostgreSQL did not start: {said_last} (more in {server.data / 'logs'})")
         if time.monotonic() > deadline:
@@ -355,6 +360,16 @@ def _answers(superuser: str) -> bool:
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):
             raise DatabaseUnfit("The passwords file does not fit the database; restore it from a backup.") from None
+        return False
+    return True
+
+
+def _prepared(superuser: str, passwords: Passwords) -> bool:
+    """Makes roles and database; → False where the server went away meanwhile."""
+    try:
+        roles.create_roles(superuser, passwords)
+        roles.create_database(superuser)
+    except psycopg.OperationalError:
         return False
     return True
 
