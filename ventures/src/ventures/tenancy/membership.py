@@ -25,7 +25,7 @@ from ventures.tenancy.events import (
     MemberRemoved,
     RoleChanged,
 )
-from ventures.tenancy.permissions import Role, above
+from ventures.tenancy.permissions import Role, above, may
 from ventures.tenancy.records import Invite, Member
 
 MOST_DAYS = 30
@@ -168,6 +168,10 @@ async def accept_invite(unit: Unit, command: AcceptInvite) -> list[Fact]:
         raise Conflict("This invitation was used already. Ask for a new one.")
     if invite.expires_at <= unit.at:
         raise Conflict("This invitation has expired. Ask for a new one.")
+    if invite.made_by is not None:
+        maker = await unit.scope.one(sql.MEMBER, Member, account=invite.made_by)
+        if maker is None or not may(maker.role, "tenancy", "manage") or above(invite.role, maker.role):
+            raise Conflict("Whoever made this invitation can no longer give this role. Ask for a new one.")
     if await unit.scope.one(sql.MEMBER, Member, account=unit.actor.account) is not None:
         raise Conflict("You are a member of this venture already; the invitation stays open for somebody else.")
     return [
