@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import typer
 
 from ventures.cli.opening import app_address
 from ventures.cli.output import JsonOption, PlainOption, emit_json, emit_lines, printable, say
+from ventures.errors import SettingsError
 from ventures.log.api import Event, Head, Replay
 from ventures.settings import read as read_settings
 
@@ -65,16 +67,24 @@ async def _look(
             end = await head(scope)
             events = await read(scope, platform.registry, after, limit, entity=entity)
             chain: str | None = None
-            if verify or known:
+            if verify or known is not None:
                 fault = await verify_chain(scope)
                 chain = "" if fault is None else fault[1]
-            if known and not chain:
-                seq, _, digest = known.partition(":")
-                there = await read(scope, platform.registry, int(seq) - 1 if seq.isdigit() else end.seq, 1)
-                if not there or there[0].seq != int(seq) or there[0].hash.hex() != digest.lower():
+            if known is not None and not chain:
+                seq, digest = _noted(known)
+                there = await read(scope, platform.registry, seq - 1, 1)
+                if not there or (there[0].seq, there[0].hash) != (seq, digest):
                     chain = f"the log does not contain {known}: it was rewritten since that was noted"
         replayed = await replay(platform.database, platform.registry, venture) if verify else None
     return events, end, chain, replayed
+
+
+def _noted(known: str) -> tuple[int, bytes]:
+    """Raises: SettingsError for what is no head."""
+    found = re.fullmatch("([1-9][0-9]{0,17}):([0-9a-f]{64})", known.strip().lower())
+    if found is None:
+        raise SettingsError(f"--known takes SEQ:HASH as `ventures audit` prints it after “head:”, not “{known}”.")
+    return int(found[1]), bytes.fromhex(found[2])
 
 
 def _line(event: Event, plain: bool) -> list[str]:
@@ -115,6 +125,5 @@ def _verdict(chain: str | None, replayed: Replay | None) -> list[str]:
         rows = sum(replayed.rows.values())
         if replayed.same:
             told.append(f"replaying {replayed.seq} events from nothing gives exactly the {rows} rows that are stored")
-        for one in replayed.differences:
-            told.append(f"DIFFERENT: {one.table}, only {one.where}: {one.row}")
+        told += [f"DIFFERENT: {one.table}, only {one.where}: {one.row}" for one in replayed.differences]
     return told
