@@ -63,6 +63,7 @@ docs: setup ## the generated pages of docs/reference
 	@$(BIN)/python -m checks.reference
 	@$(BIN)/python -m checks.declaration_reference
 	@$(BIN)/python -m checks.ventures_reference
+	@$(BIN)/python -m checks.ventures_client
 
 clean: ## remove what make made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from checks import declaration_reference, reference, ventures_reference, ventures_rooms
+from checks import declaration_reference, reference, ventures_client, ventures_reference, ventures_rooms
 from checks.core_purity import impurities
 from checks.privacy import private_words
 from checks.rooms import rooms_without_a_door
@@ -18,6 +18,7 @@ LINTS = (
     reference.outdated,
     declaration_reference.outdated,
     ventures_reference.outdated,
+    ventures_client.outdated,
     unscoped,
     ventures_rooms.rooms_without_a_door,
 )

@@ -1,6 +1,7 @@
 """`ventures serve`: everything, with nothing to install by hand."""
 
 import os
+import shutil
 
 import msgspec
 
@@ -39,7 +40,7 @@ def _serve(settings: Settings) -> None:
 
             supervisor.Supervisor(
                 settings=settings,
-                environment=complete_environment(settings, os.environ),
+                environment=complete_environment(settings, os.environ) | _shared_metrics(settings),
                 listening=listening,
                 database=settings.data if ours else None,
                 say=say,
@@ -51,6 +52,14 @@ def _serve(settings: Settings) -> None:
                 embedded.stop(settings.data)
             raise
     say("stopped; all that was acknowledged is kept")
+
+
+def _shared_metrics(settings: Settings) -> dict[str, str]:
+    """An empty folder in which the API's processes count together, so that each of them answers /metrics for all."""
+    folder = settings.data / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
 def _with_database(settings: Settings) -> Settings:

@@ -28,7 +28,10 @@ class Accounts:
         return self._session.send("POST", "/v1/accounts", records.Account, body=data)
 
     def list_sessions(self) -> Pages[records.ListedSession]:
-        """Your open sessions."""
+        """Your open sessions.
+
+        All of them, at most 50, the last seen first.
+        """
 
         def read(cursor: str | None) -> Page[records.ListedSession]:
             return self._session.send("GET", "/v1/sessions", Page[records.ListedSession])
@@ -36,7 +39,11 @@ class Accounts:
         return Pages(read)
 
     def sign_in(self, data: records.Credentials) -> records.Opened:
-        """Sign in."""
+        """Sign in.
+
+        Sets the cookie `ventures_session`. After ten failures in 15 minutes, the account or the network has to
+        wait.
+        """
         return self._session.send("POST", "/v1/sessions", records.Opened, body=data)
 
     def sign_out(self, *, which: Literal["this", "others"] | None = None) -> None:
@@ -48,7 +55,10 @@ class Accounts:
         self._session.send("DELETE", path("/v1/sessions/{}", session), type(None))
 
     def read_me(self) -> records.Me:
-        """Your account."""
+        """Your account.
+
+        With the CSRF token of the session; the cookie is set anew, so that it lasts as long as the session.
+        """
         return self._session.send("GET", "/v1/me", records.Me)
 
     def change_me(self, data: records.AccountChanges, *, version: int | Versioned) -> records.Me:
@@ -56,11 +66,17 @@ class Accounts:
         return self._session.send("PATCH", "/v1/me", records.Me, body=data, version=version)
 
     def change_password(self, data: records.PasswordChange) -> None:
-        """Change your password."""
+        """Change your password.
+
+        Ends all your other sessions. A wrong current password counts as a failed sign-in.
+        """
         self._session.send("POST", "/v1/me/password", type(None), body=data)
 
     def list_api_keys(self) -> Pages[records.ApiKey]:
-        """Your API keys."""
+        """Your API keys.
+
+        All of them, at most 100, the newest first; expired ones are listed for 30 days.
+        """
 
         def read(cursor: str | None) -> Page[records.ApiKey]:
             return self._session.send("GET", "/v1/keys", Page[records.ApiKey])
@@ -68,7 +84,10 @@ class Accounts:
         return Pages(read)
 
     def make_api_key(self, data: records.NewApiKey, *, key: str | None = None) -> records.MadeApiKey:
-        """Make an API key."""
+        """Make an API key.
+
+        It may at most what you may yourself, and of that its scopes alone. The token is shown this once.
+        """
         return self._session.send("POST", "/v1/keys", records.MadeApiKey, body=data, key=key_or_new(key))
 
     def revoke_api_key(self, key: UUID) -> None:
@@ -83,7 +102,11 @@ class Analytics:
         self._session = session
 
     def read_analytics(self, venture: UUID, *, from_: date | None = None, to: date | None = None) -> records.Analytics:
-        """How work goes."""
+        """How work goes.
+
+        Counts and durations by day, with totals; `as_of` says how far the log was read for them. At most 366
+        days.
+        """
         return self._session.send(
             "GET", path("/v1/ventures/{}/analytics", venture), records.Analytics, query={"from": from_, "to": to}
         )
@@ -96,7 +119,10 @@ class Billing:
         self._session = session
 
     def list_plans(self) -> Pages[records.Plan]:
-        """The plans."""
+        """The plans.
+
+        What each includes; null is no limit.
+        """
 
         def read(cursor: str | None) -> Page[records.Plan]:
             return self._session.send("GET", "/v1/plans", Page[records.Plan])
@@ -110,13 +136,20 @@ class Billing:
     def choose_plan(
         self, venture: UUID, data: records.PlanChoice, *, version: int | Versioned | None = None
     ) -> records.Subscription:
-        """Choose a plan."""
+        """Choose a plan.
+
+        A plan with a price holds when its checkout is paid (`checkout.url` while it is pending). The free one
+        ends what is paid for with the calendar month (UTC).
+        """
         return self._session.send(
             "PUT", path("/v1/ventures/{}/subscription", venture), records.Subscription, body=data, version=version
         )
 
     def read_usage(self, venture: UUID) -> Pages[records.Allowance]:
-        """What of the plan is used."""
+        """What of the plan is used.
+
+        Of this calendar month (UTC), or at present for what is not counted by the month.
+        """
 
         def read(cursor: str | None) -> Page[records.Allowance]:
             return self._session.send("GET", path("/v1/ventures/{}/usage", venture), Page[records.Allowance])
@@ -138,7 +171,10 @@ class Content:
         author: UUID | None = None,
         limit: int | None = None,
     ) -> Pages[records.Item]:
-        """Items."""
+        """Items.
+
+        Without their bodies, the last changed first.
+        """
 
         def read(cursor: str | None) -> Page[records.Item]:
             return self._session.send(
@@ -151,17 +187,26 @@ class Content:
         return Pages(read)
 
     def draft_item(self, venture: UUID, data: records.NewItem, *, key: str | None = None) -> records.ItemInFull:
-        """Draft an item."""
+        """Draft an item.
+
+        It starts as a draft, with its version 1.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/items", venture), records.ItemInFull, body=data, key=key_or_new(key)
         )
 
     def read_item(self, venture: UUID, item: UUID) -> records.ItemInFull:
-        """An item."""
+        """An item.
+
+        With the body of its current version.
+        """
         return self._session.send("GET", path("/v1/ventures/{}/items/{}", venture, item), records.ItemInFull)
 
     def delete_item(self, venture: UUID, item: UUID, *, version: int | Versioned, key: str | None = None) -> None:
-        """Delete an item."""
+        """Delete an item.
+
+        Your own, or as a manager anybody's; with it goes whatever was scheduled of it. A published item stays.
+        """
         self._session.send(
             "DELETE", path("/v1/ventures/{}/items/{}", venture, item), type(None), version=version, key=key_or_new(key)
         )
@@ -169,7 +214,11 @@ class Content:
     def edit_item(
         self, venture: UUID, item: UUID, data: records.ChangedItem, *, version: int | Versioned, key: str | None = None
     ) -> records.ItemInFull:
-        """Edit an item."""
+        """Edit an item.
+
+        Makes a new version, and a draft of the item: an approval, given or asked for, is void. A published item
+        is not edited but copied.
+        """
         return self._session.send(
             "PATCH",
             path("/v1/ventures/{}/items/{}", venture, item),
@@ -182,7 +231,10 @@ class Content:
     def submit_item(
         self, venture: UUID, item: UUID, *, version: int | Versioned | None = None, key: str | None = None
     ) -> records.ItemInFull:
-        """Submit an item for approval."""
+        """Submit an item for approval.
+
+        The version you saw, by If-Match.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/items/{}/submit", venture, item),
@@ -200,7 +252,10 @@ class Content:
         version: int | Versioned | None = None,
         key: str | None = None,
     ) -> records.ItemInFull:
-        """Approve an item."""
+        """Approve an item.
+
+        The version you saw, by If-Match: it may go out until the item is edited.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/items/{}/approve", venture, item),
@@ -219,7 +274,10 @@ class Content:
         version: int | Versioned | None = None,
         key: str | None = None,
     ) -> records.ItemInFull:
-        """Request changes of an item."""
+        """Request changes of an item.
+
+        It is submitted again after an edit.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/items/{}/request-changes", venture, item),
@@ -230,13 +288,19 @@ class Content:
         )
 
     def copy_item(self, venture: UUID, item: UUID, *, key: str | None = None) -> records.ItemInFull:
-        """Copy an item to a new draft."""
+        """Copy an item to a new draft.
+
+        A new item that says what this one says now; comments and approvals stay with the old one.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/items/{}/copy", venture, item), records.ItemInFull, key=key_or_new(key)
         )
 
     def list_versions(self, venture: UUID, item: UUID, *, limit: int | None = None) -> Pages[records.VersionLine]:
-        """An item's versions."""
+        """An item's versions.
+
+        Without their bodies, the newest first.
+        """
 
         def read(cursor: str | None) -> Page[records.VersionLine]:
             return self._session.send(
@@ -249,13 +313,19 @@ class Content:
         return Pages(read)
 
     def read_version(self, venture: UUID, item: UUID, number: int) -> records.ItemVersion:
-        """A version of an item."""
+        """A version of an item.
+
+        It never changes.
+        """
         return self._session.send(
             "GET", path("/v1/ventures/{}/items/{}/versions/{}", venture, item, number), records.ItemVersion
         )
 
     def list_approvals(self, venture: UUID, item: UUID, *, limit: int | None = None) -> Pages[records.Verdict]:
-        """An item's way through approval."""
+        """An item's way through approval.
+
+        Submissions, approvals, requests for changes and what voided them, the latest first.
+        """
 
         def read(cursor: str | None) -> Page[records.Verdict]:
             return self._session.send(
@@ -268,7 +338,10 @@ class Content:
         return Pages(read)
 
     def list_comments(self, venture: UUID, item: UUID, *, limit: int | None = None) -> Pages[records.Comment]:
-        """Comments on an item."""
+        """Comments on an item.
+
+        The oldest first, resolved ones too.
+        """
 
         def read(cursor: str | None) -> Page[records.Comment]:
             return self._session.send(
@@ -283,7 +356,10 @@ class Content:
     def add_comment(
         self, venture: UUID, item: UUID, data: records.NewComment, *, key: str | None = None
     ) -> records.Comment:
-        """Comment on an item."""
+        """Comment on an item.
+
+        On its current version.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/items/{}/comments", venture, item),
@@ -301,7 +377,10 @@ class Content:
     def delete_comment(
         self, venture: UUID, item: UUID, comment: UUID, *, version: int | Versioned, key: str | None = None
     ) -> None:
-        """Delete a comment."""
+        """Delete a comment.
+
+        Your own, or as a manager anybody's.
+        """
         self._session.send(
             "DELETE",
             path("/v1/ventures/{}/items/{}/comments/{}", venture, item, comment),
@@ -319,7 +398,10 @@ class Content:
         version: int | Versioned | None = None,
         key: str | None = None,
     ) -> records.Comment:
-        """Resolve a comment."""
+        """Resolve a comment.
+
+        What it says was seen to.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/items/{}/comments/{}/resolve", venture, item, comment),
@@ -336,7 +418,10 @@ class Invites:
         self._session = session
 
     def list_invites(self, venture: UUID, *, limit: int | None = None) -> Pages[records.Invite]:
-        """Its invitations."""
+        """Its invitations.
+
+        All there were, the newest first.
+        """
 
         def read(cursor: str | None) -> Page[records.Invite]:
             return self._session.send(
@@ -349,7 +434,10 @@ class Invites:
         return Pages(read)
 
     def make_invite(self, venture: UUID, data: records.NewInvite, *, key: str | None = None) -> records.MadeInvite:
-        """Invite somebody."""
+        """Invite somebody.
+
+        Whoever has the token may join once, with this role, until it expires. Send it to them yourself.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/invites", venture), records.MadeInvite, body=data, key=key_or_new(key)
         )
@@ -363,11 +451,17 @@ class Invites:
         self._session.send("DELETE", path("/v1/ventures/{}/invites/{}", venture, invite), type(None), version=version)
 
     def read_offer(self, token: str) -> records.Offer:
-        """What an invitation is to."""
+        """What an invitation is to.
+
+        For whoever has the token; nobody needs to be signed in.
+        """
         return self._session.send("GET", path("/v1/invites/{}", token), records.Offer)
 
     def accept_invite(self, token: str, data: records.Accepted, *, key: str | None = None) -> records.Belonging:
-        """Accept an invitation."""
+        """Accept an invitation.
+
+        You join the venture, with the role the invitation gives.
+        """
         return self._session.send(
             "POST", path("/v1/invites/{}/accept", token), records.Belonging, body=data, key=key_or_new(key)
         )
@@ -382,7 +476,10 @@ class Log:
     def read_log(
         self, venture: UUID, *, after: int | None = None, entity: UUID | None = None, limit: int | None = None
     ) -> Pages[records.Entry]:
-        """Its log."""
+        """Its log.
+
+        Every event in order: the audit trail. A cursor continues where its page ended, whatever `after` says.
+        """
 
         def read(cursor: str | None) -> Page[records.Entry]:
             return self._session.send(
@@ -425,13 +522,19 @@ class Members:
     def change_member(
         self, venture: UUID, account: UUID, data: records.ChangedMember, *, version: int | Versioned
     ) -> records.Member:
-        """Give a member another role."""
+        """Give a member another role.
+
+        Nobody gives a role above their own, or changes who stands above them; a venture keeps an owner.
+        """
         return self._session.send(
             "PATCH", path("/v1/ventures/{}/members/{}", venture, account), records.Member, body=data, version=version
         )
 
     def leave_venture(self, venture: UUID) -> None:
-        """Leave a venture."""
+        """Leave a venture.
+
+        The only owner cannot; they make somebody else an owner first.
+        """
         self._session.send("POST", path("/v1/ventures/{}/leave", venture), type(None))
 
 
@@ -444,7 +547,10 @@ class Notifications:
     def list_notices(
         self, venture: UUID, *, unread: bool | None = None, limit: int | None = None
     ) -> Pages[records.Notice]:
-        """My notices."""
+        """My notices.
+
+        What whoever asks was told in this venture, the newest first.
+        """
 
         def read(cursor: str | None) -> Page[records.Notice]:
             return self._session.send(
@@ -457,15 +563,24 @@ class Notifications:
         return Pages(read)
 
     def read_notice(self, venture: UUID, seq: int) -> records.Notice:
-        """Mark a notice as read."""
+        """Mark a notice as read.
+
+        A second time changes nothing.
+        """
         return self._session.send("POST", path("/v1/ventures/{}/notices/{}/read", venture, seq), records.Notice)
 
     def read_all_notices(self, venture: UUID, data: records.ReadUpTo) -> None:
-        """Mark notices as read."""
+        """Mark notices as read.
+
+        All up to a `seq`, so that one that came in meanwhile stays unread.
+        """
         self._session.send("POST", path("/v1/ventures/{}/notices/read-all", venture), type(None), body=data)
 
     def list_webhooks(self, venture: UUID, *, limit: int | None = None) -> Pages[records.Webhook]:
-        """Webhooks."""
+        """Webhooks.
+
+        Without their secrets, the oldest first.
+        """
 
         def read(cursor: str | None) -> Page[records.Webhook]:
             return self._session.send(
@@ -478,17 +593,29 @@ class Notifications:
         return Pages(read)
 
     def add_webhook(self, venture: UUID, data: records.NewWebhook, *, key: str | None = None) -> records.WebhookSecret:
-        """Add a webhook."""
+        """Add a webhook.
+
+        It is sent what happens from now on, at least once and in no promised order: the same `webhook-id` is the
+        same message, and `data.seq` tells the order. Anything but a 2xx answer within ten seconds is tried
+        again, eight times within a day. An address that fails for three days is disabled, and its venture's
+        managers are told.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/webhooks", venture), records.WebhookSecret, body=data, key=key_or_new(key)
         )
 
     def read_webhook(self, venture: UUID, webhook: UUID) -> records.Webhook:
-        """A webhook."""
+        """A webhook.
+
+        Without its secret.
+        """
         return self._session.send("GET", path("/v1/ventures/{}/webhooks/{}", venture, webhook), records.Webhook)
 
     def remove_webhook(self, venture: UUID, webhook: UUID, *, version: int | Versioned) -> None:
-        """Remove a webhook."""
+        """Remove a webhook.
+
+        What still waits to be delivered is not.
+        """
         self._session.send("DELETE", path("/v1/ventures/{}/webhooks/{}", venture, webhook), type(None), version=version)
 
     def change_webhook(
@@ -500,7 +627,10 @@ class Notifications:
         version: int | Versioned,
         key: str | None = None,
     ) -> records.Webhook:
-        """Change a webhook."""
+        """Change a webhook.
+
+        Its secret stays the same.
+        """
         return self._session.send(
             "PATCH",
             path("/v1/ventures/{}/webhooks/{}", venture, webhook),
@@ -513,7 +643,10 @@ class Notifications:
     def rotate_webhook_secret(
         self, venture: UUID, webhook: UUID, *, version: int | Versioned | None = None, key: str | None = None
     ) -> records.WebhookSecret:
-        """Rotate a webhook's secret."""
+        """Rotate a webhook's secret.
+
+        For 24 hours requests bear two signatures, of the new secret and of the one before.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/webhooks/{}/rotate", venture, webhook),
@@ -523,7 +656,10 @@ class Notifications:
         )
 
     def test_webhook(self, venture: UUID, webhook: UUID) -> records.Delivery:
-        """Send a test message."""
+        """Send a test message.
+
+        Of type notifications.test, tried once; to a disabled webhook too. The delivery says how it went.
+        """
         return self._session.send("POST", path("/v1/ventures/{}/webhooks/{}/test", venture, webhook), records.Delivery)
 
     def list_deliveries(
@@ -534,7 +670,10 @@ class Notifications:
         state: Literal["waiting", "delivered", "failed", "cancelled"] | None = None,
         limit: int | None = None,
     ) -> Pages[records.Delivery]:
-        """Deliveries."""
+        """Deliveries.
+
+        The newest first. Ended ones are kept for 30 days.
+        """
 
         def read(cursor: str | None) -> Page[records.Delivery]:
             return self._session.send(
@@ -547,13 +686,19 @@ class Notifications:
         return Pages(read)
 
     def read_delivery(self, venture: UUID, webhook: UUID, delivery: UUID) -> records.DeliveryInFull:
-        """A delivery."""
+        """A delivery.
+
+        With its attempts: status, duration, and how the answer began.
+        """
         return self._session.send(
             "GET", path("/v1/ventures/{}/webhooks/{}/deliveries/{}", venture, webhook, delivery), records.DeliveryInFull
         )
 
     def redeliver(self, venture: UUID, webhook: UUID, delivery: UUID) -> records.Delivery:
-        """Deliver again."""
+        """Deliver again.
+
+        Under the same `webhook-id`, with all its retries.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/webhooks/{}/deliveries/{}/redeliver", venture, webhook, delivery),
@@ -568,7 +713,10 @@ class Planner:
         self._session = session
 
     def list_calendar_feeds(self, venture: UUID, *, limit: int | None = None) -> Pages[records.Feed]:
-        """Open calendar feeds."""
+        """Open calendar feeds.
+
+        Without their secrets.
+        """
 
         def read(cursor: str | None) -> Page[records.Feed]:
             return self._session.send(
@@ -581,17 +729,26 @@ class Planner:
         return Pages(read)
 
     def open_calendar_feed(self, venture: UUID, data: records.NewFeed, *, key: str | None = None) -> records.OpenedFeed:
-        """Open a calendar feed."""
+        """Open a calendar feed.
+
+        For calendar programs, which cannot sign in. The answer's `url` is a secret; only its digest is kept.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/calendar/feeds", venture), records.OpenedFeed, body=data, key=key_or_new(key)
         )
 
     def read_calendar_feed(self, venture: UUID, feed: UUID) -> records.Feed:
-        """A calendar feed."""
+        """A calendar feed.
+
+        Without its secret.
+        """
         return self._session.send("GET", path("/v1/ventures/{}/calendar/feeds/{}", venture, feed), records.Feed)
 
     def revoke_calendar_feed(self, venture: UUID, feed: UUID, *, key: str | None = None) -> None:
-        """Revoke a calendar feed."""
+        """Revoke a calendar feed.
+
+        Its URL answers 404 from now on.
+        """
         self._session.send(
             "DELETE", path("/v1/ventures/{}/calendar/feeds/{}", venture, feed), type(None), key=key_or_new(key)
         )
@@ -606,7 +763,10 @@ class Planner:
         zone: str | None = None,
         limit: int | None = None,
     ) -> Pages[records.CalendarEntry]:
-        """The calendar."""
+        """The calendar.
+
+        Events, deadlines and posts that overlap the range, by their start.
+        """
 
         def read(cursor: str | None) -> Page[records.CalendarEntry]:
             return self._session.send(
@@ -621,7 +781,10 @@ class Planner:
     def add_calendar_event(
         self, venture: UUID, data: records.NewEvent, *, key: str | None = None
     ) -> records.CalendarEntry:
-        """Add an event."""
+        """Add an event.
+
+        Deadlines are set at their item, posts scheduled at the post.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/calendar", venture), records.CalendarEntry, body=data, key=key_or_new(key)
         )
@@ -640,7 +803,13 @@ class Planner:
         channel: UUID | None = None,
         limit: int | None = None,
     ) -> records.FreeSlots:
-        """The next free times."""
+        """The next free times.
+
+        Within the working hours `begin`–`end`, from now or `from` on, for two weeks or until `to` (at most 92
+        days).
+
+        Events and posts take their time, deadlines and whole days do not.
+        """
         return self._session.send(
             "GET",
             path("/v1/ventures/{}/calendar/free-slots", venture),
@@ -667,7 +836,10 @@ class Planner:
     def remove_calendar_event(
         self, venture: UUID, entry: UUID, *, version: int | Versioned, key: str | None = None
     ) -> None:
-        """Remove an event."""
+        """Remove an event.
+
+        Feeds show it as cancelled for 30 days.
+        """
         self._session.send(
             "DELETE",
             path("/v1/ventures/{}/calendar/{}", venture, entry),
@@ -685,7 +857,10 @@ class Planner:
         version: int | Versioned,
         key: str | None = None,
     ) -> records.CalendarEntry:
-        """Change an event."""
+        """Change an event.
+
+        Refused for deadlines and posts: they are moved at their item or post.
+        """
         return self._session.send(
             "PATCH",
             path("/v1/ventures/{}/calendar/{}", venture, entry),
@@ -696,7 +871,10 @@ class Planner:
         )
 
     def read_deadline(self, venture: UUID, item: UUID, *, zone: str | None = None) -> records.CalendarEntry:
-        """An item's deadline."""
+        """An item's deadline.
+
+        The entry of the calendar that is the deadline; 404 where the item has none.
+        """
         return self._session.send(
             "GET", path("/v1/ventures/{}/items/{}/deadline", venture, item), records.CalendarEntry, query={"zone": zone}
         )
@@ -710,7 +888,10 @@ class Planner:
         version: int | Versioned | None = None,
         key: str | None = None,
     ) -> records.CalendarEntry:
-        """Set an item's deadline."""
+        """Set an item's deadline.
+
+        Moves it where there is one; then If-Match says which version of it.
+        """
         return self._session.send(
             "PUT",
             path("/v1/ventures/{}/items/{}/deadline", venture, item),
@@ -731,7 +912,12 @@ class Planner:
         )
 
     def read_calendar_feed_document(self, venture: UUID, file: str) -> bytes:
-        """The calendar, for calendar programs."""
+        """The calendar, for calendar programs.
+
+        `file` is the feed's token with .ics behind it. From what ended a year ago on, the last 2,000 entries;
+        what was removed is shown as cancelled for 30 days. Ends when the feed is revoked, or its maker may not
+        see the calendar.
+        """
         return self._session.send("GET", path("/v1/calendar/{}/{}", venture, file), bytes)
 
 
@@ -742,7 +928,10 @@ class Posts:
         self._session = session
 
     def list_channels(self, venture: UUID, *, limit: int | None = None) -> Pages[records.Channel]:
-        """Channels."""
+        """Channels.
+
+        The connected ones, the oldest first.
+        """
 
         def read(cursor: str | None) -> Page[records.Channel]:
             return self._session.send(
@@ -755,19 +944,28 @@ class Posts:
         return Pages(read)
 
     def connect_channel(self, venture: UUID, data: records.NewChannel, *, key: str | None = None) -> records.Channel:
-        """Connect a channel."""
+        """Connect a channel.
+
+        Nothing is sent to it yet.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/channels", venture), records.Channel, body=data, key=key_or_new(key)
         )
 
     def read_channel(self, venture: UUID, channel: UUID) -> records.Channel:
-        """A channel."""
+        """A channel.
+
+        Without its credentials.
+        """
         return self._session.send("GET", path("/v1/ventures/{}/channels/{}", venture, channel), records.Channel)
 
     def disconnect_channel(
         self, venture: UUID, channel: UUID, *, version: int | Versioned, key: str | None = None
     ) -> None:
-        """Disconnect a channel."""
+        """Disconnect a channel.
+
+        Its scheduled posts become drafts again; its credentials are deleted.
+        """
         self._session.send(
             "DELETE",
             path("/v1/ventures/{}/channels/{}", venture, channel),
@@ -785,7 +983,10 @@ class Posts:
         version: int | Versioned,
         key: str | None = None,
     ) -> records.Channel:
-        """Rename a channel."""
+        """Rename a channel.
+
+        Where it goes is not changed: connect another one.
+        """
         return self._session.send(
             "PATCH",
             path("/v1/ventures/{}/channels/{}", venture, channel),
@@ -804,7 +1005,10 @@ class Posts:
         version: int | Versioned | None = None,
         key: str | None = None,
     ) -> records.Channel:
-        """Replace a channel's credentials."""
+        """Replace a channel's credentials.
+
+        Posts that are under way use them from their next attempt on.
+        """
         return self._session.send(
             "PUT",
             path("/v1/ventures/{}/channels/{}/credentials", venture, channel),
@@ -823,7 +1027,10 @@ class Posts:
         channel: UUID | None = None,
         limit: int | None = None,
     ) -> Pages[records.Post]:
-        """Posts."""
+        """Posts.
+
+        The newest first.
+        """
 
         def read(cursor: str | None) -> Page[records.Post]:
             return self._session.send(
@@ -836,7 +1043,10 @@ class Posts:
         return Pages(read)
 
     def draft_post(self, venture: UUID, data: records.NewPost, *, key: str | None = None) -> records.Post:
-        """Draft a post."""
+        """Draft a post.
+
+        A content item's variant for one channel, within the channel's limits.
+        """
         return self._session.send(
             "POST", path("/v1/ventures/{}/posts", venture), records.Post, body=data, key=key_or_new(key)
         )
@@ -846,7 +1056,10 @@ class Posts:
         return self._session.send("GET", path("/v1/ventures/{}/posts/{}", venture, post), records.Post)
 
     def delete_post(self, venture: UUID, post: UUID, *, version: int | Versioned, key: str | None = None) -> None:
-        """Delete a post."""
+        """Delete a post.
+
+        A draft or one that failed; what is out stays as the record of it.
+        """
         self._session.send(
             "DELETE", path("/v1/ventures/{}/posts/{}", venture, post), type(None), version=version, key=key_or_new(key)
         )
@@ -854,7 +1067,10 @@ class Posts:
     def edit_post(
         self, venture: UUID, post: UUID, data: records.ChangedPost, *, version: int | Versioned, key: str | None = None
     ) -> records.Post:
-        """Edit a post."""
+        """Edit a post.
+
+        A draft or one that failed. A scheduled post is unscheduled first.
+        """
         return self._session.send(
             "PATCH",
             path("/v1/ventures/{}/posts/{}", venture, post),
@@ -873,7 +1089,10 @@ class Posts:
         version: int | Versioned | None = None,
         key: str | None = None,
     ) -> records.Post:
-        """Schedule a post."""
+        """Schedule a post.
+
+        Or move one that is scheduled. Its content item must be approved; an edit of the item unschedules it.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/posts/{}/schedule", venture, post),
@@ -886,7 +1105,10 @@ class Posts:
     def unschedule_post(
         self, venture: UUID, post: UUID, *, version: int | Versioned | None = None, key: str | None = None
     ) -> records.Post:
-        """Unschedule a post."""
+        """Unschedule a post.
+
+        It is a draft again.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/posts/{}/unschedule", venture, post),
@@ -898,7 +1120,10 @@ class Posts:
     def publish_post(
         self, venture: UUID, post: UUID, *, version: int | Versioned | None = None, key: str | None = None
     ) -> records.Post:
-        """Publish a post now."""
+        """Publish a post now.
+
+        Schedules it for now; it goes out within seconds.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/posts/{}/publish", venture, post),
@@ -910,7 +1135,10 @@ class Posts:
     def retry_post(
         self, venture: UUID, post: UUID, *, version: int | Versioned | None = None, key: str | None = None
     ) -> records.Post:
-        """Try a failed post again."""
+        """Try a failed post again.
+
+        Schedules it for now.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/posts/{}/retry", venture, post),
@@ -928,7 +1156,11 @@ class Posts:
         version: int | Versioned | None = None,
         key: str | None = None,
     ) -> records.Post:
-        """Say whether a post is out."""
+        """Say whether a post is out.
+
+        Of a post whose state is unknown, after you looked at the channel. One that is not out can then be
+        retried.
+        """
         return self._session.send(
             "POST",
             path("/v1/ventures/{}/posts/{}/resolve", venture, post),
@@ -946,7 +1178,10 @@ class Ventures:
         self._session = session
 
     def list_ventures(self, *, limit: int | None = None) -> Pages[records.Belonging]:
-        """Your ventures."""
+        """Your ventures.
+
+        Those you belong to. A page may hold fewer than asked for although another follows.
+        """
 
         def read(cursor: str | None) -> Page[records.Belonging]:
             return self._session.send(
@@ -956,7 +1191,10 @@ class Ventures:
         return Pages(read)
 
     def found_venture(self, data: records.NewVenture, *, key: str | None = None) -> records.Venture:
-        """Found a venture."""
+        """Found a venture.
+
+        You become its owner. Its home region is this one.
+        """
         return self._session.send("POST", "/v1/ventures", records.Venture, body=data, key=key_or_new(key))
 
     def read_venture(self, venture: UUID) -> records.Venture:
@@ -964,7 +1202,10 @@ class Ventures:
         return self._session.send("GET", path("/v1/ventures/{}", venture), records.Venture)
 
     def delete_venture(self, venture: UUID, *, version: int | Versioned) -> None:
-        """Delete a venture."""
+        """Delete a venture.
+
+        For all its members, at once and for good; only an owner can. Its log is kept.
+        """
         self._session.send("DELETE", path("/v1/ventures/{}", venture), type(None), version=version)
 
     def change_venture(

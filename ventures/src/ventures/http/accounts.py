@@ -113,7 +113,7 @@ class MadeApiKey(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None
 
 
-@post("/accounts", summary="Sign up", operation_id="sign_up", security=[])
+@post("/accounts", summary="Sign up", operation_id="sign_up", security=[{}])
 async def sign_up(request: Request[Any, Any, Any], data: JSONBody[NewAccount]) -> Response[Account]:
     platform = platform_of(request)
     await _may_sign_up(request, data.invite)
@@ -131,7 +131,7 @@ async def sign_up(request: Request[Any, Any, Any], data: JSONBody[NewAccount]) -
     return answer
 
 
-@post("/sessions", summary="Sign in", operation_id="sign_in", security=[])
+@post("/sessions", summary="Sign in", operation_id="sign_in", security=[{}])
 async def sign_in(request: Request[Any, Any, Any], data: JSONBody[Credentials]) -> Response[Opened]:
     """Sets the cookie `ventures_session`. After ten failures in 15 minutes, the account or the network has to wait."""
     platform = platform_of(request)

@@ -22,7 +22,7 @@ class PlanChoice(Body, frozen=True, kw_only=True):
     plan: Annotated[str, Meta(min_length=1, max_length=40)]
 
 
-@get("/plans", summary="The plans", operation_id="list_plans", security=[])
+@get("/plans", summary="The plans", operation_id="list_plans", security=[{}])
 async def list_plans() -> Page[Plan]:
     """What each includes; null is no limit."""
     return Page(list(billing.PLANS.values()), None)

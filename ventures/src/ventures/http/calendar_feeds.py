@@ -101,7 +101,7 @@ async def revoke_calendar_feed(
     operation_id="read_calendar_feed_document",
     tags=["planner"],
     media_type="text/calendar",
-    security=[],
+    security=[{}],
 )
 async def read_calendar_feed_document(
     request: Request[Any, Any, Any], venture: FromPath[UUID], file: FromPath[str]

@@ -103,6 +103,7 @@ def described() -> OpenAPIConfig:
         description=DESCRIPTION,
         openapi_router=Router("/v1/openapi", route_handlers=[], after_request=_no_page, include_in_schema=False),
         render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
         components=Components(
             security_schemes={
                 "session": SecurityScheme(type="apiKey", name="ventures_session", security_scheme_in="cookie"),
