@@ -4,9 +4,13 @@ A block is typed in when an HTML comment stands right before it::
 
     <!-- run -->              a `console` or `sh` block is run in a shell; a `python` block pasted into a prompt
     <!-- run exit=1 -->       ... its last command ends with 1
+    <!-- run needs=node -->   ... it is left out where there is no such program
+    <!-- run needs=node -->   ... left out where there is no such program
     <!-- prints -->           the `text` block shows what the `python` block before it printed
     <!-- said -->             the lines of a `console` block are ones that `ventures serve` has said, in this order
     <!-- file: name.py -->    the block is written to that file
+
+What a how-to takes as given is Python in a comment of its own that begins with `<!-- before`.
 
 A page is one session: one folder, one Python prompt, people of its own. A line `...` stands for any lines, `...` within
 a line for any text, spaces for any spaces. What is different every time (ids, hashes, tokens, process numbers, times
@@ -19,10 +23,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from code import InteractiveConsole
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -46,12 +52,18 @@ PAGES: Final = (
 )
 URL: Final = "http://127.0.0.1:8400"
 MASTODON: Final = "https://mastodon.example"
+TOKEN: Final = "YOUR-ACCESS-TOKEN"
 PEOPLE: Final = "@example.org"
 
 PATIENCE_SECONDS: Final = 60.0
 """Only so that a fault ends the test instead of hanging it."""
 
-MARKED: Final = re.compile(r"<!-- (run(?: exit=(\d+))?|prints|said|file: (\S+)) -->\n+```(\w+)\n(.*?)```", re.DOTALL)
+MARKED: Final = re.compile(
+    r"<!-- (?P<mark>run(?: needs=(?P<needs>\w+))?(?: exit=(?P<exit>\d+))?|prints|said|file: (?P<file>\S+)) -->\n+"
+    r"```(?P<language>\w+)\n(?P<text>.*?)```"
+    r"|<!-- (?P<before>before)\n(?P<given>.*?)-->",
+    re.DOTALL,
+)
 HEX: Final = "[0-9a-f]"
 KINDS: Final = {
     "id": rf"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}",
@@ -71,6 +83,7 @@ class Block:
     mark: str
     start: int
     file: str | None
+    needs: str | None
     exit_code: int
     language: str
     text: str
@@ -87,9 +100,14 @@ class Block:
 
 def blocks(text: str) -> list[Block]:
     return [
-        Block(found[1].split()[0].rstrip(":"), found.start(5), found[3], int(found[2] or 0), found[4], found[5])
+        Block("before", found.start("given"), None, None, 0, "python", found["given"])
+        if found["before"]
+        else Block(
+            found["mark"].split()[0].rstrip(":"), found.start("text"), found["file"], found["needs"],
+            int(found["exit"] or 0), found["language"], found["text"],
+        )
         for found in MARKED.finditer(text)
-    ]
+    ]  # fmt: skip
 
 
 @dataclass
@@ -223,7 +241,9 @@ def type_in(session: Session, text: str) -> str:
     printed: list[str] = []
     for block in blocks(text):
         where = f"{session.page}:{text.count(chr(10), 0, block.start) + 1}"
-        if block.file is not None:
+        if block.needs is not None and shutil.which(block.needs) is None:
+            warnings.warn(f"{where} was left out: there is no {block.needs} on this machine", stacklevel=2)
+        elif block.file is not None:
             (session.at / block.file).write_text(session.meaning.there(block.text), encoding="utf-8")
         elif block.mark == "said":
             session.heard([line for line in block.text.splitlines() if not line.startswith("$ ")], where)
@@ -291,12 +311,18 @@ def network() -> Iterator[LocalMastodon]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_is_typed_in_comes_out_as_shown(page: Path, platform: Serving, tmp_path: Path) -> None:
+def test_what_is_typed_in_comes_out_as_shown(
+    page: Path, platform: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = page.read_text(encoding="utf-8")
     if not blocks(text):
         pytest.skip("the page has no block to type in")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     with network() as server:
-        meaning = Meaning({URL: platform.url, PEOPLE: f"@{page.stem.lower()}.example.org", MASTODON: server.url})
+        meaning = Meaning(
+            {TOKEN: server.token, URL: platform.url, PEOPLE: f"@{page.stem.lower()}.example.org", MASTODON: server.url}
+        )
         now = type_in(Session(page.name, tmp_path, platform, meaning), text)
     if now != text:
         page.write_text(now, encoding="utf-8")
