@@ -1,6 +1,7 @@
 """What holds for every request: problems, headers, limits, conditional reads."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -153,21 +154,35 @@ async def test_a_caller_who_asks_too_often_waits_and_nobody_else_does(database_a
         assert (await robot.get("/v1/ventures")).status_code == 200
 
 
+async def until_refused(ask: Callable[[], Awaitable[int]], before: int) -> int:
+    """How many are answered with `before` until one is refused with 429; a slow machine is allowed a few more."""
+    for count in range(99):
+        if (status := await ask()) == 429:
+            return count
+        assert status == before
+    raise AssertionError("nothing is refused")
+
+
 async def test_made_up_tokens_count_for_the_address_they_come_from(database_addresses: Addresses) -> None:
     async with api(database_addresses, rate_limit_per_minute=20) as platform_api:
         ada = await platform_api.person()
         token = ada.headers["Cookie"]
-        statuses = [
-            (await platform_api.client.get("/v1/ventures", headers={"Cookie": f"{token[:-2]}{number:02}"})).status_code
-            for number in range(21)
-        ]
-        assert statuses == [401] * 20 + [429]
+        made_up = iter([cookie for number in range(100) if (cookie := f"{token[:-2]}{number:02}") != token])
+
+        async def guess() -> int:
+            answer = await platform_api.client.get("/v1/ventures", headers={"Cookie": next(made_up)})
+            return answer.status_code
+
+        assert await until_refused(guess, 401) >= 20
 
 
 async def test_nobody_signs_up_or_in_as_often_as_they_ask(database_addresses: Addresses) -> None:
     async with api(database_addresses, rate_limit_per_minute=400) as platform_api:
-        statuses = [(await platform_api.nobody.post("/v1/sessions", {})).status_code for _ in range(21)]
-        assert statuses == [422] * 20 + [429]
+
+        async def sign_in() -> int:
+            return (await platform_api.nobody.post("/v1/sessions", {})).status_code
+
+        assert await until_refused(sign_in, 422) >= 20
         assert (await platform_api.nobody.post("/v1/accounts", {})).status_code == 429
         assert (await platform_api.nobody.get("/v1/plans")).status_code == 200
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Router, get
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
 from ventures.http.exchange import platform_of, reading
 from ventures.http.paging import Cursor, Limit, Page, page, position
@@ -36,7 +36,7 @@ class Entry(msgspec.Struct, frozen=True):
 @get("/", summary="Its log", operation_id="read_log")
 async def read_log(
     request: Request[Any, Any, Any],
-    venture: UUID,
+    venture: FromPath[UUID],
     after: Annotated[int, QueryParameter(ge=0, le=MOST_SEQ, description="Only events with a higher seq.")] = 0,
     entity: Annotated[UUID | None, QueryParameter(description="Only events of this entity.")] = None,
     cursor: Cursor = None,

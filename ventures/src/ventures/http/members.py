@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.params import PathParameter
+from litestar.params import FromPath, JSONBody, PathParameter
 
 from ventures.errors import LimitReached, NotFound
 from ventures.http.authentication import caller_of
@@ -72,7 +72,7 @@ class Accepted(Body, frozen=True, kw_only=True):
 
 @get("/members", summary="Its members", operation_id="list_members", tags=["members"])
 async def list_members(
-    request: Request[Any, Any, Any], venture: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any], venture: FromPath[UUID], cursor: Cursor = None, limit: Limit = 50
 ) -> Page[Member]:
     after = position(cursor, tuple[UUID])
     rows = await reading(request, venture, "tenancy", "view", tenancy.members, after[0] if after else None, limit + 1)
@@ -80,14 +80,20 @@ async def list_members(
 
 
 @get("/members/{account:uuid}", summary="A member", operation_id="read_member", tags=["members"])
-async def read_member(request: Request[Any, Any, Any], venture: UUID, account: UUID) -> Response[Member]:
+async def read_member(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], account: FromPath[UUID]
+) -> Response[Member]:
     found = await reading(request, venture, "tenancy", "view", tenancy.member, account)
     return shown(found, found.version)
 
 
 @patch("/members/{account:uuid}", summary="Give a member another role", operation_id="change_member", tags=["members"])
 async def change_member(
-    request: Request[Any, Any, Any], venture: UUID, account: UUID, data: ChangedMember, if_match: IfMatch = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    account: FromPath[UUID],
+    data: JSONBody[ChangedMember],
+    if_match: IfMatch = None,
 ) -> Response[Member]:
     """Nobody gives a role above their own, or changes who stands above them; a venture keeps an owner."""
     command = tenancy.ChangeRole(account=account, version=expected_version(if_match), role=data.role)
@@ -98,21 +104,24 @@ async def change_member(
 
 @delete("/members/{account:uuid}", summary="Remove a member", operation_id="remove_member", tags=["members"])
 async def remove_member(
-    request: Request[Any, Any, Any], venture: UUID, account: UUID, if_match: IfMatch = None
+    request: Request[Any, Any, Any], venture: FromPath[UUID], account: FromPath[UUID], if_match: IfMatch = None
 ) -> None:
     command = tenancy.RemoveMember(account=account, version=expected_version(if_match))
     await told_directory(platform_of(request), await append(request, venture, command))
 
 
 @post("/leave", summary="Leave a venture", operation_id="leave_venture", status_code=204, tags=["members"])
-async def leave_venture(request: Request[Any, Any, Any], venture: UUID) -> None:
+async def leave_venture(request: Request[Any, Any, Any], venture: FromPath[UUID]) -> None:
     """The only owner cannot; they make somebody else an owner first."""
     await told_directory(platform_of(request), await append(request, venture, tenancy.LeaveVenture()))
 
 
 @post("/invites", summary="Invite somebody", operation_id="make_invite", tags=["invites"])
 async def make_invite(
-    request: Request[Any, Any, Any], venture: UUID, data: NewInvite, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    venture: FromPath[UUID],
+    data: JSONBody[NewInvite],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[MadeInvite]:
     """Whoever has the token may join once, with this role, until it expires. Send it to them yourself."""
     platform = platform_of(request)
@@ -130,7 +139,7 @@ async def make_invite(
 
 @get("/invites", summary="Its invitations", operation_id="list_invites", tags=["invites"])
 async def list_invites(
-    request: Request[Any, Any, Any], venture: UUID, cursor: Cursor = None, limit: Limit = 50
+    request: Request[Any, Any, Any], venture: FromPath[UUID], cursor: Cursor = None, limit: Limit = 50
 ) -> Page[Invite]:
     """All there were, the newest first."""
     before = position(cursor, tuple[UUID])
@@ -141,13 +150,17 @@ async def list_invites(
 
 
 @get("/invites/{invite:uuid}", summary="An invitation", operation_id="read_invite", tags=["invites"])
-async def read_invite(request: Request[Any, Any, Any], venture: UUID, invite: UUID) -> Response[Invite]:
+async def read_invite(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], invite: FromPath[UUID]
+) -> Response[Invite]:
     found = await reading(request, venture, "tenancy", "manage", tenancy.invite, invite)
     return shown(found, found.version)
 
 
 @delete("/invites/{invite:uuid}", summary="Revoke an invitation", operation_id="revoke_invite", tags=["invites"])
-async def revoke_invite(request: Request[Any, Any, Any], venture: UUID, invite: UUID, if_match: IfMatch = None) -> None:
+async def revoke_invite(
+    request: Request[Any, Any, Any], venture: FromPath[UUID], invite: FromPath[UUID], if_match: IfMatch = None
+) -> None:
     await append(request, venture, tenancy.RevokeInvite(invite=invite, version=expected_version(if_match)))
 
 
@@ -163,7 +176,7 @@ async def read_offer(request: Request[Any, Any, Any], token: Token) -> Offer:
 
 @post("/{token:str}/accept", summary="Accept an invitation", operation_id="accept_invite", status_code=200)
 async def accept_invite(
-    request: Request[Any, Any, Any], token: Token, data: Accepted, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any], token: Token, data: JSONBody[Accepted], idempotency_key: IdempotencyKey = None
 ) -> Response[Belonging]:
     """You join the venture, with the role the invitation gives."""
     platform, caller = platform_of(request), await caller_of(request)

@@ -3,18 +3,21 @@
 import asyncio
 import ipaddress
 import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from ventures.database.migrate import missing
 from ventures.errors import DatabaseUnfit, Unavailable
 from ventures.http.exchange import platform_of
-from ventures.log.api import lags
+from ventures.log.api import Lag, lags
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 TEXT_FORMAT: Final = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # the framework adds it
@@ -95,28 +98,34 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 async def _of_consumers(request: Request[Any, Any, Any]) -> bytes:
+    """Asked of the database, so that it is the same whichever process answers."""
     platform, registry = platform_of(request), CollectorRegistry()
-    labels = ("consumer", "target")
-    gauges = {
-        name: Gauge(f"ventures_consumer_{name}", meaning, labels, registry=registry)
-        for name, meaning in (
-            ("lag_seconds", "Age of the oldest move of a log that the consumer has not caught up with."),
-            ("lag_events", "Events that it has not read, over all ventures."),
-            ("lag_ventures", "Ventures whose log it has not read to the end."),
-            ("failing_ventures", "Ventures in which it tries an event again."),
-            ("parked_events", "Events that it could not handle and put aside."),
-        )
-    }
-    for lag in await lags(platform.database, platform.consumers, platform.now()):
-        for name, value in (
-            ("lag_seconds", lag.seconds),
-            ("lag_events", lag.events),
-            ("lag_ventures", lag.ventures),
-            ("failing_ventures", lag.failing),
-            ("parked_events", lag.parked),
-        ):
-            gauges[name].labels(lag.consumer, lag.target).set(value)
+    registry.register(_Lags(await lags(platform.database, platform.consumers, platform.now())))
     return generate_latest(registry)
+
+
+class _Lags(Collector):
+    """How far each consumer is, as metrics of this moment."""
+
+    def __init__(self, found: Sequence[Lag]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One family for each column of `Lag`."""
+        for name, meaning, value in LAG_METRICS:
+            family = GaugeMetricFamily(f"ventures_consumer_{name}", meaning, labels=("consumer", "target"))
+            for lag in self._found:
+                family.add_metric((lag.consumer, lag.target), value(lag))
+            yield family
+
+
+LAG_METRICS: Final[tuple[tuple[str, str, Callable[[Lag], float]], ...]] = (
+    ("lag_seconds", "Age of the oldest move of a log not caught up with.", lambda lag: lag.seconds),
+    ("lag_events", "Events that it has not read, over all ventures.", lambda lag: lag.events),
+    ("lag_ventures", "Ventures whose log it has not read to the end.", lambda lag: lag.ventures),
+    ("failing_ventures", "Ventures in which it tries an event again.", lambda lag: lag.failing),
+    ("parked_events", "Events that it could not handle and put aside.", lambda lag: lag.parked),
+)
 
 
 def _private(request: Request[Any, Any, Any]) -> bool:

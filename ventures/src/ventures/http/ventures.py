@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.params import QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from ventures.billing import api as billing
@@ -72,7 +72,7 @@ class Permissions(msgspec.Struct, frozen=True):
 
 @post("/", summary="Found a venture", operation_id="found_venture")
 async def found_venture(
-    request: Request[Any, Any, Any], data: NewVenture, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any], data: JSONBody[NewVenture], idempotency_key: IdempotencyKey = None
 ) -> Response[Venture]:
     """You become its owner. Its home region is this one."""
     platform = platform_of(request)
@@ -112,14 +112,14 @@ async def list_ventures(
 
 
 @get("/{venture:uuid}", summary="A venture", operation_id="read_venture")
-async def read_venture(request: Request[Any, Any, Any], venture: UUID) -> Response[Venture]:
+async def read_venture(request: Request[Any, Any, Any], venture: FromPath[UUID]) -> Response[Venture]:
     found = await reading(request, venture, "tenancy", "view", tenancy.venture)
     return shown(found, found.version)
 
 
 @patch("/{venture:uuid}", summary="Rename a venture, or move its time zone", operation_id="change_venture")
 async def change_venture(
-    request: Request[Any, Any, Any], venture: UUID, data: ChangedVenture, if_match: IfMatch = None
+    request: Request[Any, Any, Any], venture: FromPath[UUID], data: JSONBody[ChangedVenture], if_match: IfMatch = None
 ) -> Response[Venture]:
     command = tenancy.ChangeVenture(version=expected_version(if_match), name=data.name, zone=data.zone)
     done = await append(request, venture, command)
@@ -128,14 +128,14 @@ async def change_venture(
 
 
 @delete("/{venture:uuid}", summary="Delete a venture", operation_id="delete_venture")
-async def delete_venture(request: Request[Any, Any, Any], venture: UUID, if_match: IfMatch = None) -> None:
+async def delete_venture(request: Request[Any, Any, Any], venture: FromPath[UUID], if_match: IfMatch = None) -> None:
     """For all its members, at once and for good; only an owner can. Its log is kept."""
     done = await append(request, venture, tenancy.DeleteVenture(version=expected_version(if_match)))
     await told_directory(platform_of(request), done)
 
 
 @get("/{venture:uuid}/permissions", summary="What you may do", operation_id="read_permissions")
-async def read_permissions(request: Request[Any, Any, Any], venture: UUID) -> Permissions:
+async def read_permissions(request: Request[Any, Any, Any], venture: FromPath[UUID]) -> Permissions:
     actor, role = await reading_as(request, venture, "tenancy", "view", tenancy.role, claimed_account(request))
     return Permissions(role, tenancy.granted(role, actor.scopes))
 
