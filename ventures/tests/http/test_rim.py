@@ -137,23 +137,6 @@ async def test_head_is_get_without_a_body_and_options_names_every_method(databas
         assert (options.status_code, options.headers["Allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH")
 
 
-async def test_a_caller_who_asks_too_often_waits_and_nobody_else_does(database_addresses: Addresses) -> None:
-    async with api(database_addresses, rate_limit_per_minute=20) as platform_api:
-        ada, bob = await platform_api.person(), await platform_api.person()
-        robot = await ada.with_key({"tenancy:view"})
-        await ada.get("/v1/ventures")  # the first one counts for the address: the token is not known to be good yet
-        answers = [await ada.get("/v1/ventures") for _ in range(21)]
-        assert [answer.status_code for answer in answers] == [200] * 20 + [429]
-        assert answers[0].headers["RateLimit"].startswith('"caller";r=19;')
-        assert answers[0].headers["RateLimit-Policy"] == '"caller";q=20;w=60'
-        assert (answers[-1].json()["type"], answers[-1].headers["Retry-After"]) == (
-            "urn:ventures:problem:too-many-requests",
-            "3",
-        )
-        assert (await bob.get("/v1/ventures")).status_code == 200
-        assert (await robot.get("/v1/ventures")).status_code == 200
-
-
 async def until_refused(ask: Callable[[], Awaitable[int]], before: int) -> int:
     """How many are answered with `before` until one is refused with 429; a slow machine is allowed a few more."""
     for count in range(99):
@@ -161,6 +144,26 @@ async def until_refused(ask: Callable[[], Awaitable[int]], before: int) -> int:
             return count
         assert status == before
     raise AssertionError("nothing is refused")
+
+
+async def test_a_caller_who_asks_too_often_waits_and_nobody_else_does(database_addresses: Addresses) -> None:
+    async with api(database_addresses, rate_limit_per_minute=20) as platform_api:
+        ada, bob = await platform_api.person(), await platform_api.person()
+        robot = await ada.with_key({"tenancy:view"})
+        await ada.get("/v1/ventures")  # the first one counts for the address: the token is not known to be good yet
+        answers = []
+
+        async def ask() -> int:
+            answers.append(await ada.get("/v1/ventures"))
+            return answers[-1].status_code
+
+        assert await until_refused(ask, 200) >= 20
+        assert answers[0].headers["RateLimit"].startswith('"caller";r=19;')
+        assert answers[0].headers["RateLimit-Policy"] == '"caller";q=20;w=60'
+        assert answers[-1].json()["type"] == "urn:ventures:problem:too-many-requests"
+        assert answers[-1].headers["Retry-After"] in ("1", "2", "3")
+        assert (await bob.get("/v1/ventures")).status_code == 200
+        assert (await robot.get("/v1/ventures")).status_code == 200
 
 
 async def test_made_up_tokens_count_for_the_address_they_come_from(database_addresses: Addresses) -> None:
