@@ -60,6 +60,28 @@ def test_it_ends_with_its_parent_even_while_it_recovers(data: Path) -> None:
     embedded.start(data)
 
 
+def test_one_that_neither_serves_nor_recovers_is_ended_and_started_again(data: Path) -> None:
+    """Its recovering process is killed in the moment before it begins, which PostgreSQL does not notice."""
+    addresses = embedded.start(data)
+    server = embedded.running(data)
+    assert server is not None
+    with psycopg.connect(addresses.superuser, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS number")
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+
+    def startup() -> psutil.Process | None:
+        return next((one for one in psutil.Process(server).children() if " startup" in " ".join(one.cmdline())), None)
+
+    _until(lambda: startup() is not None, "PostgreSQL did not begin to recover")
+    recovering = startup()
+    assert recovering is not None
+    recovering.kill()
+    embedded.start(data)
+    assert embedded.running(data) != server
+    with psycopg.connect(addresses.superuser) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (1,)
+
+
 def test_killed_while_it_starts_it_is_started_again(data: Path) -> None:
     addresses = embedded.start(data)
     with psycopg.connect(addresses.superuser, autocommit=True) as connection:

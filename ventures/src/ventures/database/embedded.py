@@ -27,6 +27,7 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 import psycopg
 
 from ventures.database import roles
+from ventures.database.halted import HaltedServer
 from ventures.database.parent import dies_with_parent
 from ventures.database.roles import Addresses, Passwords
 from ventures.errors import DatabaseUnfit
@@ -85,7 +86,7 @@ def start(
     Args:
         data: made where it is missing.
         ends_with_us: on Linux the server ends when the thread that started it does, however it ends: by an immediate
-            shutdown, see `stop`. What was committed is kept, and the next start recovers it.
+            shutdown, see `halted`. What was committed is kept, and the next start recovers it.
         settings: PostgreSQL's, over ours; they hold only where the server was not running.
         trust: no passwords are asked for on the socket; for tests alone.
 
@@ -99,11 +100,13 @@ def start(
         _make_cluster(server, passwords, trust=trust)
         superuser = roles.address(str(server.socket_directory), SUPERUSER, passwords.superuser, "postgres")
         deadline = time.monotonic() + READY_SECONDS
+        halted = HaltedServer()
         while not (_answers(superuser) and _prepared(superuser, passwords)):
-            if running(data) is None:
+            server_pid = running(data)
+            if server_pid is None:
                 _wait_for_orphans(server, deadline)
                 _launch(server, {**SETTINGS, **(settings or {})}, superuser, deadline, ends_with_us=ends_with_us)
-            elif time.monotonic() > deadline:
+            elif not halted.ended(server_pid) and time.monotonic() > deadline:
                 raise DatabaseUnfit(f"PostgreSQL runs but does not answer. Its log is in {data / 'logs'}.")
             time.sleep(0.05)
     return addresses(data)
@@ -142,8 +145,7 @@ def running(data: Path) -> int | None:
 def stop(data: Path) -> None:
     """Fast shutdown: sessions are ended, what was committed is on disk. Does nothing where no server runs.
 
-    PostgreSQL 18.4, told to shut down fast while it recovers from the end of one of its processes, waits forever for
-    others of them; an immediate shutdown ends it then, after which the next start recovers.
+    An immediate shutdown where that does not end it, see `halted`; the next start recovers.
     """
     for how, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, STOP_SECONDS)):
         pid = running(data)

@@ -24,6 +24,7 @@ from typing import Any, Final
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from ventures.database import embedded
+from ventures.database.halted import HaltedServer
 from ventures.database.parent import dies_with_parent
 from ventures.errors import DatabaseUnfit, SettingsError, VenturesError
 from ventures.settings import Settings
@@ -75,6 +76,7 @@ class Supervisor:
     command: Sequence[str] = (sys.executable, "-m", "ventures.cli")
     children: list[Child] = field(default_factory=list)
     asked_to_stop: int = 0
+    _halted: HaltedServer = field(default_factory=HaltedServer)
     _database_deaths: int = 0
     _database_again_at: float = 0.0
     _ready: tuple[int, int] = (-1, -1)
@@ -132,7 +134,11 @@ class Supervisor:
             self._write_state()
 
     def _look_at_database(self, now: float) -> None:
-        if self.database is None or now < self._database_again_at or embedded.running(self.database) is not None:
+        if self.database is None or now < self._database_again_at:
+            return
+        if (server := embedded.running(self.database)) is not None:
+            if self._halted.ended(server):
+                self.say("PostgreSQL neither served nor recovered; it was ended")
             return
         self.say("PostgreSQL ended; starting it again")
         try:
