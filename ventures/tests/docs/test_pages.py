@@ -52,6 +52,7 @@ PAGES: Final = (
 )
 URL: Final = "http://127.0.0.1:8400"
 MASTODON: Final = "https://mastodon.example"
+DATA: Final = "/var/lib/ventures"
 TOKEN: Final = "YOUR-ACCESS-TOKEN"
 PEOPLE: Final = "@example.org"
 
@@ -321,7 +322,13 @@ def test_what_is_typed_in_comes_out_as_shown(
     monkeypatch.syspath_prepend(tmp_path)
     with network() as server:
         meaning = Meaning(
-            {TOKEN: server.token, URL: platform.url, PEOPLE: f"@{page.stem.lower()}.example.org", MASTODON: server.url}
+            {
+                DATA: str(platform.data),
+                URL: platform.url,
+                PEOPLE: f"@{page.stem.lower()}.example.org",
+                MASTODON: server.url,
+                TOKEN: server.token,
+            }
         )
         now = type_in(Session(page.name, tmp_path, platform, meaning), text)
     if now != text:
