@@ -130,6 +130,23 @@ async def storm(
     return outcome
 
 
+class LosesAnswers(httpx2.AsyncHTTPTransport):
+    """Requests are carried out, but of the next `lose` answers their senders never hear."""
+
+    def __init__(self) -> None:
+        super().__init__(trust_env=False)
+        self.lose = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Raises: httpx2.ReadError, for an answer that is lost."""
+        answer = await super().handle_async_request(request)
+        if self.lose == 0:
+            return answer
+        self.lose -= 1
+        await answer.aread()
+        raise httpx2.ReadError("the connection was lost before the answer was read", request=request)
+
+
 async def signed_up(client: httpx2.AsyncClient) -> None:
     """A new person, signed up and in; the client is theirs from now on."""
     person = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD}
