@@ -3,7 +3,7 @@
 from ventures.log.bell import Bell
 from ventures.log.consumers import Consumer, Lag, Parked, Step, lags, parked, replay_parked, rewind, step, step_together
 from ventures.log.loops import Loop
-from ventures.log.reading import all_ventures, head, read, read_all, verify_chain
+from ventures.log.reading import all_ventures, head, key_used, read, read_all, verify_chain
 from ventures.log.records import (
     Actor,
     Appended,
@@ -55,6 +55,7 @@ __all__ = [
     "all_ventures",
     "feature_of",
     "head",
+    "key_used",
     "lags",
     "parked",
     "read",

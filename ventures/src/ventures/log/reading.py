@@ -39,6 +39,11 @@ async def read_all(scope: Scope, registry: Registry, after: int = 0) -> AsyncIte
         after = events[-1].seq
 
 
+async def key_used(scope: Scope, idem: str) -> bool:
+    """Whether a command was carried out under this idempotency key."""
+    return await scope.one(sql.BATCH_OF_KEY, idem=idem) is not None
+
+
 async def verify_chain(scope: Scope) -> tuple[int, str] | None:
     """None where every hash follows from the one before and the last is the head's; otherwise (seq, what is wrong)."""
     end = await head(scope)
