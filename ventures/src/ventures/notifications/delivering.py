@@ -93,7 +93,7 @@ class Deliverer:
     client: Callable[[], httpx2.AsyncClient]
     key: Callable[[], bytes]
     now: Callable[[], datetime]
-    _under_way: dict[UUID, tuple[UUID, asyncio.Task[None]]] = field(default_factory=dict)
+    _under_way: dict[UUID, tuple[UUID, UUID, asyncio.Task[None]]] = field(default_factory=dict)
     _client: httpx2.AsyncClient | None = None
 
     async def turn(self) -> float:
@@ -102,7 +102,9 @@ class Deliverer:
             due = await scope.all(
                 sql.SCAN_DUE, now=self.now(), most=SCANNED, each=AT_ONCE_OF_ONE * 2, limit=AT_ONCE * 2
             )
-        busy = Counter(webhook for webhook, _ in self._under_way.values())
+        busy = Counter(webhook for _, webhook, _ in self._under_way.values())
+        held = Counter(venture for venture, _, _ in self._under_way.values())
+        due.sort(key=lambda row: held[row[0]])  # whose receivers are slow keeps nobody else's waiting
         started = 0
         for venture, delivery, webhook in due:
             if len(self._under_way) >= AT_ONCE:
@@ -112,16 +114,16 @@ class Deliverer:
             busy[webhook] += 1
             started += 1
             task = asyncio.create_task(self._deliver(venture, delivery))
-            self._under_way[delivery] = (webhook, task)
+            self._under_way[delivery] = (venture, webhook, task)
             task.add_done_callback(lambda _, ended=delivery: self._under_way.pop(ended, None))  # type: ignore[misc]  # mypy loses the default's type
         if self._under_way:
-            await asyncio.wait([task for _, task in self._under_way.values()], timeout=TURN_SECONDS)
+            await asyncio.wait([task for *_, task in self._under_way.values()], timeout=TURN_SECONDS)
         return 0.0 if started else IDLE_SECONDS
 
     async def idle(self) -> None:
         """Returns when nothing is under way."""
         while self._under_way:
-            await asyncio.wait([task for _, task in self._under_way.values()])
+            await asyncio.wait([task for *_, task in self._under_way.values()])
             await asyncio.sleep(0)
 
     async def _deliver(self, venture: UUID, delivery: UUID) -> None:

@@ -87,13 +87,14 @@ SCAN_DUE: LiteralString = """
 SELECT ranked.venture, ranked.delivery, ranked.webhook
 FROM (
     SELECT due.venture, due.delivery, due.webhook, due.due_at,
-           row_number() OVER (PARTITION BY due.webhook ORDER BY due.due_at, due.delivery) AS place
+           row_number() OVER (PARTITION BY due.webhook ORDER BY due.due_at, due.delivery) AS place,
+           row_number() OVER (PARTITION BY due.venture ORDER BY due.due_at, due.delivery) AS turn
     FROM (
         SELECT venture, delivery, webhook, due_at FROM webhook_due
         WHERE due_at <= %(now)s ORDER BY due_at LIMIT %(most)s
     ) due
 ) ranked
-WHERE ranked.place <= %(each)s ORDER BY ranked.due_at LIMIT %(limit)s"""
+WHERE ranked.place <= %(each)s ORDER BY ranked.turn, ranked.due_at LIMIT %(limit)s"""
 
 CLAIM: LiteralString = """
 UPDATE webhook_due SET due_at = %(lease_until)s, attempt = attempt + 1

@@ -96,7 +96,7 @@ def _text(text: str) -> str:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)  # more than there are zones: a calendar that uses all of them is not searched anew
 def timezone(name: str, first_year: int, last_year: int) -> Component:
     """The zone's offsets from the day before the first year to the day after the last.
 
@@ -116,7 +116,7 @@ def timezone(name: str, first_year: int, last_year: int) -> Component:
 
     onset(moment, here.utcoffset() or timedelta())
     while moment < end:
-        following = moment + timedelta(days=1)
+        following = moment + timedelta(days=7)  # no zone changes twice within a week
         if _state(following, where) != _state(moment, where):
             before = moment.astimezone(where).utcoffset() or timedelta()
             low, high = moment, following

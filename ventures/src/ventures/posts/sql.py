@@ -151,6 +151,8 @@ UPDATE outbox SET lease_until = %(lease_until)s
 WHERE venture = %(venture)s AND post = %(post)s"""
 
 SCAN_DUE: LiteralString = """
-SELECT venture, post FROM outbox
-WHERE due_at <= %(now)s AND (lease_until IS NULL OR lease_until <= %(now)s)
-ORDER BY due_at LIMIT %(limit)s"""
+SELECT due.venture, due.post FROM (
+    SELECT venture, post, due_at, row_number() OVER (PARTITION BY venture ORDER BY due_at, post) AS turn FROM outbox
+    WHERE due_at <= %(now)s AND (lease_until IS NULL OR lease_until <= %(now)s)
+) due
+ORDER BY due.turn, due.due_at LIMIT %(limit)s"""
