@@ -2,13 +2,12 @@
 
 A block is typed in when an HTML comment stands right before it::
 
-    <!-- run -->              a `console` or `sh` block is run in a shell; a `python` block pasted into a prompt
-    <!-- run exit=1 -->       ... its last command ends with 1
-    <!-- run needs=node -->   ... it is left out where there is no such program
-    <!-- run needs=node -->   ... left out where there is no such program
-    <!-- prints -->           the `text` block shows what the `python` block before it printed
-    <!-- said -->             the lines of a `console` block are ones that `ventures serve` has said, in this order
-    <!-- file: name.py -->    the block is written to that file
+    <!-- typed -->              a `console` or `sh` block is run in a shell; a `python` block pasted into a prompt
+    <!-- typed exit=1 -->       ... its last command ends with 1
+    <!-- typed needs=node -->   ... it is left out where there is no such program
+    <!-- prints -->             the `text` block shows what the `python` block before it printed
+    <!-- said -->               `ventures serve` has said the lines of the `console` block, in this order
+    <!-- written: name.py -->   the block is written to that file
 
 What a how-to takes as given is Python in a comment of its own that begins with `<!-- before`.
 
@@ -54,13 +53,15 @@ URL: Final = "http://127.0.0.1:8400"
 MASTODON: Final = "https://mastodon.example"
 DATA: Final = "/var/lib/ventures"
 TOKEN: Final = "YOUR-ACCESS-TOKEN"
+SOONER: Final = {"timedelta(minutes=1)": "timedelta(seconds=4)"}
+"""People need time to type; nobody waits for a test."""
 PEOPLE: Final = "@example.org"
 
 PATIENCE_SECONDS: Final = 60.0
 """Only so that a fault ends the test instead of hanging it."""
 
 MARKED: Final = re.compile(
-    r"<!-- (?P<mark>run(?: needs=(?P<needs>\w+))?(?: exit=(?P<exit>\d+))?|prints|said|file: (?P<file>\S+)) -->\n+"
+    r"<!-- (?P<mark>typed(?: needs=(?P<needs>\w+))?(?: exit=(?P<exit>\d+))?|prints|said|written: (?P<file>\S+)) -->\n+"
     r"```(?P<language>\w+)\n(?P<text>.*?)```"
     r"|<!-- (?P<before>before)\n(?P<given>.*?)-->",
     re.DOTALL,
@@ -328,8 +329,64 @@ def test_what_is_typed_in_comes_out_as_shown(
                 PEOPLE: f"@{page.stem.lower()}.example.org",
                 MASTODON: server.url,
                 TOKEN: server.token,
+                **SOONER,
             }
         )
         now = type_in(Session(page.name, tmp_path, platform, meaning), text)
     if now != text:
         page.write_text(now, encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_mark_is_mistyped(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(re.findall(r"<!--", text)) == len(blocks(text)), "a mark without a block, or one that is not known"
+    assert all(
+        block.text.startswith("$ ") for block in blocks(text) if (block.mark, block.language) == ("typed", "console")
+    )
+
+
+ID = "01a20872-5f2f-7d9b-a9df-e2d8d0b0c9d1"
+OTHER = "01a2087d-db3d-71ad-b914-f5089c7f27af"
+REAL = "729144ef-2bba-5a7d-ac4a-d69a4733c1f6"
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "right"),
+    [
+        (["a", "...", "b  c"], ["a", "x", "y", "b\tc"], True),
+        (["a", "..."], ["b"], False),
+        (["a ... c"], ["a b c"], True),
+        ([f"{ID} made"], [f"{REAL} made"], True),
+        ([f"{ID} made"], ["nothing made"], False),
+        ([f"{ID} {ID}"], [f"{REAL} {REAL}"], True),
+        (["at 2026-11-23T13:20:31.25+00:00"], ["at 2027-01-02T03:04:05.5+00:00"], True),
+        (["at 2030-05-02T17:00:00+02:00"], ["at 2030-05-02T18:00:00+02:00"], False),
+        ([f"at {URL}/x"], ["at http://127.0.0.1:5/x"], True),
+        ([], ["said"], False),
+    ],
+)
+def test_what_is_shown_is_compared_with_what_was_printed(shown: list[str], printed: list[str], right: bool) -> None:
+    assert Meaning({URL: "http://127.0.0.1:5"}).learn(shown, printed) is right
+
+
+def test_what_a_page_shows_once_stands_for_the_same_from_then_on() -> None:
+    meaning = Meaning({})
+    assert meaning.learn([f"made {ID}"], [f"made {REAL}"])
+    assert meaning.there(f"$ ventures audit {ID}") == f"$ ventures audit {REAL}"
+    assert meaning.here(f"head of {REAL}") == f"head of {ID}"
+    assert meaning.learn([f"read {ID}"], [f"read {REAL}"])
+    assert not meaning.learn([f"read {ID}"], [f"read {OTHER}"])
+
+
+@pytest.mark.parametrize(
+    ("pasted", "printed"), [("x = 1\nx + 1\n", ["2"]), ("for x in 'ab':\n    print(x)\n\n", ["a", "b"])]
+)
+def test_python_is_pasted_as_into_its_own_prompt(pasted: str, printed: list[str]) -> None:
+    assert Prompt({}).paste(pasted, "page") == printed
+
+
+@pytest.mark.parametrize("pasted", ["for x in 'ab':\n    print(x)\nprint(1)\n", "1 / 0\n", "print((1,\n"])
+def test_what_a_prompt_would_refuse_is_found(pasted: str) -> None:
+    with pytest.raises((SyntaxError, ZeroDivisionError, AssertionError)):
+        Prompt({}).paste(pasted, "page")
