@@ -397,6 +397,7 @@ async def test_while_the_database_is_away_nothing_is_acknowledged_and_lost(platf
             await eventually(lambda: asyncio.sleep(0, len(refusals)), lambda count: count >= 3)
         await acknowledges(6)
         stop.set()
+    assert "WARNING" not in platform.serving.said  # VENTURES_LOG_LEVEL is error
     for answer in refusals:
         refused(answer, 503)
         assert int(answer.headers["retry-after"]) >= 1

@@ -46,6 +46,8 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
     )
+    for handler in logging.getLogger().handlers:  # psycopg gives its own logger a level
+        handler.setLevel(level.upper())
     if level != "debug":
         for chatty in ("uvicorn.error", "alembic", "httpx", "httpx2", "asyncio"):
             logging.getLogger(chatty).setLevel(logging.WARNING)

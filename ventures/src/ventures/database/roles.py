@@ -66,11 +66,10 @@ def create_roles(superuser: str, passwords: Passwords) -> None:
 
 
 def create_database(superuser: str, name: str = DATABASE) -> None:
-    """A database owned by `ventures_owner` into which nobody else may put tables; nothing happens where it exists."""
+    """A database owned by `ventures_owner` into which nobody else may put tables, whether it exists or not."""
     with psycopg.connect(superuser, autocommit=True) as connection:
-        if connection.execute(DATABASE_EXISTS, [name]).fetchone():
-            return
-        connection.execute(SQL("CREATE DATABASE {} OWNER {}").format(Identifier(name), Identifier(OWNER)))
+        if not connection.execute(DATABASE_EXISTS, [name]).fetchone():
+            connection.execute(SQL("CREATE DATABASE {} OWNER {}").format(Identifier(name), Identifier(OWNER)))
         connection.execute(SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(Identifier(name)))
         connection.execute(
             SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(Identifier(name), Identifier(APP))

@@ -75,6 +75,7 @@ def create(settings: Settings, opening: Callable[[], AbstractAsyncContextManager
         openapi_config=described(),
         request_max_body_size=MOST_BODY_BYTES,
         cors_config=_cors(settings.cors_origins),
+        logging_config=None,  # who starts the process decides what is logged, and how
     )
     app.asgi_handler = Rim(
         app.asgi_handler,
