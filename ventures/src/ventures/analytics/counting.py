@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
-from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -133,7 +132,7 @@ class Counting:
             zone = event.data.zone
             await scope.run(sql.PUT_ZONE, target=self.target, zone=zone)
         place = Place(self.target, day_of(event.at, zone))
-        account = account_of(event.actor)
+        account = event.account
         if account is not None:
             await scope.run(sql.ACTIVE, target=self.target, day=place.day, account=account)
         if (fold := FOLDS.get(type(event.data))) is not None:
@@ -156,9 +155,3 @@ def day_of(at: datetime, zone: str) -> date:
         return at.astimezone(ZoneInfo(zone)).date()
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return at.astimezone(ZoneInfo(NO_ZONE)).date()
-
-
-def account_of(actor: str) -> UUID | None:
-    """The person behind "account:…" or "key:…/account:…"; None for a part of the platform."""
-    _, found, account = actor.rpartition("account:")
-    return UUID(account) if found else None

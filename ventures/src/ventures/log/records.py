@@ -79,6 +79,12 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     hash: bytes
 
     @property
+    def account(self) -> UUID | None:
+        """The person who acted, by themselves or by a key; None for a part of the platform."""
+        _, found, account = self.actor.rpartition("account:")
+        return UUID(account) if found else None
+
+    @property
     def feature(self) -> str:
         """The feature whose viewers may see it."""
         return feature_of(self.type)

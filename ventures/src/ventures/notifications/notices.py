@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
-from uuid import UUID
 
 from ventures.content import api as content
 from ventures.database.scope import Scope
@@ -136,7 +135,7 @@ async def _told(scope: Scope, target: str, event: Event[Any], rule: Rule) -> Non
         feature=feature(rule),
         entity=event.entity,
         item=rule.item(event),
-        by=account_of(event.actor),
+        by=event.account,
         detail=rule.detail(event)[:MOST_DETAIL_CHARACTERS],
         at=event.at,
         roles=roles(rule.to),
@@ -144,9 +143,3 @@ async def _told(scope: Scope, target: str, event: Event[Any], rule: Rule) -> Non
         account=event.entity if rule.to.account else None,
         while_open=rule.while_open,
     )
-
-
-def account_of(actor: str) -> UUID | None:
-    """The person behind "account:…" or "key:…/account:…"; None for a part of the platform."""
-    _, found, account = actor.rpartition("account:")
-    return UUID(account) if found else None
