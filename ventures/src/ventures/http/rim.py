@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from litestar import Request
 from litestar.enums import ScopeType
-from litestar.exceptions import ClientException, HTTPException
+from litestar.exceptions import ClientException, HTTPException, InternalServerException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
@@ -54,8 +54,11 @@ class JsonRequest(Request[Any, Any, Any]):
     """A request whose body is text that PostgreSQL can keep, before anybody decodes it."""
 
     async def body(self) -> bytes:
-        """Raises: Invalid for an escaped NUL; ClientException where the body is no UTF-8."""
-        content = await super().body()
+        """Raises: Invalid for an escaped NUL; ClientException where the body is no UTF-8, or not there to its end."""
+        try:
+            content = await super().body()
+        except InternalServerException:  # what the framework says of a client that left
+            raise ClientException("The body ended early.") from None
         if b"\\u0000" in content and NUL.search(content):
             raise Invalid("Text must not contain NUL characters (\\u0000).", fields={"body": "contains NUL"})
         try:

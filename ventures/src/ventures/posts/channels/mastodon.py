@@ -157,7 +157,10 @@ def mastodon(settings: Mapping[str, Any], credentials: Mapping[str, str], client
         raise Invalid(
             "A Mastodon channel needs the credential access_token.", fields={"credentials": str(error)}
         ) from None
-    parts = urlsplit(read.server)
+    try:
+        parts = urlsplit(read.server)
+    except ValueError:
+        raise Invalid("server is no URL.", fields={"settings": "server is no URL"}) from None
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise Invalid("server is an address without a path.", fields={"settings": "server has a path"})
     return Mastodon(read, secrets, client)
