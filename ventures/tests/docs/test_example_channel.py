@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,9 +35,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(PACKAGE))
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     own = [EntryPoint(name, value, kinds.GROUP) for name, value in project["entry-points"][kinds.GROUP].items()]
-    found = kinds.entry_points
     monkeypatch.setattr(
-        kinds, "entry_points", lambda group: [*found(group=group), *(own if group == kinds.GROUP else ())]
+        kinds, "entry_points", lambda group: [*entry_points(group=group), *(own if group == kinds.GROUP else ())]
     )
     kinds.factories.cache_clear()
     yield

@@ -23,6 +23,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -57,7 +58,7 @@ SOONER: Final = {"timedelta(minutes=1)": "timedelta(seconds=4)"}
 """People need time to type; nobody waits for a test."""
 PEOPLE: Final = "@example.org"
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 90.0
 """Only so that a fault ends the test instead of hanging it."""
 
 MARKED: Final = re.compile(
@@ -172,13 +173,29 @@ class Meaning:
         return r"\s+".join(spaced)
 
 
+@contextmanager
+def patience(where: str) -> Iterator[None]:
+    """Ends what waits for something that does not come. Raises: AssertionError."""
+
+    def over(*_: object) -> None:
+        raise AssertionError(f"{where}: not done within {PATIENCE_SECONDS:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class Prompt(InteractiveConsole):
     """Python's own prompt, line by line as it is when a block is pasted; what goes wrong is raised."""
 
     def paste(self, text: str, where: str) -> list[str]:
         """→ what is printed. Raises: AssertionError where it is not complete, and whatever the block raises."""
         self.filename = where
-        with redirect_stdout(StringIO()) as said:
+        with redirect_stdout(StringIO()) as said, patience(where):
             more = False
             for line in (*text.rstrip("\n").split("\n"), ""):
                 more = self.push(line)
@@ -212,6 +229,7 @@ class Session:
             cwd=state.read_text().strip() if state.exists() else self.at,
             env={**self.platform.environment, **self._plain()}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            timeout=PATIENCE_SECONDS,
         )  # fmt: skip
         return done.returncode, [line.rstrip() for line in done.stdout.rstrip("\n").split("\n")] if done.stdout else []
 
@@ -384,6 +402,12 @@ def test_what_a_page_shows_once_stands_for_the_same_from_then_on() -> None:
 )
 def test_python_is_pasted_as_into_its_own_prompt(pasted: str, printed: list[str]) -> None:
     assert Prompt({}).paste(pasted, "page") == printed
+
+
+def test_what_waits_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PATIENCE_SECONDS", 0.1)
+    with pytest.raises(AssertionError, match="page: not done"):
+        Prompt({}).paste("while True:\n    pass\n\n", "page")
 
 
 @pytest.mark.parametrize("pasted", ["for x in 'ab':\n    print(x)\nprint(1)\n", "1 / 0\n", "print((1,\n"])
