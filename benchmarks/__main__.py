@@ -21,6 +21,7 @@ BENCHMARKS = {
     "append": "benchmarks.platform.append",
     "consumer-lag": "benchmarks.platform.consumer_lag",
     "http-read": "benchmarks.platform.http_read",
+    "storm": "benchmarks.platform.storm",
 }
 
 
