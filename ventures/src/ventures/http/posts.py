@@ -1,5 +1,6 @@
 """/v1/ventures/{venture:uuid}/channels and …/posts"""
 
+import hmac
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -113,6 +114,7 @@ async def connect_channel(
         settings=data.settings,
         characters=ready.limits.characters,
         link_characters=ready.limits.link_characters,
+        credentials=_digest(request, data.credentials),
     )
     done = await append(request, venture, command, idempotency_key)
     await _keep(request, venture, done, 1, data.credentials)
@@ -156,7 +158,7 @@ async def replace_credentials(
     version = expected_version(if_match)
     old = await reading(request, venture, "posts", "manage", posts.channel, channel)
     await posts.tried(old.kind, old.settings, data.credentials, platform_of(request).settings.webhook_networks)
-    command = posts.ReplaceCredentials(channel=channel, version=version)
+    command = posts.ReplaceCredentials(channel=channel, version=version, credentials=_digest(request, data.credentials))
     done = await append(request, venture, command, idempotency_key)
     await _keep(request, venture, done, version + 1, data.credentials)
     return await _changed_channel(request, venture, done)
@@ -326,6 +328,11 @@ async def _changed(request: Request[Any, Any, Any], venture: UUID, command: Comm
 async def _changed_channel(request: Request[Any, Any, Any], venture: UUID, done: Appended) -> Response[Channel]:
     found = await reading_back(request, venture, posts.channel, done.entity)
     return shown(found, found.version, done=done)
+
+
+def _digest(request: Request[Any, Any, Any], credentials: dict[str, str]) -> bytes:
+    key = platform_of(request).settings.key("credentials of a request")
+    return hmac.digest(key, msgspec.json.encode(credentials, order="deterministic"), "sha256")
 
 
 async def _keep(

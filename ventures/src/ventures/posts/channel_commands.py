@@ -29,7 +29,10 @@ MOST_SETTINGS_BYTES: Final = 10_000
 
 
 class ConnectChannel(Command, frozen=True, kw_only=True):
-    """A channel of a kind that is installed, its settings and limits as `kinds.tried` found them good."""
+    """A channel of a kind that is installed, its settings and limits as `kinds.tried` found them good.
+
+    credentials: a keyed digest of them, so that a request with others is another request.
+    """
 
     feature: ClassVar[str] = "posts"
     action: ClassVar[str] = "manage"
@@ -38,6 +41,7 @@ class ConnectChannel(Command, frozen=True, kw_only=True):
     settings: dict[str, Any]
     characters: Annotated[int, Meta(ge=1)]
     link_characters: Annotated[int, Meta(ge=1)] | None = None
+    credentials: bytes = b""
 
 
 class RenameChannel(Command, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class ReplaceCredentials(Command, frozen=True, kw_only=True):
     action: ClassVar[str] = "manage"
     channel: UUID
     version: int
+    credentials: bytes = b""
 
 
 class DisconnectChannel(Command, frozen=True, kw_only=True):
