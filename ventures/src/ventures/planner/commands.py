@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 
 from ventures.content import api as content
-from ventures.errors import Conflict, LimitReached, NotFound, Stale, VersionRequired
+from ventures.errors import Conflict, Forbidden, LimitReached, NotFound, Stale, VersionRequired
 from ventures.log.api import Command, Decide, Fact, Unit, require_version
 from ventures.planner import sql
 from ventures.planner.events import EntryPut, EntryRemoved, FeedOpened, FeedRevoked
@@ -147,6 +147,8 @@ async def open_feed(unit: Unit, command: OpenFeed) -> list[Fact]:
         raise LimitReached(f"A calendar has at most {MOST_FEEDS} feeds: revoke one that nobody reads.")
     if unit.actor.account is None:
         raise Conflict("A feed is opened by a person, whose rights it has.")
+    if unit.actor.scopes is not None and tenancy.permission("planner", "view") not in unit.actor.scopes:
+        raise Forbidden("A feed shows the calendar, and this API key does not include planner:view.")
     return [FeedOpened(entity=unit.new_id(), label=command.label, digest=command.digest, account=unit.actor.account)]
 
 
