@@ -1,7 +1,7 @@
 -- The roles and the database, for a PostgreSQL (16 or newer) that is looked after elsewhere. Once, as a superuser:
---   VENTURES_OWNER_PASSWORD=… VENTURES_APP_PASSWORD=… psql -v ON_ERROR_STOP=1 -f ventures.roles.sql
-\getenv owner_password VENTURES_OWNER_PASSWORD
-\getenv app_password VENTURES_APP_PASSWORD
+--   OWNER_PASSWORD=… APP_PASSWORD=… psql -v ON_ERROR_STOP=1 -f ventures.roles.sql
+\getenv owner_password OWNER_PASSWORD
+\getenv app_password APP_PASSWORD
 SET password_encryption = 'scram-sha-256';
 CREATE ROLE ventures_owner LOGIN PASSWORD :'owner_password'
     NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION;

@@ -296,8 +296,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         name="VENTURES_PLANS",
         field="plans",
         default="none",
-        meaning="What ventures are held to: none (nothing is sold, all have the largest plan) or practice (the free plan "
-        "until another is chosen; payments are played, no money moves).",
+        meaning="What ventures are held to: none (nothing is sold, all have the largest plan) or practice (the free "
+        "plan until another is chosen; payments are played, no money moves).",
         read=_one_of("none", "practice"),
     ),
     Setting(

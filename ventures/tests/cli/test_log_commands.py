@@ -124,7 +124,7 @@ def test_a_head_that_is_none_is_no_traceback(world: World, known: str) -> None:
 def test_a_venture_that_is_not_there(world: World) -> None:
     shown = world.ventures("audit", str(new_id()))
     assert shown.returncode != 0
-    assert "There is no such venture" in shown.stderr
+    assert "There is no venture" in shown.stderr
     assert "Traceback" not in shown.stderr
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ventures.cli.opening import app_address
 from ventures.cli.output import JsonOption, PlainOption, emit_json, emit_lines, printable, say
-from ventures.errors import SettingsError
+from ventures.errors import NotFound, SettingsError
 from ventures.log.api import Event, Head, Replay
 from ventures.settings import read as read_settings
 
@@ -64,7 +64,10 @@ async def _look(
     settings = read_settings(os.environ)
     async with open_platform(settings, app_address(settings)) as platform:
         async with platform.database.venture(venture) as scope:
-            end = await head(scope)
+            try:
+                end = await head(scope)
+            except NotFound:
+                raise NotFound(f"There is no venture {venture} in this database.") from None
             events = await read(scope, platform.registry, after, limit, entity=entity)
             chain: str | None = None
             if verify or known is not None:

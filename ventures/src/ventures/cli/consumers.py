@@ -123,7 +123,8 @@ def rewind_consumer(
                 await rewind(platform.database, consumer, one)
             return len(several)
 
-    say(f"{asyncio.run(back())} ventures are read again from the beginning: ventures consumers list shows how far")
+    count = asyncio.run(back())
+    say(f"{count} log{'s' if count != 1 else ''} will be read again from the beginning: ventures consumers list")
 
 
 @asynccontextmanager

@@ -229,7 +229,7 @@ class Content:
         )
 
     def submit_item(
-        self, venture: UUID, item: UUID, *, version: int | Versioned | None = None, key: str | None = None
+        self, venture: UUID, item: UUID, *, version: int | Versioned, key: str | None = None
     ) -> records.ItemInFull:
         """Submit an item for approval.
 
@@ -249,7 +249,7 @@ class Content:
         item: UUID,
         data: records.Approval | None,
         *,
-        version: int | Versioned | None = None,
+        version: int | Versioned,
         key: str | None = None,
     ) -> records.ItemInFull:
         """Approve an item.
@@ -271,7 +271,7 @@ class Content:
         item: UUID,
         data: records.WantedChanges,
         *,
-        version: int | Versioned | None = None,
+        version: int | Versioned,
         key: str | None = None,
     ) -> records.ItemInFull:
         """Request changes of an item.
@@ -390,13 +390,7 @@ class Content:
         )
 
     def resolve_comment(
-        self,
-        venture: UUID,
-        item: UUID,
-        comment: UUID,
-        *,
-        version: int | Versioned | None = None,
-        key: str | None = None,
+        self, venture: UUID, item: UUID, comment: UUID, *, version: int | Versioned, key: str | None = None
     ) -> records.Comment:
         """Resolve a comment.
 
@@ -641,7 +635,7 @@ class Notifications:
         )
 
     def rotate_webhook_secret(
-        self, venture: UUID, webhook: UUID, *, version: int | Versioned | None = None, key: str | None = None
+        self, venture: UUID, webhook: UUID, *, version: int | Versioned, key: str | None = None
     ) -> records.WebhookSecret:
         """Rotate a webhook's secret.
 
@@ -1002,7 +996,7 @@ class Posts:
         channel: UUID,
         data: records.NewCredentials,
         *,
-        version: int | Versioned | None = None,
+        version: int | Versioned,
         key: str | None = None,
     ) -> records.Channel:
         """Replace a channel's credentials.
@@ -1081,13 +1075,7 @@ class Posts:
         )
 
     def schedule_post(
-        self,
-        venture: UUID,
-        post: UUID,
-        data: records.Schedule,
-        *,
-        version: int | Versioned | None = None,
-        key: str | None = None,
+        self, venture: UUID, post: UUID, data: records.Schedule, *, version: int | Versioned, key: str | None = None
     ) -> records.Post:
         """Schedule a post.
 
@@ -1103,7 +1091,7 @@ class Posts:
         )
 
     def unschedule_post(
-        self, venture: UUID, post: UUID, *, version: int | Versioned | None = None, key: str | None = None
+        self, venture: UUID, post: UUID, *, version: int | Versioned, key: str | None = None
     ) -> records.Post:
         """Unschedule a post.
 
@@ -1118,7 +1106,7 @@ class Posts:
         )
 
     def publish_post(
-        self, venture: UUID, post: UUID, *, version: int | Versioned | None = None, key: str | None = None
+        self, venture: UUID, post: UUID, *, version: int | Versioned, key: str | None = None
     ) -> records.Post:
         """Publish a post now.
 
@@ -1133,7 +1121,7 @@ class Posts:
         )
 
     def retry_post(
-        self, venture: UUID, post: UUID, *, version: int | Versioned | None = None, key: str | None = None
+        self, venture: UUID, post: UUID, *, version: int | Versioned, key: str | None = None
     ) -> records.Post:
         """Try a failed post again.
 
@@ -1148,13 +1136,7 @@ class Posts:
         )
 
     def resolve_post(
-        self,
-        venture: UUID,
-        post: UUID,
-        data: records.Resolution,
-        *,
-        version: int | Versioned | None = None,
-        key: str | None = None,
+        self, venture: UUID, post: UUID, data: records.Resolution, *, version: int | Versioned, key: str | None = None
     ) -> records.Post:
         """Say whether a post is out.
 

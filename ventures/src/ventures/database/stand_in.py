@@ -1,7 +1,7 @@
 """Temporary copies of tables that stand in front of the real ones for one transaction, and how the two differ.
 
-An unqualified name finds a temporary table before any other, so statements meant for the real table write to its stand-in.
-For `Database.trial` only: it has no cached plan that remembers the real one, and rolls back.
+An unqualified name finds a temporary table before any other, so statements meant for the real table write to its
+stand-in. For `Database.trial` only: it has no cached plan that remembers the real one, and rolls back.
 """
 
 from psycopg.sql import SQL, Composed, Identifier

@@ -39,6 +39,10 @@ PROBLEM_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
+MAKES_OR_CHANGES: Final = frozenset({"set_deadline", "choose_plan"})
+"""What may not exist yet: only a change of it needs If-Match. All others refuse without (428)."""
+
+
 class Document(OpenAPI):
     """Litestar's document, in which errors are ours and a parameter is never null but left out."""
 
@@ -61,6 +65,8 @@ def _completed(operation: dict[str, Any]) -> None:
         del responses["400"]
     responses["default"] = {"$ref": "#/components/responses/Problem"}
     for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "If-Match" and operation["operationId"] not in MAKES_OR_CHANGES:
+            parameter["required"] = True
         if "schema" in parameter:
             parameter["schema"] = _never_null(parameter["schema"])
 

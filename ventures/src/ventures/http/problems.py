@@ -5,6 +5,7 @@ by path.
 """
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -51,8 +52,19 @@ def of_validation(request: Request[Any, Any, Any], error: ValidationException) -
     fields = {}
     for one in error.extra if isinstance(error.extra, list) else ():
         if isinstance(one, dict):
-            fields[str(one.get("key") or one.get("source") or "request")] = str(one.get("message", "not accepted"))
+            fields[str(one.get("key") or one.get("source") or "request")] = _kindly(str(one.get("message", "")))
     return _problem(request, "invalid", 422, "The request is not what this operation takes.", fields)
+
+
+def _kindly(message: str) -> str:
+    """A decoder's message in words for people."""
+    if "matching regex" in message:
+        return "must have something to read in it, and no control characters"
+    if found := re.search(r"`str` of length >= (\d+)", message):
+        return f"must have at least {found[1]} characters"
+    if found := re.search(r"`str` of length <= (\d+)", message):
+        return f"must have at most {found[1]} characters"
+    return message or "not accepted"
 
 
 def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

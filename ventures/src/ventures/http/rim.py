@@ -164,8 +164,8 @@ class Rim:
             return
         began = time.perf_counter()
         method = scope["method"]
-        if method == "HEAD":
-            scope["method"] = "GET"
+        if method == "HEAD":  # the server keeps the scope it gave us: it has to know that no body follows
+            scope = {**scope, "method": "GET"}
         status, body = 500, None
 
         async def answered(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Accounts: people, their sessions and API keys, attempts to sign in, and what was already done under an idempotency key."""
+"""Accounts: people, sessions, API keys, attempts to sign in, and what was done under an idempotency key."""
 
 from alembic import op
 
