@@ -164,6 +164,11 @@ async def _by_hand(address: str, ventures: int, writers: int, seconds: float) ->
             async with pool.connection() as connection, connection.transaction():
                 await connection.execute("SELECT set_config('ventures.venture', %s, true)", [str(venture)])
                 await connection.execute("INSERT INTO log_head VALUES (%s, 1, 0, %s, now())", [venture, venture.bytes])
+                await connection.execute(
+                    "INSERT INTO profile (venture, name, zone, founded_by, founded_at, version) "
+                    "VALUES (%s, 'V', 'UTC', %s, now(), 1)",
+                    [venture, account],
+                )
 
         async def append(number: int) -> None:
             venture, item = logs[number % ventures], new_id()

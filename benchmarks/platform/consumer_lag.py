@@ -2,7 +2,7 @@
 
     python -m benchmarks consumer-lag
 
-One process appends at a fixed rate to 100 ventures (open loop: an append that is due is started, whether or not the
+One process appends at a fixed rate to 100 ventures in turn (open loop: an append that is due is started, whether or not the
 ones before are done); another runs all of the platform's consumers as a worker does. An event's lag runs from the
 time it bears, which is before its commit, to the commit that keeps what the consumers made of it and moves their
 positions.
@@ -27,6 +27,7 @@ from ventures.identifiers import new_id
 from ventures.log.api import Actor, Consumer, Runner, Step
 from ventures.tenancy.api import FoundVenture
 from ventures.wiring import open_platform
+from ventures.workers.process import turns_at_once
 
 VENTURES = 100
 WANTED_P99_MS = 100.0
@@ -131,7 +132,14 @@ async def _consume(address: str, rate: int, seconds: float) -> dict[str, object]
         lags.extend((at, (now - at).total_seconds() * 1000) for at in done.appended_at)
 
     async with open_platform(settings(addresses), address) as platform:
-        runner = Runner(platform.database, platform.registry, platform.consumers, now=platform.now, turned=turned)
+        runner = Runner(
+            platform.database,
+            platform.registry,
+            platform.consumers,
+            now=platform.now,
+            at_once=turns_at_once(platform),
+            turned=turned,
+        )
         stop, used, began = asyncio.Event(), time.process_time(), time.perf_counter()
         running = asyncio.create_task(runner.run(stop))
         while len(lags) < rate * (seconds + 3) and time.perf_counter() - began < seconds * 4 + 60:

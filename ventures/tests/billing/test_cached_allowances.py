@@ -82,6 +82,17 @@ async def test_out_of_reach_it_is_not_asked_at_every_request(far: Far, cached: C
     assert (await cached.allowance(uuid4(), "posts", NOW + 10 * SECOND)).used == 1
 
 
+async def test_what_this_process_took_counts_until_billing_says_more(far: Far, cached: CachedAllowances) -> None:
+    venture = uuid4()
+    cached.took(venture, "posts")  # of what nobody asked for there is nothing to count
+    before = (await cached.allowance(venture, "posts", NOW)).used
+    for _ in range(3):
+        cached.took(venture, "posts")
+    assert (await cached.allowance(venture, "posts", NOW)).used == before + 3
+    assert (await cached.allowance(venture, "members", NOW)).used == before
+    assert (await cached.allowance(venture, "posts", NOW + timedelta(hours=1))).used == before
+
+
 def test_a_full_allowance_is_refused_with_what_to_do() -> None:
     require_room(Allowance("posts", 1, 2, NOW))
     with pytest.raises(LimitReached, match="2 posts this month; 2 are used"):

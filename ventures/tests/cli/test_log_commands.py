@@ -90,8 +90,9 @@ def test_audit_of_one_entity_and_from_a_number(world: World) -> None:
     assert [one["seq"] for one in found["events"]] == [4]
 
 
-def test_audit_notices_a_changed_event(world: World) -> None:
-    world.spoil("UPDATE regional.event SET actor = 'account:somebody-else' WHERE seq = 3")
+@pytest.mark.parametrize("spoiled", ["actor = 'account:somebody-else'", "type = 'no.such_thing'", "data = '[]'"])
+def test_audit_notices_a_changed_event(world: World, spoiled: str) -> None:
+    world.spoil(f"UPDATE regional.event SET {spoiled} WHERE seq = 3")
     shown = world.ventures("audit", str(world.venture), "--verify")
     assert shown.returncode == 1
     assert "TAMPERED: event 3 is not what was appended" in shown.stderr

@@ -237,9 +237,11 @@ async def test_health_readiness_and_metrics_name_no_venture(database_addresses: 
 
 async def test_whoever_gave_us_a_request_for_the_head_sees_that_no_body_follows(database_addresses: Addresses) -> None:
     async with api(database_addresses) as platform_api:
-        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "HEAD", "path": "/healthz",
-                 "raw_path": b"/healthz", "query_string": b"", "root_path": "", "scheme": "http", "headers": [],
-                 "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80)}  # fmt: skip
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "HEAD", "scheme": "http",
+            "path": "/healthz", "raw_path": b"/healthz", "query_string": b"", "root_path": "", "headers": [],
+            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        }  # fmt: skip
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -248,7 +250,7 @@ async def test_whoever_gave_us_a_request_for_the_head_sees_that_no_body_follows(
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await platform_api.application(scope, receive, send)
+        await platform_api.app(scope, receive, send)  # type: ignore[arg-type]
         assert scope["method"] == "HEAD"
         assert sent[0]["status"] == 200
         assert b"".join(message.get("body", b"") for message in sent) == b""

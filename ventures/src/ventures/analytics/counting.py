@@ -122,12 +122,10 @@ class Counting:
 
     async def handle(self, scope: Scope, event: Event) -> None:
         """A day is a day in the zone that the venture had then."""
-        counting = await scope.queued(sql.COUNT_ONCE, target=self.target, seq=event.seq, at=event.at)
-        zoning = await scope.queued(sql.ZONE, target=self.target)
-        if await counting.one() is None:
+        row = await scope.one(sql.COUNT_ONCE, target=self.target, seq=event.seq, at=event.at)
+        if row is None:
             return
-        row = await zoning.one()
-        zone = row[0] if row else NO_ZONE
+        zone = row[0] or NO_ZONE
         if isinstance(event.data, tenancy.VentureFounded | tenancy.VentureChanged):
             zone = event.data.zone
             await scope.run(sql.PUT_ZONE, target=self.target, zone=zone)

@@ -4,7 +4,8 @@ from typing import LiteralString
 
 COUNT_ONCE: LiteralString = """
 INSERT INTO analytics_counted (venture, target, seq, at) VALUES (%(venture)s, %(target)s, %(seq)s, %(at)s)
-ON CONFLICT (venture, target, seq) DO NOTHING RETURNING 1"""
+ON CONFLICT (venture, target, seq) DO NOTHING
+RETURNING (SELECT zone FROM analytics_zone WHERE venture = %(venture)s AND target = %(target)s)"""
 
 ZONE: LiteralString = """
 SELECT zone FROM analytics_zone WHERE venture = %(venture)s AND target = %(target)s"""

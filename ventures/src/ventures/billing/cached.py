@@ -4,6 +4,8 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from ventures.billing.plans import SCALE, Allowance, Metric, included, period
 from ventures.billing.ports import BillingPort
 from ventures.errors import Unavailable
@@ -44,6 +46,13 @@ class CachedAllowances:
                 self._keep(venture, metric, now, answer)
                 return answer
         return kept[1] if kept is not None else Allowance(metric, 0, included(SCALE, metric), None)
+
+    def took(self, venture: UUID, metric: Metric, amount: int = 1) -> None:
+        """So much was used by this process; counted here until billing has heard of it from the log."""
+        kept = self._kept.get((venture, metric))
+        if kept is not None:
+            at, allowance = kept
+            self._kept[venture, metric] = (at, msgspec.structs.replace(allowance, used=allowance.used + amount))
 
     def _keep(self, venture: UUID, metric: Metric, now: datetime, answer: Allowance) -> None:
         self._kept[venture, metric] = (now, answer)

@@ -48,7 +48,7 @@ class PostgresBilling:
     async def record_usage(
         self, venture: UUID, metric: Metric, amount: int, seq: int, at: datetime, *, source: str = "log"
     ) -> None:
-        async with self._database.everywhere() as scope:
+        async with self._database.by_itself() as scope:
             await usage.apply_usage(scope, venture, metric, amount, seq, at, source=source)
 
     async def subscribe(self, venture: UUID, plan: str, account: UUID, now: datetime) -> Checkout:

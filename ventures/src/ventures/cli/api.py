@@ -38,6 +38,8 @@ def api(
 def _answer(settings: Settings, listening: socket.socket, ready: int | None) -> None:
     import uvicorn
 
+    from ventures.http.heads import BoundedHeads
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -51,7 +53,7 @@ def _answer(settings: Settings, listening: socket.socket, ready: int | None) -> 
             "ventures.http.app:application",
             factory=True,
             loop="uvloop",
-            http="httptools",
+            http=BoundedHeads,
             lifespan="on",
             access_log=False,
             log_config=None,

@@ -58,7 +58,7 @@ def audit(
 async def _look(
     venture: UUID, after: int, limit: int, entity: UUID | None, verify: bool, known: str | None
 ) -> tuple[list[Event], Head, str | None, Replay | None]:
-    from ventures.log.api import head, read, replay, verify_chain
+    from ventures.log.api import UnknownEvent, head, read, replay, verify_chain
     from ventures.wiring import open_platform
 
     settings = read_settings(os.environ)
@@ -68,11 +68,17 @@ async def _look(
                 end = await head(scope)
             except NotFound:
                 raise NotFound(f"There is no venture {venture} in this database.") from None
-            events = await read(scope, platform.registry, after, limit, entity=entity)
             chain: str | None = None
             if verify or known is not None:
                 fault = await verify_chain(scope)
                 chain = "" if fault is None else fault[1]
+            try:
+                events = await read(scope, platform.registry, after, limit, entity=entity)
+            except (UnknownEvent, msgspec.MsgspecError) as error:
+                if not chain:
+                    raise
+                say(f"the events cannot be shown: {error}")
+                return [], end, chain, None
             if known is not None and not chain:
                 seq, digest = _noted(known)
                 there = await read(scope, platform.registry, seq - 1, 1)

@@ -17,7 +17,6 @@ SEARCH_PATH = "-c search_path=regional"
 ACQUIRE_SECONDS = 5.0
 BEGIN: LiteralString = "BEGIN"
 COMMIT: LiteralString = "COMMIT"
-REDOABLE: LiteralString = "SET LOCAL synchronous_commit = off"
 
 
 class Database:
@@ -50,11 +49,15 @@ class Database:
             yield Scope(connection, venture)
 
     @asynccontextmanager
-    async def everywhere(self, *, redoable: bool = False) -> AsyncIterator[GlobalScope]:
-        """One transaction on `global` tables; regional ones show no row in it. redoable: as for `venture`."""
+    async def by_itself(self) -> AsyncIterator[GlobalScope]:
+        """`everywhere` for a single statement, which is a transaction by itself."""
+        async with self._pipeline() as connection:
+            yield GlobalScope(connection)
+
+    @asynccontextmanager
+    async def everywhere(self) -> AsyncIterator[GlobalScope]:
+        """One transaction on `global` tables; regional ones show no row in it."""
         async with self._transaction() as connection:
-            if redoable:
-                await connection.execute(REDOABLE)
             yield GlobalScope(connection)
 
     @asynccontextmanager

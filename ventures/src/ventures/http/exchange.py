@@ -108,11 +108,14 @@ async def append(request: Request[Any, Any, Any], venture: UUID, command: Comman
     except LimitReached:  # who may not do it at all hears nothing of the plan, and what is done already needs no room
         async with platform.database.reading(venture) as scope:
             rights = await platform.spine.authority.ask(scope, actor.account)
-            done = idem is not None and await key_used(scope, idem)
+            known = idem is not None and await key_used(scope, idem)
             await rights.allow(actor, command.feature, command.action)
-        if not done:
+        if not known:
             raise
-    return await platform.spine.append(venture, command, actor=actor, idem=idem)
+    done = await platform.spine.append(venture, command, actor=actor, idem=idem)
+    if not done.replayed:
+        metering.took(platform.allowances, venture, command)
+    return done
 
 
 async def reading_back(

@@ -12,13 +12,13 @@ from ventures.errors import Unavailable
 from ventures.log import sql
 
 CHANNEL = "ventures_log"
-COALESCE_SECONDS = 0.005
+COALESCE_SECONDS = 0.02
 MOST_IDS = 200  # × 33 bytes stay under the 8,000 bytes PostgreSQL takes in one notification
 SOMEWHERE = "*"
 
 
 class Bell:
-    """Collects ventures for a few milliseconds and announces them together."""
+    """Collects ventures for some milliseconds and announces them together."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -37,7 +37,7 @@ class Bell:
             moved, self._moved = self._moved, set()
             names = SOMEWHERE if len(moved) > MOST_IDS else ",".join(venture.hex for venture in moved)
             try:
-                async with self._database.everywhere(redoable=True) as scope:
+                async with self._database.by_itself() as scope:
                     await scope.run(sql.RING, ventures=names)
             except Unavailable:
                 logging.getLogger(__name__).info(

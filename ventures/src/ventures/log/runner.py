@@ -20,6 +20,9 @@ from ventures.log.registry import Registry, UnknownEvent
 
 POLL_SECONDS = 0.25
 RECENT = timedelta(seconds=10)
+HEARD_WITHIN = timedelta(seconds=0.2)
+"""A move that is younger is the bell's to tell."""
+EVER = timedelta(days=36_500)
 WHOLE_SWEEP_SECONDS = 15.0
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 
@@ -66,7 +69,7 @@ class Runner:
 
     async def caught_up(self) -> None:
         """Turns every lane until none is behind; for tests and commands."""
-        while await self._sweep(self._now() - timedelta(days=36_500)):
+        while await self._sweep(self._now() - EVER, self._now() + EVER):
             await asyncio.gather(*self._tasks)
 
     def ask(self, venture: UUID, consumer: Consumer | None = None) -> None:
@@ -113,7 +116,7 @@ class Runner:
                     async for notification in connection.notifies():
                         moved = moved_ventures(notification.payload)
                         if moved is None:
-                            await self._sweep(self._now() - RECENT)
+                            await self._sweep(self._now() - RECENT, self._now())
                             continue
                         for venture in moved:
                             self.ask(venture)
@@ -126,23 +129,24 @@ class Runner:
         while True:
             try:
                 if (now := self._now()) >= whole_at:
-                    await self._sweep(now - timedelta(days=36_500))
+                    await self._sweep(now - EVER, now + EVER)
                     whole_at = now + timedelta(seconds=WHOLE_SWEEP_SECONDS)
                 else:
-                    await self._sweep(now - RECENT)
+                    await self._sweep(now - RECENT, now - HEARD_WITHIN)
                 await asyncio.sleep(POLL_SECONDS)
             except Unavailable as error:
                 log.warning("the sweep waits for the database: %s", error)
                 whole_at = self._now()
                 await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
 
-    async def _sweep(self, since: datetime) -> int:
+    async def _sweep(self, since: datetime, until: datetime) -> int:
         async with self._database.scanning() as scope:
             behind = await scope.all(
                 sql.SCAN_BEHIND,
                 consumers=[consumer.name for consumer in self._consumers],
                 targets=[consumer.target for consumer in self._consumers],
                 since=since,
+                until=until,
             )
         for (venture,) in behind:
             self.ask(venture)

@@ -110,7 +110,7 @@ DELETE FROM parked_event WHERE venture = %(venture)s AND consumer = %(consumer)s
 
 SCAN_BEHIND: LiteralString = """
 SELECT h.venture FROM log_head h
-WHERE h.moved_at >= %(since)s AND (
+WHERE h.moved_at >= %(since)s AND h.moved_at <= %(until)s AND (
     SELECT count(*) FROM consumer_position p
     JOIN unnest(%(consumers)s::text[], %(targets)s::text[]) AS c (consumer, target)
         ON c.consumer = p.consumer AND c.target = p.target

@@ -19,9 +19,16 @@ NEEDS: Final[Mapping[type[Command], Metric]] = MappingProxyType(
 async def require_room_for(allowances: CachedAllowances, venture: UUID, command: Command, now: datetime) -> None:
     """Returns where the plan has room for the command. Raises: LimitReached.
 
-    A soft limit: usage is counted by a consumer and remembered for a minute, so that a quick venture may pass it by
-    a little.
+    A soft limit: usage is asked for once a minute, and what this process took since is added (`took`). Several
+    processes together may pass it by what the others took within that minute.
     """
     metric = NEEDS.get(type(command))
     if metric is not None:
         require_room(await allowances.allowance(venture, metric, now))
+
+
+def took(allowances: CachedAllowances, venture: UUID, command: Command) -> None:
+    """The command was carried out."""
+    metric = NEEDS.get(type(command))
+    if metric is not None:
+        allowances.took(venture, metric)

@@ -32,8 +32,15 @@ async def _run() -> None:
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """All of a worker's work on an open platform, until `stop` is set."""
-    runner = Runner(platform.database, platform.registry, platform.consumers, now=platform.now)
+    runner = Runner(
+        platform.database, platform.registry, platform.consumers, now=platform.now, at_once=turns_at_once(platform)
+    )
     await asyncio.gather(runner.run(stop), *(_turning(loop, stop) for loop in platform.loops))
+
+
+def turns_at_once(platform: Platform) -> int:
+    """Half of the connections: a turn takes one, and a second while a consumer tells billing or the directory."""
+    return max(1, platform.settings.database_connections // 2)
 
 
 async def _turning(loop: Loop, stop: asyncio.Event) -> None:
