@@ -2,10 +2,10 @@
 
     python -m benchmarks consumer-lag
 
-One process appends at a fixed rate to 100 ventures in turn (open loop: an append that is due is started, whether or not the
-ones before are done); another runs all of the platform's consumers as a worker does. An event's lag runs from the
-time it bears, which is before its commit, to the commit that keeps what the consumers made of it and moves their
-positions.
+One process appends at a fixed rate to 100 ventures in turn (open loop: an append that is due is started, whether or
+not the ones before are done); another runs all of the platform's consumers as a worker does. An event's lag runs
+from the time it bears, which is before its commit, to the commit that keeps what the consumers made of it and moves
+their positions.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _said(child: subprocess.Popen) -> dict:
 async def _append(address: str, rate: int, seconds: float) -> dict[str, float]:
     actor = Actor(account=new_id())
     addresses = SimpleNamespace(app=address, owner=address)
-    async with open_platform(settings(addresses, VENTURES_DATABASE_CONNECTIONS="16"), address) as platform:
+    async with open_platform(settings(addresses, VENTURES_DATABASE_CONNECTIONS="6"), address) as platform:
         logs = [new_id() for _ in range(VENTURES)]
         for number, venture in enumerate(logs):
             await platform.spine.append(venture, FoundVenture(name=f"V{number}", display_name="Anna"), actor=actor)

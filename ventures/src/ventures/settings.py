@@ -251,7 +251,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         name="VENTURES_DATABASE_CONNECTIONS",
         field="database_connections",
-        default="16",
+        default="8",
         meaning="The most connections to PostgreSQL a process holds, besides one that listens.",
         read=_whole(1, 100),
         unit="connections",

@@ -12,7 +12,7 @@ from ventures.errors import Unavailable
 from ventures.log import sql
 
 CHANNEL = "ventures_log"
-COALESCE_SECONDS = 0.02
+COALESCE_SECONDS = 0.01
 MOST_IDS = 200  # × 33 bytes stay under the 8,000 bytes PostgreSQL takes in one notification
 SOMEWHERE = "*"
 
