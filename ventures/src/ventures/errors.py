@@ -1,19 +1,19 @@
 """One tree of errors. Each says what happened and what to do next; `http` turns them into problem documents (RFC 9457).
 
-    VenturesError
-    ├── SettingsError          a setting is missing or wrong (start refused)
-    ├── DatabaseUnfit          the database is not what the platform needs (start refused)
-    └── Refused                a request that must not be carried out; nothing was changed
-        ├── NotSignedIn        401
-        ├── Forbidden          403
-        ├── NotFound           404  also for whatever belongs to a venture the actor is no member of
-        ├── Conflict           409  the state does not allow it now
-        ├── Stale              412  changed by somebody else since it was read
-        ├── VersionRequired    428  a change of something that exists must say which version it was made on
-        ├── Invalid            422  understood, but wrong
-        ├── LimitReached       402  the venture's plan does not include more
-        ├── TooMany            429  asked too often
-        └── Unavailable        503  a part is down; asking again later is right
+VenturesError
+├── SettingsError          a setting is missing or wrong (start refused)
+├── DatabaseUnfit          the database is not what the platform needs (start refused)
+└── Refused                a request that must not be carried out; nothing was changed
+    ├── NotSignedIn        401
+    ├── Forbidden          403
+    ├── NotFound           404  also for whatever belongs to a venture the actor is no member of
+    ├── Conflict           409  the state does not allow it now
+    ├── Stale              412  changed by somebody else since it was read
+    ├── VersionRequired    428  a change of something that exists must say which version it was made on
+    ├── Invalid            422  understood, but wrong
+    ├── LimitReached       402  the venture's plan does not include more
+    ├── TooMany            429  asked too often
+    └── Unavailable        503  a part is down; asking again later is right
 """
 
 from collections.abc import Mapping

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -216,10 +218,25 @@ def test_two_on_the_same_data_is_one_too_many(serve: Callable[[], Serving], tmp_
 
 
 def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
-    taken = supervisor.listen(read({"VENTURES_PORT": "0"}))
-    port = taken.getsockname()[1]
-    try:
+    with supervisor.listen(read({"VENTURES_PORT": "0"})) as held, supervisor.another(held):
+        port = held.getsockname()[1]
         with pytest.raises(SettingsError, match=f"Port {port} of 127.0.0.1 cannot be had .* Set VENTURES_PORT"):
             supervisor.listen(read({"VENTURES_PORT": str(port)}))
-    finally:
-        taken.close()
+
+
+def test_processes_share_the_connections_of_one_address() -> None:
+    with supervisor.listen(read({"VENTURES_PORT": "0"})) as held, ExitStack() as stack:
+        own = [stack.enter_context(supervisor.another(held)) for _ in range(2)]
+        for one in own:
+            one.setblocking(False)
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(held.getsockname()))
+        taken = [0, 0]
+        for number, one in enumerate(own):
+            with suppress(BlockingIOError):
+                while True:
+                    stack.enter_context(one.accept()[0])
+                    taken[number] += 1
+        assert sum(taken) == 100
+        if supervisor.SPREADS:
+            assert min(taken) > 0

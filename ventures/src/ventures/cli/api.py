@@ -1,5 +1,6 @@
 """`ventures api`: one process that answers requests."""
 
+import gc
 import os
 import socket
 from contextlib import suppress
@@ -12,6 +13,10 @@ from ventures.cli.output import log_to_stderr, say
 from ventures.database.parent import ends_with_parent
 from ventures.settings import Settings
 
+COLLECT_AFTER = (20_000, 50, 100)
+"""Allocations, and collections of the younger generations, before the garbage is looked for: requests leave few
+cycles.
+"""
 DRAIN_SECONDS = 10
 """How long requests may take to finish once the process is told to stop."""
 
@@ -24,9 +29,9 @@ def api(
     settings = one_process()
     log_to_stderr(settings.log_level)
     if inherited is None:
-        from ventures.workers.supervisor import listen
+        from ventures.workers.supervisor import another, listen
 
-        listening = listen(settings)
+        listening = another(listen(settings))
         os.environ["VENTURES_PORT"] = str(listening.getsockname()[1])
         say(f"listens on {settings.host}:{os.environ['VENTURES_PORT']}")
     else:
@@ -43,6 +48,9 @@ def _answer(settings: Settings, listening: socket.socket, ready: int | None) -> 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is not looked through again and again
+            gc.set_threshold(*COLLECT_AFTER)
             if ready is not None and self.started:
                 with suppress(BrokenPipeError):  # `serve` was killed meanwhile: this process is told to end, in order
                     os.write(ready, b".")

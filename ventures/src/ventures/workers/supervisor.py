@@ -40,6 +40,8 @@ LEFT_BEHIND_SECONDS: Final = 5.0
 FRUITLESS_STARTS: Final = 5
 """An API that ended so often before it ever answered would not the next time either."""
 LOOK_SECONDS: Final = 0.25
+SPREADS: Final = sys.platform == "linux"
+"""SO_REUSEPORT spreads connections there; elsewhere the last socket gets them all."""
 
 Say = Callable[[str], None]
 
@@ -153,8 +155,9 @@ class Supervisor:
     def _spawn(self, child: Child, now: float) -> None:
         command = [*self.command, child.kind]
         handed: tuple[int, ...] = ()
-        if child.kind == "api":
-            handed = (self.listening.fileno(), self._ready[1])
+        own = another(self.listening) if child.kind == "api" else None
+        if own is not None:
+            handed = (own.fileno(), self._ready[1])
             command += ["--socket", str(handed[0]), "--ready", str(handed[1])]
         else:
             command += ["--supervised"]
@@ -167,6 +170,8 @@ class Supervisor:
             preexec_fn=dies_with_parent(signal.SIGTERM),
         )
         child.started_at = now
+        if own is not None:
+            own.close()
 
     def _died(self, child: Child, code: int, now: float) -> None:
         child.deaths = 1 if now - child.started_at > STEADY_SECONDS else child.deaths + 1
@@ -211,23 +216,46 @@ class Supervisor:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The socket all API processes take connections from.
+    """The address that API processes take connections from: held, so that nobody else gets it, and where the system
+    spreads connections over several sockets (Linux) not listened on by itself; `another` makes the processes' own.
 
     Raises: SettingsError where the port is taken or not ours to take.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
-        listening.listen(BACKLOG)
+        with _made(family, spread=False) as trial:  # an address that is shared is given out again and again
+            trial.bind((settings.host, settings.port))
+            address = trial.getsockname()
+        held = _made(family, spread=SPREADS)
+        held.bind(address)
+        if not SPREADS:
+            held.listen(BACKLOG)
     except OSError as error:
-        listening.close()
         raise SettingsError(
             f"Port {settings.port} of {settings.host} cannot be had ({error.strerror}). Set VENTURES_PORT to another "
             "one (0 takes a free one), or stop what listens there."
         ) from None
-    return listening
+    return held
+
+
+def another(held: socket.socket) -> socket.socket:
+    """A process's own socket on the held address: the kernel gives each its share of the connections, where
+    processes that accept from one socket take as many as they can.
+    """
+    if not SPREADS:
+        return held.dup()
+    own = _made(held.family, spread=True)
+    own.bind(held.getsockname())
+    own.listen(BACKLOG)
+    return own
+
+
+def _made(family: socket.AddressFamily | int, *, spread: bool) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if spread:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return made
 
 
 @contextmanager
