@@ -45,7 +45,7 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix $(SOURCES)
 
 .venv/.bench: .venv/.ready requirements-bench.lock
-	@echo "adding the peers (statsforecast, prophet) to .venv ..."
+	@echo "adding the peers (statsforecast, prophet, granian) to .venv ..."
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.lock
 	@touch $@
 
