@@ -3,9 +3,9 @@
     python -m benchmarks http-read
 
 GET /v1/ventures/{venture}/items/{item}: session, membership and item (4 kB) from PostgreSQL in one transaction on
-the venture, by row-level security. Ours as `ventures serve` runs it (uvicorn, a socket for each process), under
-`uvicorn --workers` and under granian; Express 5 with `pg` under its cluster module; two processes each, eight
-connections a process, PostgreSQL, servers and the load generator (autocannon, 32 connections, closed loop) on the
+the venture, by row-level security. Ours as `ventures serve` runs it (uvicorn, a socket for each process) and under
+granian; Express 5 with `pg` under its cluster module; two processes each, eight
+connections a process, PostgreSQL, servers and the load generator (autocannon, 64 connections, closed loop) on the
 same cores. Rounds are interleaved, one server running at a time; every answer is checked to be 200 and the body to
 be the same.
 """
@@ -47,7 +47,7 @@ from ventures.wiring import open_platform
 
 EXPRESS = Path(__file__).with_name("express")
 WANTED_RATIO = 0.75
-CONNECTIONS = 32
+CONNECTIONS = 64
 PROCESSES = 2
 STATEMENTS = {
     "venture": SET_VENTURE,
@@ -98,19 +98,8 @@ def main(arguments: list[str]) -> None:
 
 def _servers() -> dict[str, list[str]]:
     granian = ["--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", "--workers", str(PROCESSES)]
-    uvicorn = ["--host", "127.0.0.1", "--port", "{port}", "--workers", str(PROCESSES)]
     return {
         "ventures serve": python("-m", "ventures.cli", "serve"),
-        "ventures, uvicorn --workers": python(
-            "-m",
-            "uvicorn",
-            "--factory",
-            "ventures.http.app:application",
-            *uvicorn,
-            "--log-level",
-            "error",
-            "--no-access-log",
-        ),
         "ventures, granian": python(
             "-m", "granian", "--factory", "ventures.http.app:application", *granian, "--log-level", "error"
         ),
