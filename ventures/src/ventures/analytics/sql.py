@@ -3,9 +3,11 @@
 from typing import LiteralString
 
 COUNT_ONCE: LiteralString = """
-INSERT INTO analytics_counted (venture, target, seq, at) VALUES (%(venture)s, %(target)s, %(seq)s, %(at)s)
-ON CONFLICT (venture, target, seq) DO NOTHING
-RETURNING (SELECT zone FROM analytics_zone WHERE venture = %(venture)s AND target = %(target)s)"""
+WITH counted AS (
+    INSERT INTO analytics_counted (venture, target, seq, at) VALUES (%(venture)s, %(target)s, %(seq)s, %(at)s)
+    ON CONFLICT (venture, target, seq) DO NOTHING RETURNING venture
+)
+SELECT z.zone FROM counted c LEFT JOIN analytics_zone z ON z.venture = %(venture)s AND z.target = %(target)s"""
 
 ZONE: LiteralString = """
 SELECT zone FROM analytics_zone WHERE venture = %(venture)s AND target = %(target)s"""
