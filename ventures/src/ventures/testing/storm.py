@@ -123,6 +123,9 @@ async def storm(
                     killed = await _kill_one(platform, kinds, chance)
                     outcome.kills[killed] += 1
                     told(f"{number + 1}/{kills} killed {killed}; {outcome.acknowledged} acknowledged")
+                await asyncio.sleep(0.5)
+                while platform.ended:  # the last kill was that of `serve`; until it is started again nobody else is
+                    await asyncio.sleep(0.1)
                 await _acknowledged_again(load)
                 load.stop.set()
                 managing.cancel()
