@@ -54,6 +54,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "cluster_name": "ventures",
     "jit": "off",
+    "io_method": "sync",  # an I/O worker killed with -9 leaves whoever waits for it waiting (PostgreSQL 18.4)
 }
 
 
