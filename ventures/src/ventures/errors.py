@@ -17,7 +17,10 @@ VenturesError
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
+
+NO_SUCH_VENTURE: Final = "There is no such venture, or you are not a member of it."
+"""The same for what is not there and for what is not yours, so that nobody learns which."""
 
 
 class VenturesError(Exception):

@@ -18,7 +18,7 @@ async def test_series_with_totals_units_and_how_far_they_were_read(database_addr
         path = f"/v1/ventures/{venture}/analytics"
         before = (await ada.get(path)).json()
         assert before["as_of"]["events_behind"] == before["as_of"]["head_seq"] == 3
-        await Runner(platform.database, platform.registry, consumers(platform.database), now=platform.now).caught_up()
+        await Runner(platform.database, platform.registry, consumers(), now=platform.now).caught_up()
         answer = await ada.get(path)
         assert answer.status_code == 200, answer.text
         found = answer.json()

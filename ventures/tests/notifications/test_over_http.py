@@ -18,7 +18,7 @@ def reaching_loopback(addresses: Addresses) -> AbstractAsyncContextManager[Api]:
 
 async def caught_up(running: Api) -> None:
     platform = running.platform
-    made = consumers(platform.database, now=platform.now)
+    made = consumers(platform.now)
     await Runner(platform.database, platform.registry, made, now=platform.now).caught_up()
 
 
@@ -116,7 +116,7 @@ async def test_a_webhook_from_its_making_to_its_removal(database_addresses: Addr
             await submitted(running, venture, author)
             await caught_up(running)
             platform = running.platform
-            (deliver, *_) = loops(platform.database, platform.spine, platform.settings, now=platform.now)
+            (deliver, *_) = loops(platform.spine, platform.settings)
             for _ in range(3):
                 await deliver.turn()
             assert len(there.received) == 3

@@ -49,10 +49,8 @@ class Office:
     async def worked(self) -> None:
         """Outbox and publishers have done what is due."""
         platform = self.api.platform
-        await Runner(
-            platform.database, platform.registry, posts.consumers(platform.database), now=platform.now
-        ).caught_up()
-        for loop in posts.loops(platform.database, platform.spine, platform.settings):
+        await Runner(platform.database, platform.registry, posts.consumers(), now=platform.now).caught_up()
+        for loop in posts.loops(platform.spine, platform.settings):
             await loop.turn()
 
 

@@ -11,13 +11,12 @@ from ventures.analytics.records import (
     DurationSeries,
     Quantile,
 )
-from ventures.database.pool import Database
 from ventures.log.api import Consumer, Room
 
 ROOM = Room("analytics", {}, {})
 
 
-def consumers(database: Database) -> list[Consumer]:
+def consumers() -> list[Consumer]:
     """The one that counts."""
     return [Counting()]
 

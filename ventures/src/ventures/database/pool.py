@@ -50,7 +50,10 @@ class Database:
 
     @asynccontextmanager
     async def by_itself(self) -> AsyncIterator[GlobalScope]:
-        """`everywhere` for a single statement, which is a transaction by itself."""
+        """`everywhere` without begin and commit: the statements of one pipeline are a transaction by themselves.
+
+        Whatever is raised between them does not undo those that were sent: for a single change, or none.
+        """
         async with self._pipeline() as connection:
             yield GlobalScope(connection)
 

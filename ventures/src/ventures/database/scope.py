@@ -7,7 +7,7 @@ server, and an error of such a statement surfaces at the next read or at the end
 back.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, LiteralString, TypeVar, overload
 from uuid import UUID
 
@@ -57,11 +57,6 @@ class GlobalScope:
     async def run(self, statement: LiteralString, /, **parameters: Any) -> None:
         """Sent without waiting; use `changed` where the number of rows matters."""
         await self._sent(statement, parameters)
-
-    async def run_many(self, statement: LiteralString, several: Iterable[Mapping[str, Any]], /) -> None:
-        """The statement once for each set of parameters, sent without waiting."""
-        for parameters in several:
-            await self._sent(statement, parameters)
 
     async def changed(self, statement: LiteralString, /, **parameters: Any) -> int:
         """How many rows the statement changed. Write `RETURNING 1` at its end: the rows are what is counted."""

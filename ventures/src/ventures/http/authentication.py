@@ -79,7 +79,7 @@ async def ask_caller(request: Request[Any, Any, Any], scope: GlobalScope) -> Ask
 
 async def caller_of(request: Request[Any, Any, Any]) -> accounts.Caller:
     """Who makes the request, in a transaction of its own. Raises: NotSignedIn, Forbidden."""
-    async with request.app.state.platform.database.everywhere() as scope:
+    async with request.app.state.platform.database.by_itself() as scope:
         return await (await ask_caller(request, scope)).answer()
 
 

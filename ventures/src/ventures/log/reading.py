@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ventures.database.pool import Database
 from ventures.database.scope import Row, Scope
-from ventures.errors import NotFound
+from ventures.errors import NO_SUCH_VENTURE, NotFound
 from ventures.log import sql
 from ventures.log.chain import first_fault
 from ventures.log.records import Event, Head
@@ -18,7 +18,7 @@ async def head(scope: Scope) -> Head:
     """Where the venture's log ends. Raises: NotFound."""
     found = await scope.one(sql.HEAD, Head)
     if found is None:
-        raise NotFound("There is no such venture, or you are not a member of it.")
+        raise NotFound(NO_SUCH_VENTURE)
     return found
 
 

@@ -18,7 +18,6 @@ class Registry:
     """What the rooms together know. Refuses two rooms that claim the same command or fact."""
 
     def __init__(self, rooms: Sequence[Room]) -> None:
-        self.rooms = tuple(rooms)
         self.decide: dict[type[Command], Decide] = {}
         self.apply: dict[str, Apply] = {}
         self.react: dict[str, list[React]] = {}

@@ -10,7 +10,7 @@ import msgspec
 
 from ventures.database.pool import Database
 from ventures.database.scope import Scope
-from ventures.errors import Conflict, Invalid, NotFound
+from ventures.errors import NO_SUCH_VENTURE, Conflict, Invalid, NotFound
 from ventures.identifiers import NewId
 from ventures.log import sql
 from ventures.log.bell import Bell
@@ -60,7 +60,7 @@ class Spine:
             earlier = await scope.queued(sql.BATCH_OF_KEY, idem=idem) if idem is not None else None
             row = await locking.one()
             if row is None:
-                raise NotFound("There is no such venture, or you are not a member of it.")
+                raise NotFound(NO_SUCH_VENTURE)
             head = Head(*row)
             if not command.founds:
                 await asked.allow(actor, command.feature, command.action)
@@ -87,7 +87,7 @@ class Spine:
     ) -> list[Event]:
         """Applies facts and what follows from them, breadth first, and appends them as events."""
         events: list[Event] = []
-        rows: list[dict[str, Any]] = []
+        unsent: dict[str, Any] | None = None
         waiting: list[tuple[Fact, int | None]] = [(fact, None) for fact in facts]
         seq, digest, actor = head.seq, head.hash, str(unit.actor)
         while waiting:
@@ -114,15 +114,15 @@ class Spine:
             kept = request if first else None
             digest = link(digest, venture=unit.scope.venture, request=kept, data=data, **row)  # type: ignore[arg-type]
             event = Event(venture=unit.scope.venture, data=fact, hash=digest, **row)  # type: ignore[arg-type]
-            if rows:
-                await unit.scope.run(sql.APPEND, **rows.pop())
-            rows.append({**row, "request": kept, "data": data, "hash": digest})
+            if unsent is not None:
+                await unit.scope.run(sql.APPEND, **unsent)
+            unsent = {**row, "request": kept, "data": data, "hash": digest}
             await self.registry.apply[fact.type](unit.scope, event)
             events.append(event)
             for react in self.registry.react.get(fact.type, ()):
                 waiting.extend((caused, seq) for caused in await react(unit, event))
-        if rows:
-            await unit.scope.run(sql.APPEND_AND_MOVE_HEAD, **rows.pop())
+        if unsent is not None:
+            await unit.scope.run(sql.APPEND_AND_MOVE_HEAD, **unsent)
         return events
 
 

@@ -1,11 +1,8 @@
 """What other rooms may use of notifications."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
-import httpx2
-
-from ventures.database.pool import Database
 from ventures.log.api import Consumer, Loop, Room, Spine
 from ventures.notifications.commands import (
     DECIDE,
@@ -61,33 +58,21 @@ SECRETS = "webhooks"
 """The purpose for which `Settings.key` gives what secrets are derived from."""
 
 
-def utc_now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
-
-
-def consumers(database: Database, *, now: Callable[[], datetime] = utc_now) -> list[Consumer]:
+def consumers(now: Callable[[], datetime]) -> list[Consumer]:
     """Notices, and deliveries to webhooks."""
     return [Notices(), Deliveries(now)]
 
 
-def loops(
-    database: Database,
-    spine: Spine,
-    settings: Settings,
-    *,
-    now: Callable[[], datetime] = utc_now,
-    client: Callable[[], httpx2.AsyncClient] | None = None,
-) -> list[Loop]:
-    """Sending to webhooks, and reminding of deadlines. `client`: another way out than the guarded one, for tests."""
+def loops(spine: Spine, settings: Settings) -> list[Loop]:
+    """Sending to webhooks, and reminding of deadlines."""
     deliverer = Deliverer(
-        database,
+        spine.database,
         spine,
-        client or (lambda: outbound_client(settings.webhook_networks, most_answer_bytes=2**30)),
+        lambda: outbound_client(settings.webhook_networks, most_answer_bytes=2**30),
         lambda: settings.key(SECRETS),
-        now,
+        spine.now,
     )
-    return [Loop("webhooks", deliverer.turn), Loop("reminders", Reminders(database, spine, now).turn)]
+    return [Loop("webhooks", deliverer.turn), Loop("reminders", Reminders(spine.database, spine, spine.now).turn)]
 
 
 __all__ = [

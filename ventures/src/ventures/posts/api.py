@@ -1,10 +1,7 @@
 """What other rooms may use of posts."""
 
 import random
-from collections.abc import Callable
-from datetime import datetime
 
-from ventures.database.pool import Database
 from ventures.log.api import Consumer, Loop, Room, Spine
 from ventures.posts import channel_commands, commands, publishing
 from ventures.posts.channel_commands import ConnectChannel, DisconnectChannel, RenameChannel, ReplaceCredentials
@@ -49,14 +46,12 @@ PUBLISHERS = 3
 """Loops a process runs, so that a network that hangs holds up one of them."""
 
 
-def consumers(database: Database) -> list[Consumer]:
+def consumers() -> list[Consumer]:
     """The outbox."""
     return [Outbox()]
 
 
-def loops(
-    database: Database, spine: Spine, settings: Settings, *, now: Callable[[], datetime] | None = None
-) -> list[Loop]:
+def loops(spine: Spine, settings: Settings) -> list[Loop]:
     """The publishers."""
     return [
         Loop(
@@ -66,7 +61,7 @@ def loops(
                 make=made,
                 key=lambda: settings.key(CREDENTIALS_PURPOSE),
                 networks=settings.webhook_networks,
-                now=now or spine.now,
+                now=spine.now,
                 jitter=random.random,
             ).turn,
         )

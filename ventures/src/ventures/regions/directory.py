@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from ventures.database.scope import GlobalScope
-from ventures.errors import NotFound
+from ventures.errors import NO_SUCH_VENTURE, NotFound
 from ventures.regions import sql
 
 
@@ -31,7 +31,7 @@ async def home_region(scope: GlobalScope, venture: UUID) -> str:
     """Raises: NotFound."""
     row = await scope.one(sql.HOME, venture_id=venture)
     if row is None:
-        raise NotFound("There is no such venture, or you are not a member of it.")
+        raise NotFound(NO_SUCH_VENTURE)
     region: str = row[0]
     return region
 

@@ -4,12 +4,11 @@ from typing import Final
 from uuid import UUID
 
 from ventures.database.scope import Queued, Scope
-from ventures.errors import Forbidden, NotFound
+from ventures.errors import NO_SUCH_VENTURE, Forbidden, NotFound
 from ventures.log.api import Actor
 from ventures.tenancy import sql
 from ventures.tenancy.permissions import require
 
-NO_SUCH_VENTURE: Final = "There is no such venture, or you are not a member of it."
 NOBODY: Final = UUID(int=0)
 JOIN: Final = "join"
 """The one action that is no member's: who may join is said by an invitation, which the decision looks at."""

@@ -6,10 +6,9 @@ from zoneinfo import available_timezones
 
 from msgspec import UNSET, Meta, UnsetType
 
-from ventures.errors import Forbidden, Invalid, NotFound
+from ventures.errors import NO_SUCH_VENTURE, Forbidden, Invalid, NotFound
 from ventures.log.api import Command, Decide, Fact, Unit, require_version
 from ventures.tenancy import sql
-from ventures.tenancy.authority import NO_SUCH_VENTURE
 from ventures.tenancy.events import MemberJoined, VentureChanged, VentureDeleted, VentureFounded
 from ventures.tenancy.permissions import Role, require
 from ventures.tenancy.reading import venture

@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from ventures.database.scope import Scope
-from ventures.errors import NotFound
+from ventures.errors import NO_SUCH_VENTURE, NotFound
 from ventures.tenancy import sql
-from ventures.tenancy.authority import NO_SUCH_VENTURE
 from ventures.tenancy.invites import Token
 from ventures.tenancy.permissions import Role
 from ventures.tenancy.records import Invite, Member, Venture

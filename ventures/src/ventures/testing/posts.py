@@ -114,7 +114,7 @@ class World:
 
     async def caught_up(self) -> None:
         """The outbox has read the log to its end."""
-        registry, consumers = self.spine.registry, posts.consumers(self.database)
+        registry, consumers = self.spine.registry, posts.consumers()
         await Runner(self.database, registry, consumers, now=self.watch).caught_up()
 
     def publisher(self, *, spine: Spine | None = None, make: Callable[..., Channel] | None = None) -> posts.Publisher:
