@@ -19,6 +19,7 @@ from sqlglot.errors import ParseError, TokenError
 VENTURE = "venture"
 PARAMETER = re.compile(r"%\((\w+)\)[sbt]")
 QUERY = (exp.Select, exp.SetOperation, exp.Subquery, exp.Insert, exp.Update, exp.Delete, exp.Values)
+ROUTING = "outgrow"
 SYSTEM_SCHEMAS = ("pg_catalog", "information_schema")
 SQL_WORDS = re.compile(
     r"\b(?:SELECT\s.+?\sFROM\s|SELECT\s+\w+\(|INSERT\s+INTO\s|UPDATE\s+[\w.\"{}%]+\s.*?\bSET\s|DELETE\s+FROM\s|MERGE\s+INTO\s"
@@ -259,6 +260,9 @@ class _Judge:
             self.found.global_.add(node.name)
         elif schema in SYSTEM_SCHEMAS or (not schema and node.name.startswith("pg_")):
             pass
+        elif schema == ROUTING:  # its venture is called tenant: FROM outgrow.route AS r (point, venture, …)
+            self.found.regional.add(f"{ROUTING}.{node.name}")
+            return f"{ROUTING}.{node.name}"
         elif schema in ("", "regional"):
             self.found.regional.add(node.name)
             if schema:
@@ -294,6 +298,7 @@ class _Gathered:
                 self.sources[name] = _Source(held=_holds(columns))
             else:
                 regional = self.judge.table(node)
+                self.renames(node)
                 self.sources[name] = _Source(needs=regional)
         elif isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Table):
             self.taken.add(id(node))
@@ -348,6 +353,15 @@ class _Gathered:
                         self.edges.append((toward, name))
                     elif self.env.get(toward):
                         self.sources[name].held = True
+
+    def renames(self, node: exp.Table) -> None:
+        """A table's columns keep their names, so that `venture` is what it says; only a route's tenant is called so."""
+        alias = node.args.get("alias")
+        columns = [column.name for column in alias.args.get("columns") or []] if alias is not None else []
+        if _schema(node) == ROUTING and columns[:2] != ["point", VENTURE]:
+            self.judge.fault(f"reads {ROUTING}.{node.name} without FROM {ROUTING}.{node.name} AS r (point, {VENTURE})")
+        elif _schema(node) != ROUTING and columns:
+            self.judge.fault(f"renames columns of {node.name}; a venture could be anything then")
 
     def named(self, node: exp.Expression) -> str | None:
         """Whose `venture` the column is."""

@@ -30,8 +30,8 @@ def declared(root: Path) -> Tables:
 
 
 def declared_in(source: str, file: str, tables: Tables) -> None:
-    """Adds the declarations of one step: ``regional("t", "state")``, ``global_("t")``, ``scanned("t")``, by themselves
-    or in a loop over a tuple of names, written there or as a constant of the file."""
+    """Adds the declarations of one step: ``regional("t", "state")``, ``global_("t")``, ``scanned("t")``,
+    ``routed("t")``, by themselves or in a loop over a tuple of names, written there or as a constant of the file."""
     loops: dict[str, list[str]] = {}
     tree = ast.parse(source)
     constants = {
@@ -48,7 +48,7 @@ def declared_in(source: str, file: str, tables: Tables) -> None:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
             continue
-        if node.func.id not in ("regional", "global_", "scanned"):
+        if node.func.id not in ("regional", "global_", "scanned", "routed"):
             continue
         first = node.args[0]
         names = loops.get(first.id, []) if isinstance(first, ast.Name) else list(_texts(first))
@@ -61,6 +61,8 @@ def declared_in(source: str, file: str, tables: Tables) -> None:
         for name in names:
             if node.func.id == "scanned":
                 tables.scanned.add(name)
+            elif node.func.id == "routed":
+                tables.scanned.add(f"outgrow.{name}")
             elif node.func.id == "global_":
                 tables.global_.add(name)
             elif kind:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -24,6 +24,7 @@ from ventures.errors import SettingsError
 SignUp = Literal["open", "invited", "closed"]
 Plans = Literal["none", "practice"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Layout = Literal["shared", "tuned", "buckets", "per-venture", "pgvector", "qdrant"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SECRET_CHARACTERS: Final = 32
@@ -49,6 +50,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plans: Plans
     session_days: int
     log_level: LogLevel
+    index_layout: Layout
+    index_processes: int
+    qdrant_url: str | None
+    qdrant_api_key: str | None
+    embedding_url: str | None
+    embedding_model: str | None
+    embedding_dimension: int
+    embedding_api_key: str | None
+    language_model_url: str | None
+    language_model: str | None
+    language_model_api_key: str | None
     webhook_networks: tuple[Network, ...]
     secret: str | None
 
@@ -167,6 +179,12 @@ def _http(text: str) -> SplitResult:
 def _public_url(text: str) -> str:
     _http(text)
     return text.rstrip("/")
+
+
+def _model(text: str) -> str:
+    if len(text) > 200 or not text.isprintable():
+        raise ValueError("must be a name of at most 200 printable characters")
+    return text
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -316,6 +334,92 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         read=_one_of("debug", "info", "warning", "error"),
     ),
     Setting(
+        name="VENTURES_INDEX_LAYOUT",
+        field="index_layout",
+        default="buckets",
+        meaning="How ventures lie in the vector index, where no route says otherwise: buckets (a few stores, each with "
+        "many ventures), tuned (one store, indexed by venture), per-venture (a store each), pgvector (PostgreSQL, "
+        "exact), qdrant (a server), or shared (one store without an index by venture: to see it break).",
+        read=_one_of(*get_args(Layout)),
+    ),
+    Setting(
+        name="VENTURES_INDEX_PROCESSES",
+        field="index_processes",
+        default="1",
+        meaning="Processes that hold the vector index; 0 where searches shall be answered from PostgreSQL alone.",
+        read=_whole(0, 16),
+        unit="processes",
+    ),
+    Setting(
+        name="VENTURES_QDRANT_URL",
+        field="qdrant_url",
+        default=None,
+        meaning="Qdrant server or cluster, for the layout qdrant.",
+        read=_public_url,
+    ),
+    Setting(
+        name="VENTURES_QDRANT_API_KEY",
+        field="qdrant_api_key",
+        default=None,
+        meaning="What Qdrant asks for.",
+        read=str,
+        secret=True,
+    ),
+    Setting(
+        name="VENTURES_EMBEDDING_URL",
+        field="embedding_url",
+        default=None,
+        meaning="OpenAI-compatible endpoint that makes vectors of texts, up to and without /embeddings, such as "
+        "https://api.example.org/v1. Without it a small English model inside the package makes them.",
+        read=_public_url,
+    ),
+    Setting(
+        name="VENTURES_EMBEDDING_MODEL",
+        field="embedding_model",
+        default=None,
+        meaning="The model the embedding endpoint is asked for.",
+        read=_model,
+    ),
+    Setting(
+        name="VENTURES_EMBEDDING_DIMENSION",
+        field="embedding_dimension",
+        default="256",
+        meaning="How many numbers a vector of the embedding endpoint has.",
+        read=_whole(2, 4096),
+        unit="numbers",
+    ),
+    Setting(
+        name="VENTURES_EMBEDDING_API_KEY",
+        field="embedding_api_key",
+        default=None,
+        meaning="What the embedding endpoint asks for.",
+        read=str,
+        secret=True,
+    ),
+    Setting(
+        name="VENTURES_LANGUAGE_MODEL_URL",
+        field="language_model_url",
+        default=None,
+        meaning="OpenAI-compatible endpoint that writes drafts, up to and without /chat/completions. Without it drafts "
+        "are put together from the venture's own passages, and say so.",
+        read=_public_url,
+    ),
+    Setting(
+        name="VENTURES_LANGUAGE_MODEL",
+        field="language_model",
+        default=None,
+        meaning="The model the endpoint is asked for.",
+        read=_model,
+    ),
+    Setting(
+        name="VENTURES_LANGUAGE_MODEL_API_KEY",
+        field="language_model_api_key",
+        default=None,
+        meaning="What the endpoint asks for.",
+        read=str,
+        secret=True,
+    ),
+    Setting(
         name="VENTURES_WEBHOOK_NETWORKS",
         field="webhook_networks",
         default="",
@@ -431,4 +535,10 @@ def _contradictions(settings: Settings) -> list[str]:
             f"VENTURES_HOST {settings.host} is reachable from other machines; VENTURES_PUBLIC_URL must then be the "
             "https address under which people reach it"
         )
+    for url, model in (("EMBEDDING_URL", "EMBEDDING_MODEL"), ("LANGUAGE_MODEL_URL", "LANGUAGE_MODEL")):
+        given, named = getattr(settings, url.lower()), getattr(settings, model.lower())
+        if (given is None) != (named is None):
+            faults.append(f"VENTURES_{url} and VENTURES_{model} belong together; set both, or neither")
+    if settings.index_layout == "qdrant" and settings.qdrant_url is None:
+        faults.append("VENTURES_INDEX_LAYOUT is qdrant; VENTURES_QDRANT_URL must say where it is")
     return faults

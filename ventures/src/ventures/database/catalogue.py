@@ -21,10 +21,16 @@ SCANNED_TYPES: Final = ("uuid", "smallint", "integer", "bigint", "boolean", "tim
 
 STRANGE_TABLES: LiteralString = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f') AND c.relname <> 'alembic_version' AND n.nspname NOT IN ('regional', 'global')
+WHERE c.relkind IN ('r', 'p', 'f') AND c.relname <> 'alembic_version'
+  AND n.nspname NOT IN ('regional', 'global', 'outgrow')
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e')
+ORDER BY 1"""
+
+OPEN_ROUTES: LiteralString = """
+SELECT 'outgrow.' || c.relname FROM pg_class c
+WHERE c.relnamespace = to_regnamespace('outgrow') AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity
 ORDER BY 1"""
 
 UNGUARDED_VIEWS: LiteralString = """
@@ -127,6 +133,10 @@ def _places(session: Session) -> list[str]:
     found = [
         f'{table} is in neither schema: create it as regional.… or "global".… and declare it in its migration.'
         for (table,) in session.execute(STRANGE_TABLES)
+    ]
+    found += [
+        f"{table}: row-level security is off; declare it routed() in its migration."
+        for (table,) in session.execute(OPEN_ROUTES)
     ]
     found += [
         f"{view} shows rows with its owner's rights, around the policies: make it WITH (security_invoker = true)."

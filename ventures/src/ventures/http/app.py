@@ -15,12 +15,15 @@ from ventures.http import (
     analytics,
     audit,
     billing,
+    complaints,
     content,
+    generation,
     members,
     notifications,
     operations,
     planner,
     posts,
+    search,
     ventures,
 )
 from ventures.http.authentication import CSRF_HEADER
@@ -40,8 +43,11 @@ ROUTERS = (
     *posts.ROUTERS,
     *planner.ROUTERS,
     *notifications.ROUTERS,
+    *search.ROUTERS,
+    *generation.ROUTERS,
     *analytics.ROUTERS,
     *billing.ROUTERS,
+    *complaints.ROUTERS,
     *operations.ROUTERS,
 )
 

@@ -6,7 +6,9 @@ from typing import Final, Literal, get_args
 from ventures.errors import Forbidden
 
 Role = Literal["owner", "manager", "approver", "author", "viewer"]
-Feature = Literal["tenancy", "content", "posts", "planner", "notifications", "analytics", "billing", "audit"]
+Feature = Literal[
+    "tenancy", "content", "posts", "planner", "notifications", "analytics", "billing", "audit", "search", "generation"
+]
 Action = Literal["view", "draft", "publish", "approve", "manage"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -33,6 +35,8 @@ PERMISSIONS: Final = MappingProxyType[Role, MappingProxyType[Feature, frozenset[
                 "analytics": _VIEW,
                 "billing": _NONE,
                 "audit": _VIEW,
+                "search": _VIEW,
+                "generation": _DRAFT,
             }
         ),
         "author": MappingProxyType(
@@ -45,6 +49,8 @@ PERMISSIONS: Final = MappingProxyType[Role, MappingProxyType[Feature, frozenset[
                 "analytics": _VIEW,
                 "billing": _NONE,
                 "audit": _NONE,
+                "search": _VIEW,
+                "generation": _DRAFT,
             }
         ),
         "viewer": MappingProxyType(
@@ -57,6 +63,8 @@ PERMISSIONS: Final = MappingProxyType[Role, MappingProxyType[Feature, frozenset[
                 "analytics": _VIEW,
                 "billing": _NONE,
                 "audit": _NONE,
+                "search": _VIEW,
+                "generation": _VIEW,
             }
         ),
     }

@@ -37,3 +37,15 @@ def scanned(table: str, *columns: str) -> None:
     seen = f" ({', '.join(columns)})" if columns else ""
     op.execute(f'CREATE POLICY scan ON regional."{table}" FOR SELECT TO ventures_runner USING (true)')
     op.execute(f'GRANT SELECT{seen} ON regional."{table}" TO ventures_runner')
+
+
+def routed(table: str) -> None:
+    """Guards `outgrow.table`, whose column `tenant` is the venture: the application reads its venture's rows, the
+    workers' role all. Only the owner writes: a route changes by a move.
+    """
+    name = f'outgrow."{table}"'
+    op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+    own = "tenant = current_setting('ventures.venture', true)"
+    op.execute(f"CREATE POLICY own_venture ON {name} FOR SELECT TO ventures_app USING ({own})")
+    op.execute(f"CREATE POLICY scan ON {name} FOR SELECT TO ventures_runner USING (true)")
+    op.execute(f"GRANT SELECT ON {name} TO ventures_app, ventures_runner")

@@ -1,0 +1,47 @@
+"""The route of a tenant, and the statements that read and place it, with named parameters as psycopg takes them."""
+
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+SCHEMA: Final[tuple[LiteralString, ...]] = (
+    "CREATE SCHEMA IF NOT EXISTS outgrow",
+    """
+    CREATE TABLE IF NOT EXISTS outgrow.route (
+        point text NOT NULL CHECK (length(point) BETWEEN 1 AND 100),
+        tenant text NOT NULL CHECK (length(tenant) BETWEEN 1 AND 200),
+        store text NOT NULL CHECK (length(store) BETWEEN 1 AND 100),
+        generation bigint NOT NULL CHECK (generation > 0),
+        PRIMARY KEY (point, tenant)
+    )""",
+)
+"""What makes the tables, in order; each a second time changes nothing. For a migration of the application."""
+
+ROUTE: Final[LiteralString] = """
+SELECT store, generation FROM outgrow.route WHERE point = %(point)s AND tenant = %(tenant)s"""
+"""One tenant's route; no row where it is in the default store."""
+
+ROUTES: Final[LiteralString] = """
+SELECT tenant, store, generation FROM outgrow.route WHERE point = %(point)s ORDER BY tenant"""
+"""All routes of a point."""
+
+PLACE: Final[LiteralString] = """
+INSERT INTO outgrow.route (point, tenant, store, generation) VALUES (%(point)s, %(tenant)s, %(store)s, 1)
+ON CONFLICT (point, tenant) DO UPDATE SET store = excluded.store, generation = outgrow.route.generation + 1
+WHERE outgrow.route.store <> excluded.store
+RETURNING store, generation"""
+"""Puts a tenant somewhere, without moving anything; no row where it is there already."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a tenant is. generation: 0 by default, and one more with each switch, so that what was read under an
+    older route can be told.
+    """
+
+    store: str
+    generation: int = 0
+
+
+def routed(row: tuple[str, int] | None, default: str) -> Route:
+    """The route that `ROUTE`'s row means; the default store where there is none."""
+    return Route(default) if row is None else Route(*row)

@@ -1,0 +1,5 @@
+"""/v1/complaints"""
+
+from litestar import Router
+
+ROUTERS: tuple[Router, ...] = ()

@@ -1,0 +1,5 @@
+"""/v1/…: generation."""
+
+from litestar import Router
+
+ROUTERS: tuple[Router, ...] = ()

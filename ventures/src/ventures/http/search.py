@@ -1,0 +1,5 @@
+"""/v1/…: search."""
+
+from litestar import Router
+
+ROUTERS: tuple[Router, ...] = ()

@@ -1,0 +1,1 @@
+"""Each layout in a file; `opened` gives one by its name."""
