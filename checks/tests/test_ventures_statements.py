@@ -7,6 +7,8 @@ import pytest
 from checks.ventures_statements import judged, looks_like_sql
 
 HELD = [
+    "SELECT r.store FROM outgrow.route AS r (point, venture, store, generation)"
+    " WHERE r.venture = %(venture)s::text AND r.point = %(point)s",
     "SELECT id FROM item WHERE venture = %(venture)s AND id = %(id)s",
     "SELECT id FROM item WHERE (venture = %(venture)s::uuid) AND (a OR b)",
     "SELECT i.id FROM item i JOIN version v ON v.venture = i.venture AND v.item = i.id WHERE i.venture = %(venture)s",
@@ -47,6 +49,16 @@ HELD = [
 ]
 
 LOOSE = [
+    (
+        "SELECT r.store FROM outgrow.route AS r (point, venture) WHERE r.point = %(point)s",
+        "does not hold outgrow.route",
+    ),
+    ("SELECT store FROM outgrow.route WHERE tenant = %(venture)s::text", "reads outgrow.route without"),
+    (
+        "SELECT r.x FROM outgrow.route AS r (venture, x) WHERE r.venture = %(venture)s::text",
+        "reads outgrow.route without",
+    ),
+    ("SELECT i.id FROM item AS i (id, venture) WHERE i.venture = %(venture)s", "renames columns of item"),
     ("SELECT id FROM item WHERE id = %(id)s", "does not hold item"),
     ("SELECT id FROM item WHERE venture = %(other)s", "does not hold item"),
     ("SELECT id FROM item WHERE venture = %(venture)s OR id = %(id)s", "does not hold item"),
