@@ -1,6 +1,6 @@
 """What the log is made of: commands, facts, events, and the rooms that give them meaning."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol
@@ -166,3 +166,18 @@ class Appended:
     def entity(self) -> UUID:
         """The entity of the first event."""
         return self.events[0].entity
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """A command of a script, and who gives it."""
+
+    command: Command
+    actor: Actor
+    idem: str | None = None
+
+
+Script = Generator[Instruction, Appended, None]
+"""Asks for one command after the other and is sent what each brought about, so that a later one can name the entity
+that an earlier one made.
+"""

@@ -1,4 +1,4 @@
-"""`append`: a command changes the state and appends its events in one transaction."""
+"""`append`: a command changes the state and appends its events in one transaction; `append_all`: many commands do."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,12 +10,12 @@ import msgspec
 
 from ventures.database.pool import Database
 from ventures.database.scope import Scope
-from ventures.errors import NO_SUCH_VENTURE, Conflict, Invalid, NotFound
+from ventures.errors import NO_SUCH_VENTURE, Conflict, Invalid, NotFound, Refused
 from ventures.identifiers import NewId
 from ventures.log import sql
 from ventures.log.bell import Bell
 from ventures.log.chain import link, origin
-from ventures.log.records import Actor, Appended, Authority, Command, Event, Fact, Head, Unit
+from ventures.log.records import Actor, Appended, Authority, Command, Event, Fact, Head, Instruction, Script, Unit
 from ventures.log.registry import Registry
 
 MOST_EVENTS = 10_000
@@ -42,6 +42,71 @@ class Spine:
         self.now = now
         self.new_id = new_id
 
+    async def append_all(self, venture: UUID, script: Script, *, redoable: bool = False) -> int:
+        """Carries out what the script asks for, one command after the other as `append` would, in one transaction;
+        all of it or nothing. → how many events were appended.
+
+        Others who write to the venture wait for the end. redoable: as of `Database.venture`, for a script that is run
+        again where it is not known to be done.
+
+        Raises: what `append` raises, of the first command that is refused.
+        """
+        appended, head = 0, None
+        async with self.database.venture(venture, redoable=redoable) as scope:
+            instruction = next(script, None)
+            while instruction is not None:
+                if head is None:
+                    head = await self._locked(scope, founds=instruction.command.founds)
+                done = await self._followed(scope, head, instruction)
+                if done.events and not done.replayed:
+                    last = done.events[-1]
+                    head, appended = Head(last.epoch, last.seq, last.hash, last.at), appended + len(done.events)
+                try:
+                    instruction = script.send(done)
+                except StopIteration:
+                    instruction = None
+            if appended and head is not None:
+                await scope.run(sql.MOVE_HEAD, seq=head.seq, hash=head.hash, at=head.moved_at)
+        if self._bell is not None and appended:
+            self._bell.ring(venture)
+        return appended
+
+    async def _locked(self, scope: Scope, *, founds: bool) -> Head:
+        if founds:
+            await scope.run(sql.FOUND_HEAD, hash=origin(scope.venture), at=self.now())
+        head = await scope.one(sql.LOCK_HEAD, Head)
+        if head is None:
+            raise NotFound(NO_SUCH_VENTURE)
+        return head
+
+    async def _followed(self, scope: Scope, head: Head, instruction: Instruction) -> Appended:
+        """One command of a script. The question about rights travels with what the decision reads; a refusal of
+        rights comes before whatever the decision refuses, and both before anything is written.
+        """
+        command, actor, idem = instruction.command, instruction.actor, instruction.idem
+        request = None if idem is None else _digest(actor, command)
+        asked = await self.authority.ask(scope, actor.account)
+        earlier = None if idem is None else await scope.queued(sql.BATCH_OF_KEY, idem=idem)
+        if earlier is not None:
+            if not command.founds:
+                await asked.allow(actor, command.feature, command.action)
+            if (done := await earlier.one()) is not None:
+                return await self._earlier(scope, done[0], done[1], request)
+        if command.founds is (head.seq > 0):
+            raise _founded(command)
+        unit = Unit(scope, actor, max(self.now(), head.moved_at), self.new_id)
+        facts: Sequence[Fact] = ()
+        refused: Refused | None = None
+        try:
+            facts = await self.registry.decide[type(command)](unit, command)
+        except Refused as error:
+            refused = error
+        if earlier is None and not command.founds:
+            await asked.allow(actor, command.feature, command.action)
+        if refused is not None:
+            raise refused
+        return Appended(tuple(await self._carried_out(unit, head, facts, idem, request, moves_head=False)))
+
     async def append(self, venture: UUID, command: Command, *, actor: Actor, idem: str | None = None) -> Appended:
         """Carries the command out and returns its events; all of it or nothing.
 
@@ -67,9 +132,7 @@ class Spine:
             if earlier is not None and (done := await earlier.one()) is not None:
                 return await self._earlier(scope, done[0], done[1], request)
             if command.founds is (head.seq > 0):
-                raise Conflict(
-                    "This venture exists already." if command.founds else "This venture has not been founded."
-                )
+                raise _founded(command)
             unit = Unit(scope, actor, max(self.now(), head.moved_at), self.new_id)
             facts = await self.registry.decide[type(command)](unit, command)
             events = await self._carried_out(unit, head, facts, idem, request)
@@ -83,7 +146,14 @@ class Spine:
         return Appended(tuple(await scope.all(sql.EVENTS_OF_BATCH, self.registry.event, batch=batch)), replayed=True)
 
     async def _carried_out(
-        self, unit: Unit, head: Head, facts: Sequence[Fact], idem: str | None, request: bytes | None
+        self,
+        unit: Unit,
+        head: Head,
+        facts: Sequence[Fact],
+        idem: str | None,
+        request: bytes | None,
+        *,
+        moves_head: bool = True,
     ) -> list[Event]:
         """Applies facts and what follows from them, breadth first, and appends them as events."""
         events: list[Event] = []
@@ -122,8 +192,13 @@ class Spine:
             for react in self.registry.react.get(fact.type, ()):
                 waiting.extend((caused, seq) for caused in await react(unit, event))
         if unsent is not None:
-            await unit.scope.run(sql.APPEND_AND_MOVE_HEAD, **unsent)
+            await unit.scope.run(sql.APPEND_AND_MOVE_HEAD if moves_head else sql.APPEND, **unsent)
         return events
+
+
+def _founded(command: Command) -> Conflict:
+    """Why a command that founds, or does not, is refused."""
+    return Conflict("This venture exists already." if command.founds else "This venture has not been founded.")
 
 
 def _digest(actor: Actor, command: Command) -> bytes:

@@ -31,6 +31,9 @@ VALUES
     (%(venture)s, %(seq)s, %(epoch)s, %(type)s, %(entity)s, %(actor)s, %(at)s, %(batch)s, %(cause)s, %(idem)s,
      %(request)s, %(schema_version)s, %(data)s::json, %(hash)s)"""
 
+MOVE_HEAD: LiteralString = """
+UPDATE log_head SET seq = %(seq)s, hash = %(hash)s, moved_at = %(at)s WHERE venture = %(venture)s"""
+
 BATCH_OF_KEY: LiteralString = """
 SELECT batch, request FROM event WHERE venture = %(venture)s AND idem = %(idem)s"""
 
