@@ -8,9 +8,9 @@ import msgspec
 
 from ventures.errors import LimitReached, NotFound
 
-Metric = Literal["members", "items", "posts"]
+Metric = Literal["members", "items", "posts", "drafts"]
 METRICS: Final[tuple[Metric, ...]] = get_args(Metric)
-MONTHLY: Final[frozenset[Metric]] = frozenset({"posts"})
+MONTHLY: Final[frozenset[Metric]] = frozenset({"posts", "drafts"})
 """Counted anew each calendar month (UTC); the others are levels, which go up and down."""
 ALWAYS: Final = date(1970, 1, 1)
 """The period of a level."""
@@ -19,7 +19,7 @@ ALWAYS: Final = date(1970, 1, 1)
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a venture may have. None is no limit. ventures: how many whoever founded this one may have founded.
 
-    posts: a calendar month. cents: the price a month, in euro cents.
+    posts, drafts: a calendar month; of drafts, those that were written to the end. cents: the price a month, in euro cents.
     """
 
     id: str
@@ -29,6 +29,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     members: int | None
     items: int | None
     posts: int | None
+    drafts: int | None
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -44,9 +45,13 @@ class Allowance(msgspec.Struct, frozen=True):
         return self.included is None or self.used + wanted <= self.included
 
 
-FREE: Final = Plan(id="free", name="Free", cents=0, ventures=3, members=3, items=500, posts=100)
-TEAM: Final = Plan(id="team", name="Team", cents=2_900, ventures=20, members=25, items=20_000, posts=3_000)
-SCALE: Final = Plan(id="scale", name="Scale", cents=19_900, ventures=None, members=None, items=None, posts=None)
+FREE: Final = Plan(id="free", name="Free", cents=0, ventures=3, members=3, items=500, posts=100, drafts=50)
+TEAM: Final = Plan(
+    id="team", name="Team", cents=2_900, ventures=20, members=25, items=20_000, posts=3_000, drafts=1_000
+)
+SCALE: Final = Plan(
+    id="scale", name="Scale", cents=19_900, ventures=None, members=None, items=None, posts=None, drafts=None
+)
 PLANS: Final = MappingProxyType({plan.id: plan for plan in (FREE, TEAM, SCALE)})
 
 
