@@ -1,0 +1,142 @@
+"""Answers searches over a Unix socket in a private folder, for the processes of the same account alone.
+
+A connection has several requests in flight, each answered when it is done. What nobody waits for any more is not
+searched: after a pause of the process (a flush, a compaction, the machine) only those that are still of use are.
+"""
+
+import asyncio
+import fcntl
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from ventures.errors import Refused, SettingsError
+from ventures.vectors import wire
+from ventures.vectors.wire import Cannot, Found, Ping, Pong, Search, Standing, StoreStatus
+
+IN_FLIGHT: Final = 256
+"""Requests of one connection that are worked on; further ones wait in the socket."""
+
+log = logging.getLogger(__name__)
+
+
+class Holder(Protocol):
+    """Who has the stores, and knows how far each is filled."""
+
+    async def search(self, asked: Search) -> Found | Cannot:
+        """The answer, or why there is none now. Raises: Refused, which says the same."""
+
+    async def status(self) -> list[StoreStatus]:
+        """One line a store."""
+
+
+@asynccontextmanager
+async def serving(data: Path, number: int, holder: Holder) -> AsyncIterator[None]:
+    """Listens as index process `number` of this data folder, until the end.
+
+    Raises: SettingsError where another one does, or the folder is not ours.
+    """
+    path = wire.socket_of(data, number)
+    folder = wire.private(path.parent)
+    with (folder / f"{number}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"Index process {number} runs already with the data in {data}. Stop it first."
+            ) from None
+        path.unlink(missing_ok=True)  # of a process that was killed
+        connections: set[_Connection] = set()
+        server = await asyncio.get_running_loop().create_unix_server(
+            lambda: _Connection(holder, connections.add, connections.discard), str(path)
+        )
+        try:
+            yield
+        finally:
+            server.close()
+            path.unlink(missing_ok=True)
+            for connection in list(connections):
+                await connection.finished()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(
+        self, holder: Holder, made: "Callable[[_Connection], None]", lost: "Callable[[_Connection], None]"
+    ) -> None:
+        self._holder = holder
+        self._made, self._lost = made, lost
+        self._frames = wire.Frames()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._lost(self)
+        for task in self._tasks:
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._frames.of(data):
+                self._begin(wire.requests.decode(body))
+        except (wire.FrameTooLong, msgspec.MsgspecError) as error:
+            log.warning("a connection sent what cannot be read (%s); it is closed", error)
+            if self._transport is not None:
+                self._transport.abort()
+
+    async def finished(self) -> None:
+        """Answers what was asked and closes."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _begin(self, request: wire.Request) -> None:
+        if isinstance(request, Ping):
+            self._answer(Pong(request.number))
+            return
+        task = asyncio.get_running_loop().create_task(self._answered(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        if len(self._tasks) == IN_FLIGHT and self._transport is not None:
+            self._transport.pause_reading()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if len(self._tasks) == IN_FLIGHT - 1 and self._transport is not None:
+            self._transport.resume_reading()
+        with suppress(asyncio.CancelledError):
+            task.result()
+
+    async def _answered(self, request: wire.Request) -> None:
+        if isinstance(request, Search):
+            if time.monotonic() < request.until:
+                self._answer(await self._found(request))
+            return
+        try:
+            self._answer(Standing(request.number, await self._holder.status()))
+        except Exception as error:  # a fault in the figures must not end the process that answers searches
+            log.exception("how the stores are cannot be told")
+            self._answer(Cannot(request.number, f"How the stores are cannot be told: {error}"))
+
+    async def _found(self, asked: Search) -> Found | Cannot:
+        try:
+            return await self._holder.search(asked)
+        except Refused as refusal:
+            return Cannot(asked.number, str(refusal))
+        except Exception:  # a fault of an engine: the caller has another way to the answer
+            log.exception("a search failed")
+            return Cannot(asked.number, "The index failed at this search; why is in its messages.")
+
+    def _answer(self, reply: wire.Reply) -> None:
+        if self._transport is not None:
+            self._transport.write(wire.framed(reply))
