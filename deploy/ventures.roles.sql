@@ -12,3 +12,8 @@ GRANT ventures_runner TO ventures_app WITH INHERIT FALSE, SET TRUE;
 CREATE DATABASE ventures OWNER ventures_owner;
 REVOKE ALL ON DATABASE ventures FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE ventures TO ventures_app;
+\connect ventures
+-- pgvector, for vectors. The mark on the match of words lets row-level security look them up in an index; after a move to
+-- another server or pg_upgrade set it again (ventures doctor says where it is missing).
+CREATE EXTENSION vector SCHEMA public;
+ALTER FUNCTION pg_catalog.ts_match_vq(tsvector, tsquery) LEAKPROOF;

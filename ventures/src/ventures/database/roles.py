@@ -19,6 +19,12 @@ RUNNER: Final = "ventures_runner"
 DATABASE: Final = "ventures"
 
 ROLE_EXISTS: LiteralString = "SELECT 1 FROM pg_roles WHERE rolname = %s"
+VECTOR_AVAILABLE: LiteralString = "SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"
+VECTOR: LiteralString = "CREATE EXTENSION IF NOT EXISTS vector SCHEMA public"
+TEXT_MATCH_IS_LEAKPROOF: LiteralString = (
+    "SELECT 1 FROM pg_proc WHERE oid = 'pg_catalog.ts_match_vq(tsvector, tsquery)'::regprocedure AND proleakproof"
+)
+TEXT_MATCH_LEAKPROOF: LiteralString = "ALTER FUNCTION pg_catalog.ts_match_vq(tsvector, tsquery) LEAKPROOF"
 DATABASE_EXISTS: LiteralString = "SELECT 1 FROM pg_database WHERE datname = %s"
 
 
@@ -74,3 +80,18 @@ def create_database(superuser: str, name: str = DATABASE) -> None:
         connection.execute(
             SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(Identifier(name), Identifier(APP))
         )
+    extend(superuser, name)
+
+
+def extend(superuser: str, name: str) -> None:
+    """What search needs of a database and only a superuser may give: pgvector, where the server has it, and the mark on
+    the match of words, without which row-level security keeps PostgreSQL from looking words up in an index. A second
+    time changes nothing.
+
+    The mark is true: the match raises no error that tells of a row, and says of none but whether it matches.
+    """
+    with psycopg.connect(superuser, dbname=name, autocommit=True) as connection:
+        if connection.execute(VECTOR_AVAILABLE).fetchone():
+            connection.execute(VECTOR)
+        if not connection.execute(TEXT_MATCH_IS_LEAKPROOF).fetchone():
+            connection.execute(TEXT_MATCH_LEAKPROOF)

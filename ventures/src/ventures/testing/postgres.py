@@ -126,6 +126,7 @@ def _template(connection: psycopg.Connection, running: Addresses) -> str:
                 connection.execute(
                     SQL("CREATE DATABASE {} OWNER {}").format(Identifier(unfinished), Identifier(roles.OWNER))
                 )
+                roles.extend(running.superuser, unfinished)
                 migrate(_in(running.owner, unfinished))
                 connection.execute(
                     SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(unfinished), Identifier(name))

@@ -1,0 +1,108 @@
+"""Statements of search."""
+
+from typing import LiteralString
+
+# Passages, embeddings and preferences.
+
+PRESENT: LiteralString = """
+SELECT p.source, p.kind, p.place, p.title, p.text, p.state, p.number, p.seq, p.updated_at, e.seq, e.vector
+FROM passage p
+JOIN embedding e ON e.venture = p.venture AND e.model = p.model AND e.id = p.id
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.source = ANY(%(sources)s::uuid[])
+ORDER BY p.source, p.kind, p.place"""
+
+GONE: LiteralString = """
+SELECT id, seq FROM embedding
+WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[]) AND vector IS NULL"""
+
+PUT_PASSAGES: LiteralString = """
+INSERT INTO passage (venture, model, id, kind, source, place, number, title, text, state, seq, updated_at, words)
+SELECT %(venture)s, %(model)s, n.id, n.kind, n.source, n.place, n.number, n.title, n.text, n.state, n.seq, n.updated_at,
+       setweight(to_tsvector('english', CASE n.place WHEN 0 THEN n.title ELSE '' END), 'A')
+       || to_tsvector('english', n.text) || array_to_tsvector(ARRAY[n.mark])
+FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(sources)s::uuid[], %(places)s::int[], %(numbers)s::int[],
+            %(titles)s::text[], %(texts)s::text[], %(states)s::text[], %(seqs)s::bigint[],
+            %(updated_at)s::timestamptz[], %(marks)s::text[])
+    AS n (id, kind, source, place, number, title, text, state, seq, updated_at, mark)
+ON CONFLICT (venture, model, id) DO UPDATE SET
+    number = excluded.number, title = excluded.title, text = excluded.text, state = excluded.state, seq = excluded.seq,
+    updated_at = excluded.updated_at, words = excluded.words"""
+
+MARK_PASSAGES: LiteralString = """
+UPDATE passage p SET number = n.number, title = n.title, state = n.state, seq = n.seq, updated_at = n.updated_at
+FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(titles)s::text[], %(states)s::text[], %(seqs)s::bigint[],
+            %(updated_at)s::timestamptz[]) AS n (id, number, title, state, seq, updated_at)
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = n.id"""
+
+DROP_PASSAGES: LiteralString = """
+DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])"""
+
+PUT_EMBEDDINGS: LiteralString = """
+INSERT INTO embedding (venture, model, id, kind, source, state, seq, vector)
+SELECT %(venture)s, %(model)s, n.id, n.kind, n.source, n.state, n.seq, n.vector::public.vector
+FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(sources)s::uuid[], %(states)s::text[], %(seqs)s::bigint[],
+            %(vectors)s::text[]) AS n (id, kind, source, state, seq, vector)
+ON CONFLICT (venture, model, id) DO UPDATE SET
+    state = excluded.state, seq = excluded.seq, vector = excluded.vector
+RETURNING 1"""
+
+MARK_EMBEDDINGS: LiteralString = """
+UPDATE embedding e SET state = n.state, seq = n.seq
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(seqs)s::bigint[]) AS n (id, state, seq)
+WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = n.id"""
+
+PREFERENCES: LiteralString = """
+SELECT p.account, p.weight, p.at, p.seq, e.vector
+FROM preference p
+LEFT JOIN embedding e
+    ON e.venture = %(venture)s AND e.model = p.model AND e.source = p.account AND e.id = ANY(%(ids)s::uuid[])
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.account = ANY(%(accounts)s::uuid[])"""
+
+PUT_PREFERENCES: LiteralString = """
+INSERT INTO preference (venture, model, account, weight, at, seq)
+SELECT %(venture)s, %(model)s, n.account, n.weight, n.at, n.seq
+FROM unnest(%(accounts)s::uuid[], %(weights)s::float8[], %(at)s::timestamptz[], %(seqs)s::bigint[])
+    AS n (account, weight, at, seq)
+ON CONFLICT (venture, model, account) DO UPDATE SET weight = excluded.weight, at = excluded.at, seq = excluded.seq"""
+
+FORGET_PASSAGES: LiteralString = """
+DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s"""
+
+FORGET_EMBEDDINGS: LiteralString = """
+DELETE FROM embedding WHERE venture = %(venture)s AND model = %(model)s"""
+
+FORGET_PREFERENCES: LiteralString = """
+DELETE FROM preference WHERE venture = %(venture)s AND model = %(model)s"""
+
+FORGET_FILLING: LiteralString = """
+DELETE FROM consumer_position WHERE venture = %(venture)s AND consumer = 'vectors'"""
+
+# Words and vectors, looked up in PostgreSQL. The match of words and mark comes first in the plan: see passage_words.
+
+KEYWORDS: LiteralString = """
+SELECT m.id, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
+FROM (
+    SELECT p.id, p.words FROM passage p
+    WHERE p.venture = %(venture)s AND p.model = %(model)s
+      AND p.words @@ (%(mark)s::tsquery && websearch_to_tsquery('english', %(words)s))
+      AND (cardinality(%(states)s::text[]) = 0 OR p.state = ANY(%(states)s::text[]))
+      AND (cardinality(%(sources)s::uuid[]) = 0 OR p.source = ANY(%(sources)s::uuid[]))
+      AND NOT p.source = ANY(%(but)s::uuid[])
+    LIMIT %(most)s
+) AS m
+ORDER BY rank DESC, m.id LIMIT %(limit)s"""
+
+NEAREST: LiteralString = """
+SELECT n.id, n.score
+FROM (
+    SELECT e.id, 1 - public.cosine_distance(e.vector, %(vector)s::public.vector) AS score FROM embedding e
+    WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.kind = %(kind)s AND e.vector IS NOT NULL
+      AND (cardinality(%(states)s::text[]) = 0 OR e.state = ANY(%(states)s::text[]))
+      AND (cardinality(%(sources)s::uuid[]) = 0 OR e.source = ANY(%(sources)s::uuid[]))
+      AND NOT e.source = ANY(%(but)s::uuid[])
+) AS n
+ORDER BY n.score DESC, n.id LIMIT %(limit)s"""
+
+TEXTS: LiteralString = """
+SELECT id, kind, source, place, number, title, text, state, seq, updated_at FROM passage
+WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])"""
