@@ -10,9 +10,12 @@ down_revision = "0014"
 
 def upgrade() -> None:
     _signals()
+    _search_audit()
 
 
 def downgrade() -> None:
+    op.execute('DROP TABLE "global".search_check')
+    op.execute("DROP TABLE regional.search_audit")
     _no_signals()
 
 
@@ -78,3 +81,33 @@ def _no_signals() -> None:
     for table in ("complaint", "platform_count", "activity", "audit_round"):
         op.execute(f'DROP TABLE "global".{table}')
     op.execute("DROP TABLE regional.inconsistency")
+
+
+def _search_audit() -> None:
+    """Searches that are waiting to be repeated, without what was asked in words, and what came of those that were."""
+    op.execute("""
+        CREATE TABLE regional.search_audit (
+            venture uuid NOT NULL REFERENCES regional.log_head (venture) ON DELETE CASCADE,
+            id uuid NOT NULL,
+            at timestamptz NOT NULL,
+            model text NOT NULL,
+            kind text NOT NULL,
+            store text NOT NULL,
+            generation bigint NOT NULL,
+            position bigint NOT NULL,
+            vector real[] NOT NULL,
+            states text[] NOT NULL,
+            sources uuid[] NOT NULL,
+            but uuid[] NOT NULL,
+            ids uuid[] NOT NULL,
+            account uuid,
+            PRIMARY KEY (venture, id)
+        )""")
+    regional("search_audit", "work")
+    scanned("search_audit", "venture", "id", "at")
+    op.execute("""
+        CREATE TABLE "global".search_check (
+            result text PRIMARY KEY CHECK (result IN ('right', 'wrong', 'foreign', 'not_comparable')),
+            count bigint NOT NULL CHECK (count >= 0)
+        )""")
+    global_("search_check", ("SELECT", "INSERT", "UPDATE"))
