@@ -106,3 +106,131 @@ ORDER BY n.score DESC, n.id LIMIT %(limit)s"""
 TEXTS: LiteralString = """
 SELECT id, kind, source, place, number, title, text, state, seq, updated_at FROM passage
 WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])"""
+
+# Filling the index from embeddings.
+
+SCAN_FILLING: LiteralString = """
+SELECT p.venture, p.seq, r.store, v.target, v.seq
+FROM consumer_position p
+LEFT JOIN outgrow.route AS r (point, venture, store, generation)
+    ON r.venture = p.venture::text AND r.point = 'data-architecture'
+LEFT JOIN consumer_position v ON v.venture = p.venture AND v.consumer = 'vectors'
+WHERE p.consumer = 'passages' AND p.target = %(model)s AND p.seq > 0"""
+
+BEGIN_FILLING: LiteralString = """
+INSERT INTO consumer_position (venture, consumer, target, seq) VALUES (%(venture)s, 'vectors', %(target)s, 0)
+ON CONFLICT (venture, consumer, target) DO UPDATE SET seq = 0"""
+
+PASSAGES_POSITION: LiteralString = """
+SELECT seq FROM consumer_position
+WHERE venture = %(venture)s AND consumer = 'passages' AND target = %(model)s"""
+
+MOVE_FILLING: LiteralString = """
+UPDATE consumer_position SET seq = %(seq)s
+WHERE venture = %(venture)s AND consumer = 'vectors' AND target = %(target)s RETURNING 1"""
+
+END_FILLING: LiteralString = """
+DELETE FROM consumer_position
+WHERE venture = %(venture)s AND consumer = 'vectors' AND target = ANY(%(targets)s::text[])"""
+
+WHOLE: LiteralString = """
+SELECT id, kind, source, state, vector FROM embedding
+WHERE venture = %(venture)s AND model = %(model)s AND id > %(after)s AND vector IS NOT NULL
+ORDER BY id LIMIT %(limit)s"""
+
+CHANGED: LiteralString = """
+SELECT id, kind, source, state, vector, seq FROM embedding
+WHERE venture = %(venture)s AND model = %(model)s AND (seq, id) > (%(seq)s, %(id)s) AND seq <= %(until)s
+ORDER BY seq, id LIMIT %(limit)s"""
+
+# Asking: where a venture stands, what was found, recommendations, the running audit.
+
+STANDING: LiteralString = """
+SELECT h.seq, coalesce(p.seq, 0), r.store, r.generation
+FROM log_head h
+LEFT JOIN consumer_position p ON p.venture = %(venture)s AND p.consumer = %(consumer)s AND p.target = %(model)s
+LEFT JOIN outgrow.route AS r (point, venture, store, generation)
+    ON r.venture = %(venture)s::text AND r.point = %(point)s
+WHERE h.venture = %(venture)s"""
+
+MOVED_AT: LiteralString = """
+SELECT at FROM event WHERE venture = %(venture)s AND seq = %(seq)s"""
+
+# What is near is found by its vector alone: whether it has the words that are asked for and lacks others is asked here.
+CANDIDATES: LiteralString = """
+SELECT p.id, p.source FROM passage p
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = %(kind)s AND p.id = ANY(%(ids)s::uuid[])
+  AND (cardinality(%(states)s::text[]) = 0 OR p.state = ANY(%(states)s::text[]))
+  AND (cardinality(%(sources)s::uuid[]) = 0 OR p.source = ANY(%(sources)s::uuid[]))
+  AND NOT p.source = ANY(%(but)s::uuid[])
+  AND (%(phrases)s = '' OR p.words @@ websearch_to_tsquery('english', %(phrases)s))
+  AND (%(excluded)s = '' OR NOT p.words @@ websearch_to_tsquery('english', %(excluded)s))"""
+
+PIECES: LiteralString = """
+SELECT p.id, p.source, p.title, p.state, p.number, p.updated_at,
+       ts_headline('english', translate(p.text, %(marks)s, ''), websearch_to_tsquery('english', %(words)s), %(how)s)
+FROM passage p
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = ANY(%(ids)s::uuid[])"""
+
+FIRST_PASSAGES: LiteralString = """
+SELECT p.id, p.source, p.title, p.state, p.number, p.updated_at, translate(p.text, %(marks)s, '')
+FROM passage p
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = 'content' AND p.place = 0
+  AND p.source = ANY(%(items)s::uuid[])"""
+
+PREFERENCE: LiteralString = """
+SELECT e.vector::real[] FROM embedding e
+WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.kind = 'preference' AND e.source = %(account)s
+  AND e.vector IS NOT NULL"""
+
+PREFERENCES_OF: LiteralString = """
+SELECT e.id, e.source FROM embedding e
+WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.kind = 'preference' AND e.id = ANY(%(ids)s::uuid[])
+  AND e.vector IS NOT NULL"""
+
+MEANING_OF_ITEM: LiteralString = """
+SELECT public.avg(e.vector)::real[] FROM passage p
+JOIN embedding e ON e.venture = p.venture AND e.model = p.model AND e.id = p.id
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = 'content' AND p.source = %(item)s"""
+
+# Those the person wrote at any time, and those nobody touched since they did.
+TOUCHED: LiteralString = """
+SELECT t.entity FROM (
+    SELECT e.entity, e.seq, e.type,
+           e.actor = 'account:' || %(account)s::text OR e.actor LIKE '%%/account:' || %(account)s::text AS own
+    FROM event e WHERE e.venture = %(venture)s AND e.entity = ANY(%(items)s::uuid[])
+) AS t
+GROUP BY t.entity
+HAVING bool_or(t.own AND t.type = ANY(%(written)s::text[])) OR (array_agg(t.own ORDER BY t.seq DESC))[1]"""
+
+KEEP_SAMPLE: LiteralString = """
+INSERT INTO search_audit
+    (venture, id, at, model, kind, store, generation, position, vector, states, sources, but, ids, account)
+VALUES
+    (%(venture)s, %(id)s, %(at)s, %(model)s, %(kind)s, %(store)s, %(generation)s, %(position)s, %(vector)s::real[],
+     %(states)s::text[], %(sources)s::uuid[], %(but)s::uuid[], %(ids)s::uuid[], %(account)s)"""
+
+SCAN_SAMPLES: LiteralString = """
+SELECT venture, id FROM search_audit ORDER BY at LIMIT %(most)s"""
+
+TAKE_SAMPLE: LiteralString = """
+DELETE FROM search_audit WHERE venture = %(venture)s AND id = %(id)s
+RETURNING id, at, model, kind, store, generation, position, vector, states, sources, but, ids, account"""
+
+LAST_CHANGE: LiteralString = """
+SELECT coalesce((
+        SELECT max(e.seq) FROM embedding e WHERE e.venture = %(venture)s AND e.model = %(model)s), 0),
+    coalesce((
+        SELECT p.seq FROM consumer_position p
+        WHERE p.venture = %(venture)s AND p.consumer = %(consumer)s AND p.target = %(model)s), 0)"""
+
+KNOWN: LiteralString = """
+SELECT count(*) FROM embedding e
+WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = ANY(%(ids)s::uuid[])"""
+
+COUNT_CHECK: LiteralString = """
+INSERT INTO global.search_check AS held (result, count) VALUES (%(result)s, %(count)s)
+ON CONFLICT (result) DO UPDATE SET count = held.count + excluded.count"""
+
+CHECKS: LiteralString = """
+SELECT result, count FROM global.search_check"""
