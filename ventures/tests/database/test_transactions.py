@@ -13,6 +13,7 @@ from ventures.database.roles import Addresses
 
 KEEP = "INSERT INTO kept (number) VALUES (%(number)s)"
 KEPT = "SELECT number FROM kept ORDER BY number"
+REPEATED = "SELECT %(number)s::int, repeat('x', 20000)"
 SLEEP = "SELECT pg_sleep(30)"
 
 
@@ -38,6 +39,17 @@ async def test_what_is_sent_without_waiting_is_kept(database: Database, table: N
         for number in range(50):
             await scope.run(KEEP, number=number)
     assert await kept(database) == list(range(50))
+
+
+async def test_statements_travel_together_and_all_answers_come(database: Database, table: None) -> None:
+    """Far more of them, and far larger answers, than any buffer holds."""
+    async with database.everywhere() as scope:
+        asked = [await scope.queued(REPEATED, number=number) for number in range(300)]
+        for number in range(3_000):
+            await scope.run(KEEP, number=number)
+        for number, one in enumerate(asked):
+            assert await one.one() == (number, "x" * 20_000)
+    assert await kept(database) == list(range(3_000))
 
 
 async def test_what_raises_undoes_all(database: Database, table: None) -> None:

@@ -10,6 +10,7 @@ from psycopg.errors import PipelineAborted
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from ventures.database.gathering import GatheringPipeline
 from ventures.database.scope import GlobalScope, Row, Scope, bind_venture
 from ventures.errors import Unavailable
 
@@ -100,7 +101,11 @@ class Database:
     @asynccontextmanager
     async def _pipeline(self) -> AsyncIterator[AsyncConnection[Row]]:
         try:
-            async with self._pool.connection(timeout=ACQUIRE_SECONDS) as connection, connection.pipeline():
+            async with (
+                self._pool.connection(timeout=ACQUIRE_SECONDS) as connection,
+                connection.pipeline() as pipeline,
+            ):
+                pipeline.__class__ = GatheringPipeline
                 yield connection
         except PipelineAborted:  # our own fault: a statement's failure was swallowed, and more was sent
             raise
