@@ -71,6 +71,7 @@ def _signals() -> None:
         )""")
     op.execute('CREATE INDEX complaint_at ON "global".complaint (at)')
     op.execute('CREATE INDEX complaint_account ON "global".complaint (account, at)')
+    op.execute('CREATE INDEX directory_member_venture ON "global".directory_member (venture)')
     global_("audit_round", ("SELECT", "INSERT", "UPDATE"))
     global_("activity", ("SELECT", "INSERT", "UPDATE"))
     global_("platform_count")
@@ -78,6 +79,7 @@ def _signals() -> None:
 
 
 def _no_signals() -> None:
+    op.execute('DROP INDEX "global".directory_member_venture')
     for table in ("complaint", "platform_count", "activity", "audit_round"):
         op.execute(f'DROP TABLE "global".{table}')
     op.execute("DROP TABLE regional.inconsistency")
