@@ -74,6 +74,14 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes
 
 
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How large a store is. points: None where to count them would open every part."""
+
+    points: int | None
+    parts: int
+    disk_bytes: int
+
+
 ALL: Final = Only()
 """No narrowing."""
 
