@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("ventures.cli.doctor", "doctor"),
     "audit": ("ventures.cli.audit", "audit"),
     "consumers": ("ventures.cli.consumers", "consumers"),
+    "complaints": ("ventures.cli.complaints", "complaints"),
+    "lookout": ("ventures.cli.lookout", "lookout"),
     "openapi": ("ventures.cli.openapi", "openapi"),
     "settings": ("ventures.cli.settings", "show_settings"),
     "migrate": ("ventures.cli.migrate", "migrate"),

@@ -4,7 +4,8 @@ import asyncio
 import http.client
 import os
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +17,9 @@ from ventures.errors import DatabaseUnfit, SettingsError, Unavailable, VenturesE
 from ventures.log.api import Lag
 from ventures.settings import Settings, read
 
+if TYPE_CHECKING:
+    from ventures.signals.api import Audited, Inconsistency
+
 State = Literal["fine", "finding", "unknown", "wrong"]
 WORST_FIRST: Final[tuple[State, ...]] = ("wrong", "finding", "unknown", "fine")
 EXIT_CODES: Final[dict[State, int]] = {"wrong": 2, "finding": 1, "unknown": 3, "fine": 0}
@@ -23,6 +27,9 @@ STYLES: Final[dict[State, str]] = {"wrong": "bold red", "finding": "bold red", "
 LATE_SECONDS: Final = 30.0
 """Behind by so much for so long, a consumer is not merely busy."""
 ANSWER_SECONDS: Final = 5.0
+AUDIT_LATE_SECONDS: Final = 1_800.0
+MOST_SHOWN: Final = 20
+"""Inconsistencies that are listed; of more, the number is said."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -145,6 +152,41 @@ def _database(settings: Settings, address: str) -> Iterator[Finding]:
         yield Finding("migrations", "finding", str(error))
         return
     yield from _consumers(settings, address)
+    yield from _audits(settings, address)
+
+
+def _audits(settings: Settings, address: str) -> Iterator[Finding]:
+    try:
+        audited, shown, complained, now = asyncio.run(_audited(settings, address))
+    except VenturesError as error:
+        yield Finding("audit", "unknown", f"What the running audit found cannot be read: {error}")
+        return
+    whole = sum(audited.open.values())
+    for one in shown:
+        yield Finding(f"inconsistent:{one.kind}:{one.entity}", "finding", one.sentence, f"ventures audit {one.venture}")
+    if whole > len(shown):
+        yield Finding("inconsistent", "finding", f"There are {whole - len(shown)} more of the kind.")
+    if audited.round is None or audited.round.whole_at is None:
+        yield Finding("audit", "fine", "The running audit has not seen all ventures yet; it takes about an hour.")
+    elif (late := (now - audited.round.looked_at).total_seconds()) > AUDIT_LATE_SECONDS:
+        yield Finding("audit", "finding", f"The running audit looked at nothing for {late / 60:.0f} minutes.")
+    else:
+        seen = f"{audited.round.whole_ventures} ventures in {audited.round.whole_seconds:.0f} s"
+        yield Finding("audit", "fine", f"The running audit disagrees with nothing in {seen}." if not whole else
+                      f"The running audit saw {seen}.")  # fmt: skip
+    if complained:
+        yield Finding("complaints", "fine", f"{complained} complaints within 90 days.", "ventures complaints")
+
+
+async def _audited(settings: Settings, address: str) -> "tuple[Audited, list[Inconsistency], int, datetime]":
+    from ventures.signals.api import audited, counts, inconsistencies
+    from ventures.wiring import open_platform
+
+    async with open_platform(settings, address) as platform:
+        now = platform.now()
+        found = await audited(platform.database, settings.region, now)
+        complained = sum(c.count for c in await counts(platform.database, now) if c.signal == "complaints")
+        return found, await inconsistencies(platform.database, MOST_SHOWN), complained, now
 
 
 def _consumers(settings: Settings, address: str) -> Iterator[Finding]:

@@ -2,67 +2,40 @@
 
 import asyncio
 import ipaddress
-import os
-from collections.abc import Callable, Iterator, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get
+from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ventures.database.migrate import missing
 from ventures.errors import DatabaseUnfit, Unavailable
 from ventures.http.exchange import platform_of
+from ventures.http.metrics import RequestMetrics
 from ventures.log.api import Lag, lags
+from ventures.signals import api as signals
+from ventures.wiring import Platform
 
-BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+__all__ = ["ROUTERS", "RequestMetrics"]
+
 TEXT_FORMAT: Final = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # the framework adds it
-SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Set before the processes start, it makes each of them answer for all (prometheus_client's multiprocess mode)."""
+KEPT_SECONDS: Final = 1.5
+"""Several scrapers at once are told the same of what the database says."""
+
+log = logging.getLogger(__name__)
 
 
 class Health(msgspec.Struct, frozen=True):
     """status: ok."""
 
     status: str
-
-
-class RequestMetrics:
-    """What the API measures of itself: `ventures_http_request_seconds` by method, route template and status."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._seconds = Histogram(
-            "ventures_http_request_seconds",
-            "How long requests took, until the end of the answer.",
-            ("method", "route", "status"),
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self._lines: dict[tuple[str, str, int], Any] = {}
-
-    def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """One request. route: the template, never the address, so that no id becomes a label."""
-        which = (method if method in METHODS else "other", route, status)
-        line = self._lines.get(which)
-        if line is None:
-            line = self._lines[which] = self._seconds.labels(which[0], route, str(status))
-        line.observe(seconds)
-
-    def written(self) -> bytes:
-        """In Prometheus' text format; of all processes where they share a folder."""
-        if SHARED_FOLDER not in os.environ:
-            return generate_latest(self.registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library leaves it untyped
-        return generate_latest(together)
-
-
-METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 @get("/healthz", summary="Whether this process answers", operation_id="healthz")
@@ -90,33 +63,75 @@ async def readyz(request: Request[Any, Any, Any]) -> Health:
 
 @get("/metrics", summary="What is measured", operation_id="metrics")
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Prometheus' text format, to private addresses only. No venture and no person is a label."""
+    """Prometheus' text format, to private addresses only. No venture and no person is a label.
+
+    The same whichever process answers. While the database does not answer, what only it knows is left out.
+    """
     if not _private(request):
         raise NotFoundException
+    whole = _whole(request.app.state)
     measured: RequestMetrics = request.app.state.metrics
-    return Response(measured.written() + await _of_consumers(request), media_type=TEXT_FORMAT)
+    living = {one.pid: one.name for one in whole.processes.use() if one.kind == "api"}
+    platform_wide = await whole.text(platform_of(request))
+    return Response(await asyncio.to_thread(measured.written, living) + platform_wide, media_type=TEXT_FORMAT)
 
 
-async def _of_consumers(request: Request[Any, Any, Any]) -> bytes:
-    """Asked of the database, so that it is the same whichever process answers."""
-    platform, registry = platform_of(request), CollectorRegistry()
-    registry.register(_Lags(await lags(platform.database, platform.consumers, platform.now())))
+class _Whole:
+    """What is measured of the whole platform, kept for a moment."""
+
+    def __init__(self, processes: signals.Processes) -> None:
+        self.processes = processes
+        self._text = b""
+        self._at = float("-inf")
+
+    async def text(self, platform: Platform) -> bytes:
+        """As a page."""
+        if time.monotonic() - self._at > KEPT_SECONDS:
+            self._text, self._at = await self._asked(platform), time.monotonic()
+        return self._text
+
+    async def _asked(self, platform: Platform) -> bytes:
+        now = platform.now()
+        try:
+            found = await lags(platform.database, platform.consumers, now)
+            measured = await signals.gathered(platform.database, platform.settings.region, self.processes, now)
+        except Unavailable as error:
+            log.warning("what is measured lacks what the database knows: %s", error)
+            return _page(signals.families(signals.without_database(self.processes, now)))
+        return _page([*_lags(found), *signals.families(measured)])
+
+
+def _whole(state: State) -> _Whole:
+    """The one of this process."""
+    if "measured" not in state:
+        state.measured = _Whole(signals.Processes(state.platform.settings))
+    whole: _Whole = state.measured
+    return whole
+
+
+class _Once(Collector):
+    """Families as a registry wants them."""
+
+    def __init__(self, found: Iterable[Metric]) -> None:
+        self._found = list(found)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._found
+
+
+def _page(found: Iterable[Metric]) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(_Once(found))
     return generate_latest(registry)
 
 
-class _Lags(Collector):
-    """How far each consumer is, as metrics of this moment."""
-
-    def __init__(self, found: Sequence[Lag]) -> None:
-        self._found = found
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One family for each column of `Lag`."""
-        for name, meaning, value in LAG_METRICS:
-            family = GaugeMetricFamily(f"ventures_consumer_{name}", meaning, labels=("consumer", "target"))
-            for lag in self._found:
-                family.add_metric((lag.consumer, lag.target), value(lag))
-            yield family
+def _lags(found: Sequence[Lag]) -> Iterator[Metric]:
+    """One family for each column of `Lag`."""
+    for name, meaning, value in LAG_METRICS:
+        family = GaugeMetricFamily(f"ventures_consumer_{name}", meaning, labels=("consumer", "target"))
+        for lag in found:
+            family.add_metric((lag.consumer, lag.target), value(lag))
+        yield family
 
 
 LAG_METRICS: Final[tuple[tuple[str, str, Callable[[Lag], float]], ...]] = (

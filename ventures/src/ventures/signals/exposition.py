@@ -1,0 +1,172 @@
+"""What is watched, as families of metrics. A part that cannot say its numbers now is left out, never shown as zero."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from ventures.signals.counting import RECENT
+from ventures.signals.records import ABOUTS, Audited, Count, ProcessUse
+
+LOOKED_LATELY: Final = timedelta(hours=2)
+"""An audit that looked at nothing for so long knows nothing of now."""
+COUNTED: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
+    "users_registered": ("ventures_users_registered", "Accounts.", ()),
+    "users_active": ("ventures_users_active", "Accounts that made a request within 30 days.", ()),
+    "ventures": ("ventures_ventures", "Ventures that are not deleted, by home region.", ("region",)),
+    "users_by_region": (
+        "ventures_users_by_region",
+        "Accounts that belong to a venture, by its home region; who belongs to ventures of two counts in both.",
+        ("region",),
+    ),
+    "complaints": (
+        "ventures_complaints",
+        f"Complaints of the last {RECENT.days} days. area: where the person is, as they said; region: where their "
+        "ventures live.",
+        ("about", "area", "region"),
+    ),
+}
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to show at one moment; None where a part cannot say.
+
+    machine_busy_seconds: see `processes`. drafts: by outcome and reason, since ever; draft_seconds: (upper bounds,
+    counts by bucket with one more for what is beyond, sum). checks: of the running audit of searches, by result.
+    """
+
+    now: datetime
+    counts: Sequence[Count] = ()
+    audited: Audited | None = None
+    processes: Sequence[ProcessUse] = ()
+    machine_busy_seconds: float | None = None
+    drafts: Mapping[tuple[str, str], int] | None = None
+    draft_seconds: tuple[Sequence[float], Sequence[int], float] | None = None
+    checks: Mapping[str, int] | None = None
+
+
+def families(measured: Measured) -> Iterator[Metric]:
+    """All of it."""
+    yield from _counts(measured.counts)
+    if measured.audited is not None:
+        yield from _audit(measured.audited, measured)
+    yield from _processes(measured)
+    if measured.drafts is not None:
+        drafts = CounterMetricFamily(
+            "ventures_generation_outcomes", "Drafts that ended, by how and why.", labels=("outcome", "reason")
+        )
+        for (outcome, reason), count in measured.drafts.items():
+            drafts.add_metric((outcome, reason), count)
+        yield drafts
+    if measured.draft_seconds is not None:
+        yield _histogram("ventures_generation_seconds", "How long drafts took.", *measured.draft_seconds)
+    if measured.checks is not None:
+        checks = CounterMetricFamily(
+            "ventures_cross_venture_checks",
+            "Searches repeated exactly, by what was found: right, wrong, foreign (a result of another venture).",
+            labels=("result",),
+        )
+        for result, count in measured.checks.items():
+            checks.add_metric((result,), count)
+        yield checks
+    yield GaugeMetricFamily(
+        "ventures_region_lag_seconds",
+        "How far a region's copy is behind its home. No value: there is one region, so nothing can be behind.",
+        labels=("region",),
+    )
+
+
+def _counts(counts: Sequence[Count]) -> Iterator[Metric]:
+    for signal, (name, meaning, labels) in COUNTED.items():
+        of_signal = [count for count in counts if count.signal == signal]
+        family = GaugeMetricFamily(name, meaning, labels=labels)
+        for count in of_signal:
+            family.add_metric(count.labels, count.count)
+        if signal == "complaints" and counts:
+            for about in sorted(set(ABOUTS) - {count.labels[0] for count in of_signal}):
+                family.add_metric((about, "", ""), 0)
+        yield family
+    if counts:
+        yield GaugeMetricFamily(
+            "ventures_counted_timestamp_seconds",
+            "When these were counted.",
+            value=min(c.at for c in counts).timestamp(),
+        )
+
+
+def _audit(audited: Audited, measured: Measured) -> Iterator[Metric]:
+    round_ = audited.round
+    open_ = GaugeMetricFamily(
+        "ventures_inconsistencies",
+        "Disagreements between parts of the platform that the running audit sees now, and complaints about such.",
+        labels=("kind",),
+    )
+    recent = GaugeMetricFamily(
+        "ventures_inconsistencies_found",
+        f"Those found within {RECENT.days} days, gone ones included.",
+        labels=("kind",),
+    )
+    if round_ is not None and round_.whole_at is not None and measured.now - round_.looked_at <= LOOKED_LATELY:
+        for kind, count in audited.open.items():
+            open_.add_metric((kind.label,), count)
+            recent.add_metric((kind.label,), audited.recent[kind])
+        complained = [c.count for c in measured.counts if c.signal == "complaints" and c.labels[0] == "inconsistent"]
+        open_.add_metric(("complained",), sum(complained))
+    yield open_
+    yield recent
+    if round_ is not None and round_.whole_at is not None:
+        for name, meaning, value in (
+            ("seconds", "How long the last whole round of the running audit took.", round_.whole_seconds or 0.0),
+            ("ventures", "How many ventures it looked at.", round_.whole_ventures or 0),
+        ):
+            yield GaugeMetricFamily(f"ventures_audit_round_{name}", meaning, value=value)
+        yield GaugeMetricFamily(
+            "ventures_audit_timestamp_seconds", "When the audit last looked.", value=round_.looked_at.timestamp()
+        )
+
+
+def _processes(measured: Measured) -> Iterator[Metric]:
+    labels = ("kind", "process")
+    cpu = CounterMetricFamily(
+        "ventures_process_cpu_seconds", "CPU time of the processes on this machine; PostgreSQL's as one.", labels=labels
+    )
+    memory = GaugeMetricFamily(
+        "ventures_process_resident_memory_bytes",
+        "Memory of the processes on this machine; PostgreSQL's as one, with what they share counted once.",
+        labels=labels,
+    )
+    busy = CounterMetricFamily(
+        "ventures_busy_seconds",
+        "How long what can be too busy was busy: processes of ours by CPU time, the machine as the mean of its cores.",
+        labels=("of",),
+    )
+    for process in measured.processes:
+        cpu.add_metric((process.kind, process.name), process.cpu_seconds)
+        memory.add_metric((process.kind, process.name), process.resident_bytes)
+        if process.kind in ("api", "worker", "index"):
+            busy.add_metric((process.name,), process.cpu_seconds)
+    if measured.machine_busy_seconds is not None:
+        busy.add_metric(("machine",), measured.machine_busy_seconds)
+    yield from (cpu, memory, busy)
+    yield GaugeMetricFamily(
+        "ventures_api_processes",
+        "Processes of the API that run here.",
+        value=sum(process.kind == "api" for process in measured.processes),
+    )
+
+
+def _histogram(
+    name: str, meaning: str, bounds: Sequence[float], counts: Sequence[int], seconds: float
+) -> HistogramMetricFamily:
+    buckets, whole = [], 0
+    for bound, count in zip((*map(str, bounds), "+Inf"), counts, strict=True):
+        whole += count
+        buckets.append((bound, float(whole)))
+    return HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=seconds)
