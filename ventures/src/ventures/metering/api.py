@@ -3,7 +3,7 @@
 from ventures.billing.api import BillingPort
 from ventures.log.api import Consumer
 from ventures.metering.counting import COUNTS, Metering
-from ventures.metering.room import NEEDS, require_room_for, took
+from ventures.metering.room import NEEDS, require_room_for, took, wrote
 
 
 def consumers(billing: BillingPort) -> list[Consumer]:
@@ -11,4 +11,4 @@ def consumers(billing: BillingPort) -> list[Consumer]:
     return [Metering(billing)]
 
 
-__all__ = ["COUNTS", "NEEDS", "Metering", "consumers", "require_room_for", "took"]
+__all__ = ["COUNTS", "NEEDS", "Metering", "consumers", "require_room_for", "took", "wrote"]

@@ -7,6 +7,7 @@ from typing import Final
 from ventures.billing.api import BillingPort, Metric
 from ventures.content.api import ItemDeleted, ItemDrafted
 from ventures.database.scope import Scope
+from ventures.generation.api import DraftFinished
 from ventures.log.api import Event, Fact
 from ventures.posts.api import PostPublished
 from ventures.tenancy.api import MemberJoined, MemberLeft, MemberRemoved
@@ -19,6 +20,7 @@ COUNTS: Final[Mapping[type[Fact], tuple[Metric, int]]] = MappingProxyType(
         MemberLeft: ("members", -1),
         MemberRemoved: ("members", -1),
         PostPublished: ("posts", 1),
+        DraftFinished: ("drafts", 1),
     }
 )
 

@@ -8,12 +8,22 @@ from uuid import UUID
 
 from ventures.billing.api import CachedAllowances, Metric, require_room
 from ventures.content.api import CopyItem, DraftItem
+from ventures.generation.api import AcceptDraft, AskDraft
 from ventures.log.api import Command
 from ventures.posts.api import PublishPost, SchedulePost
 
 NEEDS: Final[Mapping[type[Command], Metric]] = MappingProxyType(
-    {DraftItem: "items", CopyItem: "items", SchedulePost: "posts", PublishPost: "posts"}
+    {
+        DraftItem: "items",
+        CopyItem: "items",
+        AcceptDraft: "items",
+        SchedulePost: "posts",
+        PublishPost: "posts",
+        AskDraft: "drafts",
+    }
 )
+LATER: Final = frozenset({AskDraft})
+"""What takes room only when it comes to an end: a draft that fails is not counted."""
 
 
 async def require_room_for(allowances: CachedAllowances, venture: UUID, command: Command, now: datetime) -> None:
@@ -30,5 +40,10 @@ async def require_room_for(allowances: CachedAllowances, venture: UUID, command:
 def took(allowances: CachedAllowances, venture: UUID, command: Command) -> None:
     """The command was carried out."""
     metric = NEEDS.get(type(command))
-    if metric is not None:
+    if metric is not None and type(command) not in LATER:
         allowances.took(venture, metric)
+
+
+def wrote(allowances: CachedAllowances, venture: UUID) -> None:
+    """A draft of the venture was written to its end."""
+    allowances.took(venture, "drafts")
