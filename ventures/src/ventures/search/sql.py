@@ -26,16 +26,19 @@ FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(sources)s::uuid[], %(places)s:
     AS n (id, kind, source, place, number, title, text, state, seq, updated_at, mark)
 ON CONFLICT (venture, model, id) DO UPDATE SET
     number = excluded.number, title = excluded.title, text = excluded.text, state = excluded.state, seq = excluded.seq,
-    updated_at = excluded.updated_at, words = excluded.words"""
+    updated_at = excluded.updated_at, words = excluded.words
+RETURNING 1"""
 
 MARK_PASSAGES: LiteralString = """
 UPDATE passage p SET number = n.number, title = n.title, state = n.state, seq = n.seq, updated_at = n.updated_at
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(titles)s::text[], %(states)s::text[], %(seqs)s::bigint[],
             %(updated_at)s::timestamptz[]) AS n (id, number, title, state, seq, updated_at)
-WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = n.id"""
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = n.id
+RETURNING 1"""
 
 DROP_PASSAGES: LiteralString = """
-DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])"""
+DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])
+RETURNING 1"""
 
 PUT_EMBEDDINGS: LiteralString = """
 INSERT INTO embedding (venture, model, id, kind, source, state, seq, vector)
@@ -49,7 +52,8 @@ RETURNING 1"""
 MARK_EMBEDDINGS: LiteralString = """
 UPDATE embedding e SET state = n.state, seq = n.seq
 FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(seqs)s::bigint[]) AS n (id, state, seq)
-WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = n.id"""
+WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = n.id
+RETURNING 1"""
 
 PREFERENCES: LiteralString = """
 SELECT p.account, p.weight, p.at, p.seq, e.vector
@@ -63,7 +67,8 @@ INSERT INTO preference (venture, model, account, weight, at, seq)
 SELECT %(venture)s, %(model)s, n.account, n.weight, n.at, n.seq
 FROM unnest(%(accounts)s::uuid[], %(weights)s::float8[], %(at)s::timestamptz[], %(seqs)s::bigint[])
     AS n (account, weight, at, seq)
-ON CONFLICT (venture, model, account) DO UPDATE SET weight = excluded.weight, at = excluded.at, seq = excluded.seq"""
+ON CONFLICT (venture, model, account) DO UPDATE SET weight = excluded.weight, at = excluded.at, seq = excluded.seq
+RETURNING 1"""
 
 FORGET_PASSAGES: LiteralString = """
 DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s"""
@@ -77,14 +82,15 @@ DELETE FROM preference WHERE venture = %(venture)s AND model = %(model)s"""
 FORGET_FILLING: LiteralString = """
 DELETE FROM consumer_position WHERE venture = %(venture)s AND consumer = 'vectors'"""
 
-# Words and vectors, looked up in PostgreSQL. The match of words and mark comes first in the plan: see passage_words.
+# Words and vectors, looked up in PostgreSQL. A query tree of '' or 'T' has no word that a passage must hold.
 
 KEYWORDS: LiteralString = """
-SELECT m.id, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
+SELECT m.id, m.source, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
 FROM (
-    SELECT p.id, p.words FROM passage p
+    SELECT p.id, p.source, p.words FROM passage p
     WHERE p.venture = %(venture)s AND p.model = %(model)s
       AND p.words @@ (%(mark)s::tsquery && websearch_to_tsquery('english', %(words)s))
+      AND querytree(websearch_to_tsquery('english', %(words)s)) <> ALL (ARRAY['', 'T'])
       AND (cardinality(%(states)s::text[]) = 0 OR p.state = ANY(%(states)s::text[]))
       AND (cardinality(%(sources)s::uuid[]) = 0 OR p.source = ANY(%(sources)s::uuid[]))
       AND NOT p.source = ANY(%(but)s::uuid[])
@@ -106,6 +112,28 @@ ORDER BY n.score DESC, n.id LIMIT %(limit)s"""
 TEXTS: LiteralString = """
 SELECT id, kind, source, place, number, title, text, state, seq, updated_at FROM passage
 WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])"""
+
+# PostgreSQL as a store: points that no event tells of.
+
+PUT_POINTS: LiteralString = """
+INSERT INTO embedding (venture, model, id, kind, source, state, seq, vector)
+SELECT %(venture)s, %(model)s, n.id, n.kind, n.source, n.state, 0, n.vector::public.vector
+FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(sources)s::uuid[], %(states)s::text[], %(vectors)s::text[])
+    AS n (id, kind, source, state, vector)
+ON CONFLICT (venture, model, id) DO UPDATE SET
+    kind = excluded.kind, source = excluded.source, state = excluded.state, vector = excluded.vector
+RETURNING 1"""
+
+DROP_POINTS: LiteralString = """
+DELETE FROM embedding WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[]) RETURNING 1"""
+
+COUNT_POINTS: LiteralString = """
+SELECT count(*) FROM embedding WHERE venture = %(venture)s AND model = %(model)s AND vector IS NOT NULL"""
+
+POINTS: LiteralString = """
+SELECT id, kind, source, state, vector FROM embedding
+WHERE venture = %(venture)s AND model = %(model)s AND id > %(after)s AND vector IS NOT NULL
+ORDER BY id LIMIT %(limit)s"""
 
 # Filling the index from embeddings.
 
@@ -163,13 +191,18 @@ WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = %(kind)s AND 
   AND (cardinality(%(states)s::text[]) = 0 OR p.state = ANY(%(states)s::text[]))
   AND (cardinality(%(sources)s::uuid[]) = 0 OR p.source = ANY(%(sources)s::uuid[]))
   AND NOT p.source = ANY(%(but)s::uuid[])
-  AND (%(phrases)s = '' OR p.words @@ websearch_to_tsquery('english', %(phrases)s))
-  AND (%(excluded)s = '' OR NOT p.words @@ websearch_to_tsquery('english', %(excluded)s))"""
+  AND (numnode(websearch_to_tsquery('english', %(phrases)s)) = 0
+       OR p.words @@ websearch_to_tsquery('english', %(phrases)s))
+  AND NOT p.words @@ websearch_to_tsquery('english', %(excluded)s)"""
 
 PIECES: LiteralString = """
 SELECT p.id, p.source, p.title, p.state, p.number, p.updated_at,
        ts_headline('english', translate(p.text, %(marks)s, ''), websearch_to_tsquery('english', %(words)s), %(how)s)
 FROM passage p
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = ANY(%(ids)s::uuid[])"""
+
+WHOLE_PASSAGES: LiteralString = """
+SELECT p.id, p.source, p.title, translate(p.text, %(marks)s, ''), p.number FROM passage p
 WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = ANY(%(ids)s::uuid[])"""
 
 FIRST_PASSAGES: LiteralString = """
@@ -179,7 +212,7 @@ WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = 'content' AND
   AND p.source = ANY(%(items)s::uuid[])"""
 
 PREFERENCE: LiteralString = """
-SELECT e.vector::real[] FROM embedding e
+SELECT e.vector FROM embedding e
 WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.kind = 'preference' AND e.source = %(account)s
   AND e.vector IS NOT NULL"""
 
@@ -189,7 +222,7 @@ WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.kind = 'preference' 
   AND e.vector IS NOT NULL"""
 
 MEANING_OF_ITEM: LiteralString = """
-SELECT public.avg(e.vector)::real[] FROM passage p
+SELECT public.avg(e.vector) FROM passage p
 JOIN embedding e ON e.venture = p.venture AND e.model = p.model AND e.id = p.id
 WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = 'content' AND p.source = %(item)s"""
 
@@ -205,17 +238,17 @@ HAVING bool_or(t.own AND t.type = ANY(%(written)s::text[])) OR (array_agg(t.own 
 
 KEEP_SAMPLE: LiteralString = """
 INSERT INTO search_audit
-    (venture, id, at, model, kind, store, generation, position, vector, states, sources, but, ids, account)
+    (venture, id, at, head, model, kind, position, vector, states, sources, but, ids, account)
 VALUES
-    (%(venture)s, %(id)s, %(at)s, %(model)s, %(kind)s, %(store)s, %(generation)s, %(position)s, %(vector)s::real[],
-     %(states)s::text[], %(sources)s::uuid[], %(but)s::uuid[], %(ids)s::uuid[], %(account)s)"""
+    (%(venture)s, %(id)s, %(at)s, %(head)s, %(model)s, %(kind)s, %(position)s, %(vector)s::real[], %(states)s::text[],
+     %(sources)s::uuid[], %(but)s::uuid[], %(ids)s::uuid[], %(account)s)"""
 
 SCAN_SAMPLES: LiteralString = """
 SELECT venture, id FROM search_audit ORDER BY at LIMIT %(most)s"""
 
 TAKE_SAMPLE: LiteralString = """
 DELETE FROM search_audit WHERE venture = %(venture)s AND id = %(id)s
-RETURNING id, at, model, kind, store, generation, position, vector, states, sources, but, ids, account"""
+RETURNING at, head, model, kind, position, vector, states, sources, but, ids, account"""
 
 LAST_CHANGE: LiteralString = """
 SELECT coalesce((
@@ -227,6 +260,11 @@ SELECT coalesce((
 KNOWN: LiteralString = """
 SELECT count(*) FROM embedding e
 WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = ANY(%(ids)s::uuid[])"""
+
+LAST_OF_MEMBER: LiteralString = """
+SELECT e.type, e.at FROM event e
+WHERE e.venture = %(venture)s AND e.entity = %(account)s AND e.type = ANY(%(types)s::text[]) AND e.seq <= %(until)s
+ORDER BY e.seq DESC LIMIT 1"""
 
 COUNT_CHECK: LiteralString = """
 INSERT INTO global.search_check AS held (result, count) VALUES (%(result)s, %(count)s)

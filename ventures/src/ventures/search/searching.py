@@ -1,0 +1,334 @@
+"""Searching one venture, or all of a person's: words from PostgreSQL and meaning from the index, ranks made one."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from ventures.database.pool import Database
+from ventures.database.scope import Scope
+from ventures.errors import Forbidden, NotFound, Unavailable
+from ventures.log.api import Actor, Authority
+from ventures.search import keywords, sql
+from ventures.search.keywords import plain
+from ventures.search.queries import Query, has_words, parsed
+from ventures.search.ranking import Found, Ranked, fused, together
+from ventures.search.records import Hit, Reason
+from ventures.search.routes import By, Finder, Nearest, Sample, Standing, ask_index, settled, standing
+from ventures.search.snippets import BEGIN, END, snippet, words_in
+from ventures.vectors.api import ALL, Kind, Only, Vector
+
+DEPTH: Final = 100
+"""Passages that each of the two searches gives, whatever page is asked for: so that all pages are of one order."""
+MOST_HITS: Final = 200
+AT_ONCE: Final = 4
+"""Ventures asked at the same time for one person; each takes a connection."""
+NO_WORDS: Final = "There is no word to look for in this query."
+MARKS: Final = BEGIN + END
+_MARKED: Final = f"HighlightAll=true, StartSel={BEGIN}, StopSel={END}"
+
+MOST_QUERY_CHARACTERS: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody looks for, and among what. text: as they typed it."""
+
+    text: str
+    kind: Kind = Kind.CONTENT
+    only: Only = ALL
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The same, understood. vector: of the query's meaning; None where there is none, with the reason in `because`."""
+
+    query: Query
+    vector: Vector | None
+    because: str | None
+    kind: Kind
+    only: Only
+
+
+@dataclass(frozen=True)
+class Legs:
+    """What both searches of one venture found."""
+
+    keyword: list[Found]
+    vector: list[Found]
+    standing: Standing
+    nearest: Nearest
+    sample: Sample | None = None
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of hits of one venture. more: there are hits behind them. as_of: the position of the venture's log up to
+    which the answer knows it; head: where the log ended. samples: for the running audit.
+    """
+
+    hits: list[Hit]
+    more: bool
+    answered_by: By
+    because: str | None
+    as_of: int
+    head: int
+    samples: list[Sample]
+
+
+class ResultsOfAll(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of hits of several ventures. ventures: that were asked and may be searched. exactly: how many of them did
+    not answer by the index, and because of what. behind: the most events that the answer for one of them lacks.
+    """
+
+    hits: list[Hit]
+    more: bool
+    ventures: int
+    exactly: int
+    because: list[str]
+    behind: int
+    samples: list[Sample]
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole passage. number: of the version of the item or note that it is of."""
+
+    id: UUID
+    item: UUID
+    title: str
+    text: str
+    number: int
+
+
+class Piece(NamedTuple):
+    """A passage as it is shown. text: what was asked for between marks."""
+
+    id: UUID
+    item: UUID
+    title: str
+    state: str
+    number: int
+    updated_at: datetime
+    text: str
+
+
+async def understood(finder: Finder, wanted: Wanted) -> Asked:
+    """With its vector. Where none can be made now, words alone count."""
+    query = parsed(wanted.text)
+    if not has_words(query.meaning):
+        return Asked(query, None, NO_WORDS, wanted.kind, wanted.only)
+    try:
+        (vector,) = await finder.embedder.embed([query.meaning])
+    except Unavailable as unavailable:
+        return Asked(query, None, str(unavailable), wanted.kind, wanted.only)
+    return Asked(query, vector, None, wanted.kind, wanted.only)
+
+
+async def search(
+    scope: Scope, finder: Finder, wanted: Wanted, *, offset: int = 0, limit: int = 20, explain: bool = False
+) -> Results:
+    """Hits `offset` to `offset + limit` of the venture, of at most 200. Raises: NotFound."""
+    asked = await understood(finder, wanted)
+    legs = await search_legs(scope, finder, asked)
+    ranked = fused(legs.keyword, legs.vector)[:MOST_HITS]
+    page = ranked[offset : offset + limit]
+    return Results(
+        hits=await _hits(scope, finder, asked, page, explain=explain),
+        more=len(ranked) > offset + limit,
+        answered_by=legs.nearest.answered_by,
+        because=legs.nearest.because,
+        as_of=legs.nearest.position,
+        head=legs.standing.head,
+        samples=[] if legs.sample is None else [legs.sample],
+    )
+
+
+async def search_legs(scope: Scope, finder: Finder, asked: Asked) -> Legs:
+    """Both searches, at the same time. What is in PostgreSQL now decides what of theirs can be shown.
+
+    Raises: NotFound.
+    """
+    stands = await standing(scope, finder)
+    if asked.because == NO_WORDS:
+        return Legs([], [], stands, Nearest([], "keywords", NO_WORDS, stands.position))
+    by_words = keywords.search(scope, stands.model, asked.query.text, DEPTH, asked.only, kind=asked.kind)
+    if asked.vector is None:
+        return Legs(await by_words, [], stands, Nearest([], "keywords", asked.because, stands.position))
+    which = (scope, finder, stands, asked.kind, asked.vector)
+    words, said = await asyncio.gather(by_words, ask_index(*which, limit=DEPTH, only=asked.only))
+    near = await settled(*which, said, limit=DEPTH, only=asked.only)
+    items = await items_of(
+        scope,
+        stands.model,
+        asked.kind,
+        asked.only,
+        [one.id for one in near.matches],
+        phrases=asked.query.phrases,
+        excluded=asked.query.excluded,
+    )
+    return Legs(
+        keyword=words,
+        vector=[Found(one.id, items[one.id], one.score) for one in near.matches if one.id in items],
+        standing=stands,
+        nearest=near,
+        sample=Sample(scope.venture, stands, asked.kind, asked.vector, asked.only, near),
+    )
+
+
+async def items_of(
+    scope: Scope, model: str, kind: Kind, only: Only, passages: Sequence[UUID], *, phrases: str = "", excluded: str = ""
+) -> dict[UUID, UUID]:
+    """The item of each of the passages that there still is, of the kind and among those it is narrowed to.
+
+    phrases, excluded: as in `Query`.
+    """
+    if not passages:
+        return {}
+    rows = await scope.all(
+        sql.CANDIDATES,
+        model=model,
+        kind=kind.value,
+        ids=list(passages),
+        states=list(only.states),
+        sources=list(only.sources),
+        but=list(only.but),
+        phrases=plain(phrases),
+        excluded=plain(excluded),
+    )
+    return dict(rows)
+
+
+async def _hits(
+    scope: Scope, finder: Finder, asked: Asked, page: Sequence[Ranked], *, explain: bool = False
+) -> list[Hit]:
+    """The page as it is shown, without passages that went meanwhile."""
+    if not page:
+        return []
+    rows = await scope.all(
+        sql.PIECES,
+        Piece,
+        model=finder.embedder.model,
+        ids=[one.passage for one in page],
+        words=plain(asked.query.text),
+        marks=MARKS,
+        how=_MARKED,
+    )
+    pieces = {piece.id: piece for piece in rows}
+    return [
+        as_hit(scope.venture, pieces[one.passage], one if explain else None) for one in page if one.passage in pieces
+    ]
+
+
+def as_hit(venture: UUID, piece: Piece, ranked: Ranked | None = None) -> Hit:
+    """ranked: where its rank is to be explained."""
+    return Hit(
+        venture=venture,
+        passage=piece.id,
+        item=piece.item,
+        title=piece.title,
+        state=piece.state,
+        number=piece.number,
+        snippet=snippet(piece.text),
+        updated_at=piece.updated_at,
+        reason=None
+        if ranked is None
+        else Reason(
+            keyword_rank=ranked.keyword_rank,
+            vector_rank=ranked.vector_rank,
+            similarity=ranked.similarity,
+            words=words_in(piece.text),
+            fused=ranked.fused,
+        ),
+    )
+
+
+async def passages_near(
+    scope: Scope, finder: Finder, text: str, *, limit: int, kind: Kind = Kind.CONTENT, only: Only = ALL
+) -> list[Passage]:
+    """Whole passages of the venture, the fittest first and several of an item where they are, for who writes from
+    them. Raises: NotFound.
+    """
+    legs = await search_legs(scope, finder, await understood(finder, Wanted(text, kind, only)))
+    each = [[one._replace(item=one.passage) for one in leg] for leg in (legs.keyword, legs.vector)]
+    ids = [one.passage for one in fused(*each)[:limit]]
+    rows = await scope.all(sql.WHOLE_PASSAGES, _passage, model=finder.embedder.model, ids=ids, marks=MARKS)
+    found = {one.id: one for one in rows}
+    return [found[id] for id in ids if id in found]
+
+
+def _passage(id: UUID, item: UUID, title: str, text: str, number: int) -> Passage:
+    return Passage(id=id, item=item, title=title, text=text, number=number)
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """A person's ventures, asked one by one, each in a transaction of its own and only while they may search it."""
+
+    database: Database
+    authority: Authority
+    finder: Finder
+    actor: Actor
+    free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def search(
+        self, ventures: Sequence[UUID], wanted: Wanted, *, offset: int = 0, limit: int = 20, explain: bool = False
+    ) -> ResultsOfAll:
+        """Hits of all ventures in one order: what each of the two searches found in any of them is ranked together."""
+        asked = await understood(self.finder, wanted)
+        asking = await asyncio.gather(*(self._legs(venture, asked) for venture in ventures))
+        answered = {venture: legs for venture, legs in zip(ventures, asking, strict=True) if legs is not None}
+        homes = {found.item: venture for venture, legs in answered.items() for found in (*legs.keyword, *legs.vector)}
+        ranked = fused(
+            together([legs.keyword for legs in answered.values()])[:MOST_HITS],
+            together([legs.vector for legs in answered.values()])[:MOST_HITS],
+        )[:MOST_HITS]
+        page = ranked[offset : offset + limit]
+        shown = await self._shown(homes, asked, page, explain=explain)
+        reasons = [legs.nearest.because for legs in answered.values() if legs.nearest.because is not None]
+        return ResultsOfAll(
+            hits=[shown[one.item] for one in page if one.item in shown],
+            more=len(ranked) > offset + limit,
+            ventures=len(answered),
+            exactly=sum(legs.nearest.answered_by != "index" for legs in answered.values()),
+            because=list(dict.fromkeys(reasons)),
+            behind=max((legs.standing.head - legs.nearest.position for legs in answered.values()), default=0),
+            samples=[
+                replace(legs.sample, account=self.actor.account)
+                for legs in answered.values()
+                if legs.sample is not None
+            ],
+        )
+
+    async def _legs(self, venture: UUID, asked: Asked) -> Legs | None:
+        """None where they may not, or not any more."""
+        try:
+            async with self.free, self.database.reading(venture) as scope:
+                rights = await self.authority.ask(scope, self.actor.account)
+                legs = await search_legs(scope, self.finder, asked)
+                await rights.allow(self.actor, "search", "view")
+        except (NotFound, Forbidden):
+            return None
+        return legs
+
+    async def _shown(
+        self, homes: Mapping[UUID, UUID], asked: Asked, page: Sequence[Ranked], *, explain: bool
+    ) -> dict[UUID, Hit]:
+        """Hits by item; whoever stopped to belong to a venture in between sees nothing of it."""
+        pages: dict[UUID, list[Ranked]] = {}
+        for one in page:
+            pages.setdefault(homes[one.item], []).append(one)
+
+        async def of(venture: UUID) -> list[Hit]:
+            with suppress(NotFound, Forbidden):
+                async with self.free, self.database.reading(venture) as scope:
+                    rights = await self.authority.ask(scope, self.actor.account)
+                    found = await _hits(scope, self.finder, asked, pages[venture], explain=explain)
+                    await rights.allow(self.actor, "search", "view")
+                return found
+            return []
+
+        return {hit.item: hit for found in await asyncio.gather(*map(of, pages)) for hit in found}
