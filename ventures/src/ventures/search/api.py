@@ -1,8 +1,15 @@
 """What other rooms may use of search."""
 
+from collections.abc import Sequence
+
+from ventures.log.api import Consumer
 from ventures.search.auditing import Result, Sampler, audited, loops
-from ventures.search.embedding import Embedder
+from ventures.search.embedding import Embedder, EndpointEmbedder, WordLlamaEmbedder
+from ventures.search.embedding import opened as opened_embedder
+from ventures.search.exact import PassageText, PgvectorStore, exact_search, texts
+from ventures.search.passages import Passages
 from ventures.search.ports import Answer, Index, IndexUnavailable, Source
+from ventures.search.preferences import preference_id
 from ventures.search.recommending import Reader, Readers, Recommendations, readers, recommend
 from ventures.search.records import Hit, PassageChange, Reason, SourceChange, SourceGone, StateChange
 from ventures.search.routes import By, Finder, Observed, Sample
@@ -17,13 +24,23 @@ from ventures.search.searching import (
     passages_near,
     search,
 )
+from ventures.search.sources import ContentSource
+from ventures.search.splitting import passage_id
+
+
+def consumers(embedder: Embedder, sources: Sequence[Source] = (ContentSource(),)) -> list[Consumer]:
+    """Passages of these sources, for this embedder's model."""
+    return [Passages(embedder, sources)]
+
 
 __all__ = [
     "MOST_HITS",
     "MOST_QUERY_CHARACTERS",
     "Answer",
     "By",
+    "ContentSource",
     "Embedder",
+    "EndpointEmbedder",
     "Everywhere",
     "Finder",
     "Hit",
@@ -32,6 +49,8 @@ __all__ = [
     "Observed",
     "Passage",
     "PassageChange",
+    "PassageText",
+    "PgvectorStore",
     "Reader",
     "Readers",
     "Reason",
@@ -46,10 +65,17 @@ __all__ = [
     "SourceGone",
     "StateChange",
     "Wanted",
+    "WordLlamaEmbedder",
     "audited",
+    "consumers",
+    "exact_search",
     "loops",
+    "opened_embedder",
+    "passage_id",
     "passages_near",
+    "preference_id",
     "readers",
     "recommend",
     "search",
+    "texts",
 ]

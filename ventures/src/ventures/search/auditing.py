@@ -156,7 +156,7 @@ async def audited(scope: GlobalScope) -> dict[Result, int]:
 
 
 async def _checked(scope: Scope, sample: _Kept, now: datetime) -> Result:
-    row = await scope.one(sql.LAST_CHANGE, model=sample.model, consumer=CONSUMER)
+    row = await scope.one(sql.LAST_CHANGE, model=sample.model, kind=sample.kind, consumer=CONSUMER)
     changed, position = row or (0, 0)
     if now - sample.at > MOST_AGE or position < sample.position:  # it is being read again from the beginning
         return "not_comparable"

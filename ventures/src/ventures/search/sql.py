@@ -130,11 +130,6 @@ DELETE FROM embedding WHERE venture = %(venture)s AND model = %(model)s AND id =
 COUNT_POINTS: LiteralString = """
 SELECT count(*) FROM embedding WHERE venture = %(venture)s AND model = %(model)s AND vector IS NOT NULL"""
 
-POINTS: LiteralString = """
-SELECT id, kind, source, state, vector FROM embedding
-WHERE venture = %(venture)s AND model = %(model)s AND id > %(after)s AND vector IS NOT NULL
-ORDER BY id LIMIT %(limit)s"""
-
 # Filling the index from embeddings.
 
 SCAN_FILLING: LiteralString = """
@@ -252,7 +247,8 @@ RETURNING at, head, model, kind, position, vector, states, sources, but, ids, ac
 
 LAST_CHANGE: LiteralString = """
 SELECT coalesce((
-        SELECT max(e.seq) FROM embedding e WHERE e.venture = %(venture)s AND e.model = %(model)s), 0),
+        SELECT max(e.seq) FROM embedding e
+        WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.kind = %(kind)s), 0),
     coalesce((
         SELECT p.seq FROM consumer_position p
         WHERE p.venture = %(venture)s AND p.consumer = %(consumer)s AND p.target = %(model)s), 0)"""
