@@ -10,10 +10,10 @@ with the reason; later events of the same entity are parked behind it, so that o
 `replay_parked` tries them again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from ventures.database.pool import Database
@@ -44,6 +44,20 @@ class Consumer(Protocol):
 
     async def forget(self, scope: Scope) -> None:
         """Deletes all it made of this venture's log, before it is read again from the beginning."""
+
+
+@runtime_checkable
+class Bulk(Consumer, Protocol):
+    """A consumer that takes a turn's events at once. apart: it may take long (it asks somebody outside, say), and so
+    takes turns of its own and holds up no other.
+    """
+
+    apart: bool
+
+    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> None:
+        """As `handle` of each in order, and quicker. Where it raises, the turn is undone and `handle` is called for
+        each, so that only the failing event is tried again and parked.
+        """
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,10 @@ class EventFailed(Exception):
         self.reason = reason
 
 
+class TogetherFailed(Exception):
+    """`handle_all` failed; nobody knows at which event."""
+
+
 async def step_together(
     database: Database,
     registry: Registry,
@@ -91,13 +109,13 @@ async def step_together(
     *,
     now: Callable[[], datetime],
 ) -> Step:
-    """One turn of all consumers that stand at the same, foremost position: the events are read once, and one
-    transaction keeps what all of them made. Where one of them fails, each takes a turn of its own. Raises:
-    Unavailable.
+    """One turn of all consumers that stand at the same, foremost position, but for those that take turns apart: the
+    events are read once, and one transaction keeps what all of them made. Where one of them fails, each takes a turn of
+    its own. Raises: Unavailable.
     """
     try:
         return await _turn_together(database, registry, consumers, venture, now)
-    except EventFailed:
+    except (EventFailed, TogetherFailed):
         return Step(behind=tuple(consumers))
 
 
@@ -116,11 +134,18 @@ async def _turn_together(
             opened = await scope.changed(sql.OPEN_POSITIONS, **names)
             if opened or not rows:
                 return Step(more=opened > 0, busy=opened == 0)
-        foremost = max(seq for _, _, seq, _, _ in rows)
-        group = [known[name, target] for name, target, seq, retry_at, _ in rows if seq == foremost and retry_at is None]
-        behind = tuple(known[name, target] for name, target, seq, retry_at, _ in rows if seq < foremost or retry_at)
-        events = await read(scope, registry, foremost, BATCH) if group else []
-        if not events:
+        standing = [(known[name, target], seq, retry_at) for name, target, seq, retry_at, _ in rows]
+        apart = [(one, seq) for one, seq, _ in standing if _takes_turns_apart(one)]
+        others = [(one, seq, retry_at) for one, seq, retry_at in standing if not _takes_turns_apart(one)]
+        foremost = max((seq for _, seq, _ in others), default=max(seq for _, seq, _ in standing))
+        group = [one for one, seq, retry_at in others if seq == foremost and retry_at is None]
+        events = await read(scope, registry, foremost, BATCH if group else 1)
+        last = events[-1].seq if events else foremost
+        behind = (
+            *(one for one, seq, retry_at in others if seq < foremost or retry_at),
+            *(one for one, seq in apart if seq < last),
+        )
+        if not events or not group:
             return Step(behind=behind)
         with_parked = {(name, target) for name, target, *_, some_parked in rows if some_parked}
         for consumer in group:
@@ -136,7 +161,10 @@ async def step(
 ) -> Step:
     """One turn: the next events of one venture for one consumer, in one transaction. Raises: Unavailable."""
     try:
-        return await _turn(database, registry, consumer, venture, BATCH, now)
+        try:
+            return await _turn(database, registry, consumer, venture, BATCH, now)
+        except TogetherFailed:
+            return await _turn(database, registry, consumer, venture, BATCH, now, singly=True)
     except EventFailed as failed:
         # what came before the failing event is good: keep it, so that only the failing one is tried again
         async with database.venture(venture) as scope:
@@ -144,14 +172,21 @@ async def step(
         before = failed.event.seq - 1 - (row[0] if row else 0)
         if before > 0:
             try:
-                await _turn(database, registry, consumer, venture, before, now)
+                await _turn(database, registry, consumer, venture, before, now, singly=True)
             except EventFailed as earlier:
                 failed = earlier
         return await _failed(database, consumer, failed, now)
 
 
 async def _turn(
-    database: Database, registry: Registry, consumer: Consumer, venture: UUID, most: int, now: Callable[[], datetime]
+    database: Database,
+    registry: Registry,
+    consumer: Consumer,
+    venture: UUID,
+    most: int,
+    now: Callable[[], datetime],
+    *,
+    singly: bool = False,
 ) -> Step:
     which = {"consumer": consumer.name, "target": consumer.target}
     async with database.venture(venture, redoable=True) as scope:
@@ -164,7 +199,7 @@ async def _turn(
             return Step(retry_at=retry_at)
         held = await _held(scope, consumer)
         events = await read(scope, registry, position, most)
-        await _handled_all(scope, consumer, events, held, now)
+        await _handled_all(scope, consumer, events, held, now, singly=singly)
         if events:
             await scope.run(sql.MOVE_POSITION, **which, seq=events[-1].seq)
     return _moved(events, most)
@@ -183,14 +218,33 @@ async def _held(scope: Scope, consumer: Consumer) -> dict[UUID, int]:
 
 
 async def _handled_all(
-    scope: Scope, consumer: Consumer, events: Sequence[Event], held: dict[UUID, int], now: Callable[[], datetime]
+    scope: Scope,
+    consumer: Consumer,
+    events: Sequence[Event],
+    held: dict[UUID, int],
+    now: Callable[[], datetime],
+    *,
+    singly: bool = False,
+) -> None:
+    wanted = [event for event in events if consumer.handles is None or event.type in consumer.handles]
+    await _parked_behind(scope, consumer, [event for event in wanted if event.entity in held], held, now)
+    free = [event for event in wanted if event.entity not in held]
+    if isinstance(consumer, Bulk) and not singly and free:
+        try:
+            await consumer.handle_all(scope, free)
+        except Unavailable:
+            raise
+        except Exception as error:  # foreign code, as below
+            raise TogetherFailed from error
+        return
+    for event in free:
+        await _handled(scope, consumer, event)
+
+
+async def _parked_behind(
+    scope: Scope, consumer: Consumer, events: Iterable[Event], held: dict[UUID, int], now: Callable[[], datetime]
 ) -> None:
     for event in events:
-        if consumer.handles is not None and event.type not in consumer.handles:
-            continue
-        if event.entity not in held:
-            await _handled(scope, consumer, event)
-            continue
         await scope.run(
             sql.PARK,
             consumer=consumer.name,
@@ -200,6 +254,10 @@ async def _handled_all(
             reason=f"waits for event {held[event.entity]} of the same entity, which is parked",
             at=now(),
         )
+
+
+def _takes_turns_apart(consumer: Consumer) -> bool:
+    return isinstance(consumer, Bulk) and consumer.apart
 
 
 async def _handled(scope: Scope, consumer: Consumer, event: Event) -> None:

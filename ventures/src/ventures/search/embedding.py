@@ -197,9 +197,9 @@ def normalised(vectors: npt.NDArray[np.floating[Any]]) -> Vectors:
     return found
 
 
-def written(vectors: npt.NDArray[np.float32] | Sequence[Vector]) -> list[str]:
-    """Each vector as pgvector reads it, exactly."""
-    return [msgspec.json.encode(vector.tolist()).decode() for vector in vectors]
+def written(vector: Vector) -> str:
+    """As pgvector reads it, exactly."""
+    return msgspec.json.encode(vector.tolist()).decode()
 
 
 def read(sent: bytes) -> Vector:

@@ -30,11 +30,15 @@ class SourceGone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Texts stay, the state is another."""
+    """Texts stay, the state is another. when: only where it is one of these now; empty means any. number: only where
+    this is the newest version; None means any.
+    """
 
     kind: Kind
     source: UUID
     state: str
+    when: tuple[str, ...] = ()
+    number: int | None = None
 
 
 SourceChange = PassageChange | SourceGone | StateChange

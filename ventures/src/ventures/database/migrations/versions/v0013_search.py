@@ -31,8 +31,8 @@ def _vector() -> None:
             op.execute("CREATE EXTENSION vector SCHEMA public")
         except ProgrammingError as error:
             raise DatabaseUnfit(
-                "The extension vector (pgvector) is missing, and only a superuser may make it. As one, in this database: "
-                "CREATE EXTENSION vector SCHEMA public"
+                "The extension vector (pgvector) is missing, and only a superuser may make it. As one, in this "
+                "database: CREATE EXTENSION vector SCHEMA public"
             ) from error
     elif found != "public":
         raise DatabaseUnfit(
@@ -69,13 +69,15 @@ def _passages() -> None:
 
 
 def _embeddings() -> None:
-    """A vector stays in its row up to about 2,000 numbers: an exact search reads rows, not pieces of them."""
+    """A vector stays in its row up to about 2,000 numbers: an exact search reads rows, not pieces of them. A row needs no
+    log, so that what all ventures share and what a mover brings can lie here too.
+    """
     op.execute("""
         CREATE TABLE regional.embedding (
-            venture uuid NOT NULL REFERENCES regional.log_head (venture) ON DELETE CASCADE,
+            venture uuid NOT NULL,
             model text NOT NULL,
             id uuid NOT NULL,
-            kind text NOT NULL CHECK (kind IN ('content', 'preference', 'context')),
+            kind text NOT NULL CHECK (kind IN ('content', 'preference', 'context', 'pattern')),
             source uuid NOT NULL,
             state text NOT NULL,
             seq bigint NOT NULL,
