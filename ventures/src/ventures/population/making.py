@@ -1,0 +1,199 @@
+"""One process that makes a part of a population: `python -m ventures.population.making`.
+
+On stdin a `Job` (MessagePack), on stdout a line of JSON (`Made`) for each piece that is kept. SIGTERM ends it after
+the pieces that are under way.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+import uvloop
+
+from ventures.database.scope import Scope
+from ventures.errors import NotFound, Unavailable
+from ventures.log.api import head, key_used, step, step_together
+from ventures.population import scripts
+from ventures.population.shape import Joining, account_id, items_for, passages_of_item, venture_id
+from ventures.posts import api as posts
+from ventures.settings import read, with_secret
+from ventures.tenancy import api as tenancy
+from ventures.wiring import Platform, open_platform
+
+Task = Literal["write", "follow"]
+ITEMS_AT_ONCE: Final = 40
+"""Items of one transaction: about a hundred events, a tenth of a second in which the venture's other writers wait."""
+MEMBERS_AT_ONCE: Final = 100
+WORKING_AT_ONCE: Final = 4
+"""Ventures a process has under way together, so that it works while PostgreSQL does."""
+TRIES: Final = 5
+
+
+class Work(msgspec.Struct, frozen=True):
+    """One venture: its number, how many passages it is to have, who is to belong to it."""
+
+    venture: int
+    passages: int
+    people: tuple[Joining, ...]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What one process is to do. address: of the database, as the application's role."""
+
+    task: Task
+    seed: int
+    address: str
+    works: tuple[Work, ...]
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What is kept of a piece of work. passages: also those that were there already."""
+
+    passages: int = 0
+    items: int = 0
+    events: int = 0
+    ventures: int = 0
+    finished: int = 0
+
+
+Told = Callable[[Made], None]
+Ending = Callable[[], bool]
+Doing = Callable[[Platform, int, Work, Told, Ending], Awaitable[None]]
+
+
+def main() -> None:
+    """Does the job on stdin."""
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
+
+    def tell(made: Made) -> None:
+        sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
+        sys.stdout.flush()
+
+    uvloop.run(_all(job, tell))
+
+
+async def _all(job: Job, told: Told) -> None:
+    ending = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
+    doing: Doing = {"write": _write, "follow": _follow}[job.task]
+    waiting = iter(job.works)
+
+    async def worker(platform: Platform) -> None:
+        for work in waiting:
+            if ending.is_set():
+                return
+            await _patiently(partial(doing, platform, job.seed, work, told, ending.is_set))
+
+    async with open_platform(with_secret(read(os.environ)), job.address) as platform:
+        await asyncio.gather(*(worker(platform) for _ in range(WORKING_AT_ONCE)))
+
+
+async def _patiently(doing: Callable[[], Awaitable[None]]) -> None:
+    """Again, a few times, where the database does not answer: each piece begins by looking what is there."""
+    for attempt in range(TRIES):
+        try:
+            await doing()
+        except Unavailable:
+            if attempt == TRIES - 1:
+                raise
+            await asyncio.sleep(2**attempt)
+        else:
+            return
+
+
+async def _write(
+    platform: Platform,
+    seed: int,
+    work: Work,
+    told: Callable[[Made], None],
+    ending: Callable[[], bool],
+) -> None:
+    """Brings one venture to what it is to be."""
+    spine, venture = platform.spine, venture_id(seed, work.venture)
+    founder = next(one.user for one in work.people if one.role == "owner")
+    async with platform.database.reading(venture) as scope:
+        try:
+            await head(scope)
+            there = True
+        except NotFound:
+            there = False
+    if not there:
+        events = await spine.append_all(venture, scripts.founding(seed, work.venture, founder), redoable=True)
+        told(Made(events=events, ventures=1))
+    async with platform.database.reading(venture) as scope:
+        roles = await _roles(scope)
+        channels = await posts.channels(scope, None, 1)
+        first = await _written(scope, seed, items_for(seed, work.venture, work.passages))
+    missing = [one for one in work.people if account_id(seed, one.user) not in roles]
+    owner = min(account for account, role in roles.items() if role == "owner")
+    for place in range(0, len(missing), MEMBERS_AT_ONCE):
+        script = scripts.joining(seed, venture, owner, missing[place : place + MEMBERS_AT_ONCE])
+        told(Made(events=await spine.append_all(venture, script, redoable=True)))
+    roles |= {account_id(seed, one.user): one.role for one in missing}
+    team = scripts.Team.of(roles)
+    items = items_for(seed, work.venture, work.passages)
+    told(Made(passages=sum(passages_of_item(seed, work.venture, item) for item in range(first))))
+    for start in range(first, items, ITEMS_AT_ONCE):
+        if ending():
+            return
+        part = range(start, min(start + ITEMS_AT_ONCE, items))
+        channel = channels[0].id if channels else None
+        script = scripts.writing(seed, work.venture, part, team, channel, platform.now())
+        events = await spine.append_all(venture, script, redoable=True)
+        passages = sum(passages_of_item(seed, work.venture, item) for item in part)
+        told(Made(passages=passages, items=len(part), events=events))
+    told(Made(finished=1))
+
+
+async def _roles(scope: Scope) -> dict[UUID, tenancy.Role]:
+    found: dict[UUID, tenancy.Role] = {}
+    after: UUID | None = None
+    while some := await tenancy.members(scope, after, 1000):
+        found |= {one.account: one.role for one in some}
+        after = some[-1].account
+    return found
+
+
+async def _written(scope: Scope, seed: int, most: int) -> int:
+    """How many of the items are there: they are drafted in order, so the first missing one is searched by halving."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high) // 2
+        if await key_used(scope, scripts.key_of(seed, middle)):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+async def _follow(
+    platform: Platform,
+    seed: int,
+    work: Work,
+    told: Callable[[Made], None],
+    ending: Callable[[], bool],
+) -> None:
+    """Turns the venture's consumers until they have seen everything, or another process is about to."""
+    venture = venture_id(seed, work.venture)
+    more = True
+    while more and not ending():
+        turned = await step_together(
+            platform.database, platform.registry, platform.consumers, venture, now=platform.now
+        )
+        for consumer in turned.behind:
+            again = True
+            while again and not ending():
+                one = await step(platform.database, platform.registry, consumer, venture, now=platform.now)
+                again = one.more
+        more = turned.more
+    told(Made(finished=1))
+
+
+if __name__ == "__main__":
+    main()
