@@ -133,14 +133,18 @@ class EndpointEmbedder:
 
     async def _sent(self, body: dict[str, Any]) -> tuple[int, bytes, float]:
         """(status, answer, seconds it asks to be left alone)."""
-        async with self._client.stream("POST", self._url, json=body, headers=self._headers) as response:
+        request = self._client.build_request("POST", self._url, json=body, headers=self._headers)
+        response = await self._client.send(request, stream=True)
+        try:
             answer = bytearray()
             async for part in response.aiter_bytes():
                 answer += part
                 if len(answer) > MOST_ANSWER_BYTES:
                     raise Invalid(f"The embedding endpoint answers with more than {MOST_ANSWER_BYTES} bytes.")
-            wait = response.headers.get("retry-after", "")
-            return response.status_code, bytes(answer), float(wait) if wait.isdigit() else 0.0
+        finally:
+            await response.aclose()
+        wait = response.headers.get("retry-after", "")
+        return response.status_code, bytes(answer), float(wait) if wait.isdigit() else 0.0
 
     def _checked(self, answer: bytes, texts: int) -> Vectors:
         try:
