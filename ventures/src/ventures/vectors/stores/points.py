@@ -12,15 +12,12 @@ import qdrant_edge as engine
 from ventures.vectors.records import Held, Kind, Match, Only, Point, Vector, digest
 from ventures.vectors.stores.edge import Shard
 from ventures.vectors.stores.keys import IDS, inside, key, outside, rounds, shift
+from ventures.vectors.stores.ties import TIES, ties_go_on
 
 CHUNK: Final = 256
 """Points in one operation: about 8 ms."""
 OVERSAMPLING: Final = 3.0
 """How many times the limit is looked at by the vectors themselves, after int8 found them."""
-TIES: Final = 8
-"""Points asked for beyond the limit, to see whether equal scores go on behind it."""
-MOST_TIES: Final = 8_192
-"""Where more points than this have the same score, it is left to the engine which of them come first."""
 RESCORED: Final = engine.SearchParams(
     quantization=engine.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
 )
@@ -57,7 +54,7 @@ def search(shard: Shard, tenant: Tenant, kind: Kind, vector: Vector, limit: int,
         request = engine.SearchRequest(query=nearest, limit=wanted, filter=narrowed, params=params)
         with shard.used("search") as opened:
             found = opened.search(request)
-        if len(found) < wanted or found[-1].score < found[limit - 1].score or wanted >= MOST_TIES:
+        if not ties_go_on([each.score for each in found], limit, wanted):
             break
         wanted *= 4
     matches = [Match(outside(_uuid(each.id), tenant.by), min(1.0, max(-1.0, each.score))) for each in found]

@@ -18,6 +18,7 @@ from ventures.vectors.records import ALL, Held, Kind, Match, Only, Point, Vector
 from ventures.vectors.stores.checking import checked_ids, checked_limit, checked_points, checked_search
 from ventures.vectors.stores.keys import IDS, inside, key, outside, rounds, shift
 from ventures.vectors.stores.manifest import FORMAT, new_birth
+from ventures.vectors.stores.ties import TIES, ties_go_on
 
 try:
     from qdrant_client import AsyncQdrantClient
@@ -30,7 +31,6 @@ BIRTH: Final = UUID(int=0)
 """The point that keeps the birth; no venture's point can have its id and payload."""
 TIMEOUT_SECONDS: Final = 5
 CHUNK: Final = 256
-TIES: Final = 8
 PARAMETERS: Final = m.SearchParams(hnsw_ef=256, quantization=m.QuantizationSearchParams(rescore=True, oversampling=3.0))
 """hnsw_ef: so that 99.5 % of the nearest ten are found in ventures large enough to have a graph."""
 Answer = TypeVar("Answer")
@@ -66,7 +66,8 @@ class Qdrant:
 
     def __init__(self, client: AsyncQdrantClient, *, dimension: int, model: str, server: bool) -> None:
         self.dimension = dimension
-        self._indexes, self._params = (INDEXES, PARAMETERS) if server else ({}, None)  # the local mode scans all
+        self._indexes = INDEXES if server else {}  # the local mode scans all
+        self._params = PARAMETERS if server else None
         self._client, self._model = client, model
         self._collection = f"ventures-{FORMAT}-{dimension}"
         self._birth: str | None = None
@@ -95,17 +96,23 @@ class Qdrant:
     async def search(self, venture: UUID, kind: Kind, vector: Vector, *, limit: int, only: Only = ALL) -> list[Match]:
         wanted = checked_search(vector, self.dimension, limit, only)
         by = shift(venture, await self._born())
-        found = await self._asked(
-            self._client.query_points(
-                self._collection,
-                query=wanted.tolist(),
-                query_filter=_narrowed(venture, kind, only),
-                search_params=self._params,
-                limit=limit + TIES,
-                with_payload=False,
+        count = limit + TIES
+        while True:
+            answer = await self._asked(
+                self._client.query_points(
+                    self._collection,
+                    query=wanted.tolist(),
+                    query_filter=_narrowed(venture, kind, only),
+                    search_params=self._params,
+                    limit=count,
+                    with_payload=False,
+                )
             )
-        )
-        matches = [Match(outside(UUID(str(each.id)), by), min(1.0, max(-1.0, each.score))) for each in found.points]
+            found = answer.points
+            if not ties_go_on([each.score for each in found], limit, count):
+                break
+            count *= 4
+        matches = [Match(outside(UUID(str(each.id)), by), min(1.0, max(-1.0, each.score))) for each in found]
         matches.sort(key=lambda match: (-match.score, match.id))
         return matches[:limit]
 
