@@ -8,8 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Set
 from typing import Final, Literal
 from uuid import UUID
 
@@ -17,8 +16,8 @@ import msgspec
 import uvloop
 
 from ventures.database.scope import Scope
-from ventures.errors import NotFound, Unavailable
-from ventures.log.api import head, key_used, step, step_together
+from ventures.errors import Unavailable
+from ventures.log.api import Script, all_ventures, key_used, step, step_together
 from ventures.population import scripts
 from ventures.population.shape import Joining, account_id, items_for, passages_of_item, venture_id
 from ventures.posts import api as posts
@@ -29,7 +28,6 @@ from ventures.wiring import Platform, open_platform
 Task = Literal["write", "follow"]
 ITEMS_AT_ONCE: Final = 40
 """Items of one transaction: about a hundred events, a tenth of a second in which the venture's other writers wait."""
-MEMBERS_AT_ONCE: Final = 100
 WORKING_AT_ONCE: Final = 4
 """Ventures a process has under way together, so that it works while PostgreSQL does."""
 TRIES: Final = 5
@@ -64,7 +62,7 @@ class Made(msgspec.Struct, frozen=True):
 
 Told = Callable[[Made], None]
 Ending = Callable[[], bool]
-Doing = Callable[[Platform, int, Work, Told, Ending], Awaitable[None]]
+Doing = Callable[[Platform, Set[UUID], int, Work, Told, Ending], Awaitable[None]]
 
 
 def main() -> None:
@@ -84,70 +82,67 @@ async def _all(job: Job, told: Told) -> None:
     doing: Doing = {"write": _write, "follow": _follow}[job.task]
     waiting = iter(job.works)
 
-    async def worker(platform: Platform) -> None:
+    async def worker(platform: Platform, known: Set[UUID]) -> None:
         for work in waiting:
             if ending.is_set():
                 return
-            await _patiently(partial(doing, platform, job.seed, work, told, ending.is_set))
+            await _patiently(platform, doing, known, job.seed, work, told, ending.is_set)
 
     async with open_platform(with_secret(read(os.environ)), job.address) as platform:
-        await asyncio.gather(*(worker(platform) for _ in range(WORKING_AT_ONCE)))
+        known = frozenset(await all_ventures(platform.database))
+        await asyncio.gather(*(worker(platform, known) for _ in range(WORKING_AT_ONCE)))
 
 
-async def _patiently(doing: Callable[[], Awaitable[None]]) -> None:
-    """Again, a few times, where the database does not answer: each piece begins by looking what is there."""
+async def _patiently(
+    platform: Platform, doing: Doing, known: Set[UUID], seed: int, work: Work, told: Told, ending: Ending
+) -> None:
+    """Again, a few times, where the database does not answer: each piece begins with what is there."""
     for attempt in range(TRIES):
         try:
-            await doing()
+            await doing(platform, known, seed, work, told, ending)
         except Unavailable:
             if attempt == TRIES - 1:
                 raise
             await asyncio.sleep(2**attempt)
+            known = frozenset(await all_ventures(platform.database))
         else:
             return
 
 
-async def _write(
-    platform: Platform,
-    seed: int,
-    work: Work,
-    told: Callable[[Made], None],
-    ending: Callable[[], bool],
-) -> None:
-    """Brings one venture to what it is to be."""
+async def _write(platform: Platform, known: Set[UUID], seed: int, work: Work, told: Told, ending: Ending) -> None:
+    """Brings one venture to what it is to be. known: ventures that were there when this began."""
     spine, venture = platform.spine, venture_id(seed, work.venture)
-    founder = next(one.user for one in work.people if one.role == "owner")
-    async with platform.database.reading(venture) as scope:
-        try:
-            await head(scope)
-            there = True
-        except NotFound:
-            there = False
-    if not there:
-        events = await spine.append_all(venture, scripts.founding(seed, work.venture, founder), redoable=True)
-        told(Made(events=events, ventures=1))
+    new = venture not in known
+    items = items_for(seed, work.venture, work.passages)
+
+    async def keep(script: Script, part: range, **more: int) -> None:
+        events = await spine.append_all(venture, script, redoable=True)
+        passages = sum(passages_of_item(seed, work.venture, item) for item in part)
+        told(Made(passages=passages, items=len(part), events=events, **more))
+
+    if new:
+        part = range(min(ITEMS_AT_ONCE, items))
+        await keep(scripts.beginning(seed, work.venture, work.people, part, platform.now()), part, ventures=1)
+        if len(part) == items:
+            told(Made(finished=1))
+            return
     async with platform.database.reading(venture) as scope:
         roles = await _roles(scope)
         channels = await posts.channels(scope, None, 1)
-        first = await _written(scope, seed, items_for(seed, work.venture, work.passages))
-    missing = [one for one in work.people if account_id(seed, one.user) not in roles]
-    owner = min(account for account, role in roles.items() if role == "owner")
-    for place in range(0, len(missing), MEMBERS_AT_ONCE):
-        script = scripts.joining(seed, venture, owner, missing[place : place + MEMBERS_AT_ONCE])
-        told(Made(events=await spine.append_all(venture, script, redoable=True)))
-    roles |= {account_id(seed, one.user): one.role for one in missing}
+        first = ITEMS_AT_ONCE if new else await _written(scope, seed, items)
+    if not new:
+        told(Made(passages=sum(passages_of_item(seed, work.venture, item) for item in range(first))))
+        missing = [one for one in work.people if account_id(seed, one.user) not in roles]
+        owner = min(account for account, role in roles.items() if role == "owner")
+        await keep(scripts.joining(seed, venture, owner, missing), range(0))
+        roles |= {account_id(seed, one.user): one.role for one in missing}
     team = scripts.Team.of(roles)
-    items = items_for(seed, work.venture, work.passages)
-    told(Made(passages=sum(passages_of_item(seed, work.venture, item) for item in range(first))))
     for start in range(first, items, ITEMS_AT_ONCE):
         if ending():
             return
         part = range(start, min(start + ITEMS_AT_ONCE, items))
         channel = channels[0].id if channels else None
-        script = scripts.writing(seed, work.venture, part, team, channel, platform.now())
-        events = await spine.append_all(venture, script, redoable=True)
-        passages = sum(passages_of_item(seed, work.venture, item) for item in part)
-        told(Made(passages=passages, items=len(part), events=events))
+        await keep(scripts.writing(seed, work.venture, part, team, channel, platform.now()), part)
     told(Made(finished=1))
 
 
@@ -172,13 +167,7 @@ async def _written(scope: Scope, seed: int, most: int) -> int:
     return low
 
 
-async def _follow(
-    platform: Platform,
-    seed: int,
-    work: Work,
-    told: Callable[[Made], None],
-    ending: Callable[[], bool],
-) -> None:
+async def _follow(platform: Platform, known: Set[UUID], seed: int, work: Work, told: Told, ending: Ending) -> None:
     """Turns the venture's consumers until they have seen everything, or another process is about to."""
     venture = venture_id(seed, work.venture)
     more = True

@@ -12,7 +12,7 @@ from ventures.content import api as content
 from ventures.log.api import Actor, Instruction, Script
 from ventures.planner import api as planner
 from ventures.population import grammar
-from ventures.population.shape import Joining, account_id, chance
+from ventures.population.shape import Joining, account_id, chance, venture_id
 from ventures.posts import api as posts
 from ventures.tenancy import api as tenancy
 from ventures.tenancy.api import Role
@@ -48,23 +48,21 @@ class Team(msgspec.Struct, frozen=True):
         )
 
 
-def founding(seed: int, venture: int, founder: int) -> Script:
-    """The venture and its channel."""
-    owner = Actor(account=account_id(seed, founder))
+def beginning(seed: int, venture: int, people: Sequence[Joining], items: range, now: datetime) -> Script:
+    """A new venture: founded by its owner, with a channel, its members, and the first items."""
+    founder = next(one for one in people if one.role == "owner")
+    others = [one for one in people if one is not founder]
+    owner = Actor(account=account_id(seed, founder.user))
     luck = chance(seed, "founding", venture)
     name = f"{grammar.brand(seed, venture)} {grammar.trade_of(seed, venture).name}"
-    yield Instruction(
-        tenancy.FoundVenture(
-            name=name, zone=luck.choice(ZONES), display_name=grammar.person_name(seed, founder).partition(" ")[0]
-        ),
-        owner,
-    )
-    yield Instruction(
-        posts.ConnectChannel(
-            kind=SINK, name="Newsletter", settings={"characters": CHANNEL_CHARACTERS}, characters=CHANNEL_CHARACTERS
-        ),
-        owner,
-    )
+    zone, called = luck.choice(ZONES), _called(seed, founder.user)
+    yield Instruction(tenancy.FoundVenture(name=name, zone=zone, display_name=called), owner)
+    settings = {"characters": CHANNEL_CHARACTERS}
+    connecting = posts.ConnectChannel(kind=SINK, name="Newsletter", settings=settings, characters=CHANNEL_CHARACTERS)
+    channel = (yield Instruction(connecting, owner)).entity
+    yield from joining(seed, venture_id(seed, venture), account_id(seed, founder.user), others)
+    team = Team.of({account_id(seed, one.user): one.role for one in people})
+    yield from writing(seed, venture, items, team, channel, now)
 
 
 def joining(seed: int, venture: UUID, owner: UUID, who: Sequence[Joining]) -> Script:
@@ -72,11 +70,8 @@ def joining(seed: int, venture: UUID, owner: UUID, who: Sequence[Joining]) -> Sc
     for one in who:
         digest = tenancy.digest_of(tenancy.new_token(venture))
         yield Instruction(tenancy.MakeInvite(digest=digest, role=one.role), Actor(account=owner))
-        name = grammar.person_name(seed, one.user)
-        yield Instruction(
-            tenancy.AcceptInvite(digest=digest, display_name=name.partition(" ")[0]),
-            Actor(account=account_id(seed, one.user)),
-        )
+        accepting = tenancy.AcceptInvite(digest=digest, display_name=_called(seed, one.user))
+        yield Instruction(accepting, Actor(account=account_id(seed, one.user)))
 
 
 def key_of(seed: int, item: int) -> str:
@@ -133,6 +128,11 @@ def _approval(
     elif verdict < APPROVED + (1 - APPROVED) / 3:
         note = grammar.remark(seed, venture, item, luck)
         yield Instruction(content.RequestChanges(item=identifier, version=version + 1, note=note), approver)
+
+
+def _called(seed: int, user: int) -> str:
+    """What a venture's other members call them."""
+    return grammar.person_name(seed, user).partition(" ")[0]
 
 
 def _soon(luck: Random, now: datetime) -> datetime:
