@@ -138,7 +138,7 @@ FROM consumer_position p
 LEFT JOIN outgrow.route AS r (point, venture, store, generation)
     ON r.venture = p.venture::text AND r.point = 'data-architecture'
 LEFT JOIN consumer_position v ON v.venture = p.venture AND v.consumer = 'vectors'
-WHERE p.consumer = 'passages' AND p.target = %(model)s AND p.seq > 0"""
+WHERE p.consumer = 'passages' AND p.target = %(model)s"""
 
 BEGIN_FILLING: LiteralString = """
 INSERT INTO consumer_position (venture, consumer, target, seq) VALUES (%(venture)s, 'vectors', %(target)s, 0)

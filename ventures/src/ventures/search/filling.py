@@ -1,0 +1,294 @@
+"""Fills the stores of one index process from the rows of `embedding`, and answers searches from what is filled.
+
+What is to be done follows from the tables alone, looked at again and again: how far the consumer "passages" has come
+in each venture, where its route says that it lies, and up to where the part of the store that holds it is filled
+(the position of the consumer "vectors", target: the part's name). A part without a position, or whose position was
+set back, is filled from nothing; every other takes the rows that changed since. Positions move only after a flush,
+so that an end at any moment, of this process or of the machine, means doing a little again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+from uuid import UUID
+
+import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from ventures.database.pool import Database
+from ventures.errors import Invalid, Unavailable
+from ventures.search import sql
+from ventures.search.shelf import Filled, Shelf, StoreFailed
+from ventures.vectors.api import SHARED, Point, VectorStore, process_of
+from ventures.vectors.wire import Cannot, Found, Search, StoreStatus
+
+POLL_SECONDS: Final = 0.25
+POLL_SHARE: Final = 0.05
+"""The most of its time the process looks at the tables: with very many ventures it looks less often."""
+KEEP_SECONDS: Final = 2.0
+"""Between flushes: one takes up to .2 s, in which nothing is answered."""
+FILLS: Final = 2
+"""Ventures filled from nothing at once: while the points of one are put, PostgreSQL reads those of the other."""
+COMPACTING_LOOK_SECONDS: Final = 1.0
+ASKED_SECONDS: Final = 5.0
+"""Who was asked within it pauses after a compaction as long as that took."""
+PAUSE_AFTER_FAULT_SECONDS: Final = 0.5
+SHARED_LOOKS: Final = 60
+"""Every so many looks, what all ventures share is asked for."""
+IN_POSTGRESQL: Final = "pgvector"
+"""The layout that nobody fills."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+Opening = Callable[[str], Awaitable[VectorStore]]
+"""A layout's name → its store, this process's share of it. Raises: VenturesError, OSError."""
+SharedPoints = Callable[[], Awaitable[Sequence[Point]]]
+"""The points that all ventures share: the global models."""
+
+
+async def nothing_shared() -> Sequence[Point]:
+    """No global models."""
+    return ()
+
+
+class Filling:
+    """The stores of index process `process` of `processes` (from 1). `default`: the layout of ventures without a
+    route; `opening` gives a layout's store.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        model: str,
+        dimension: int,
+        default: str,
+        opening: Opening,
+        process: int = 1,
+        processes: int = 1,
+        shared_points: SharedPoints = nothing_shared,
+    ) -> None:
+        self._database = database
+        self._model = model
+        self._dimension = dimension
+        self._default = default
+        self._opening = opening
+        self._process = process
+        self._processes = processes
+        self._shared_points = shared_points
+        self._shelves: dict[str, Shelf] = {}
+        self._looks = 0
+        self._from_nothing: dict[tuple[Shelf, UUID], bool] = {}
+        self._being_filled: set[tuple[Shelf, UUID]] = set()
+        self._some_to_fill = asyncio.Event()
+        self._said = ""
+        self.look_seconds = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then flushes and closes. Outlives a database that goes away, and a store that fails."""
+        tasks = [
+            asyncio.create_task(turning)
+            for turning in (
+                self._looking(),
+                self._keeping(),
+                self._compacting(),
+                *(self._filling() for _ in range(FILLS)),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait(
+                [waiting := asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done - {waiting}:
+                task.result()  # none of them ends by itself: a fault of ours, and the process is started again
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
+
+    async def caught_up(self) -> None:
+        """Fills all there is to fill, once, and flushes; for tests and benchmarks. Raises: Unavailable."""
+        await self.look()
+        while self._from_nothing:
+            await asyncio.gather(*(self._fill_next() for _ in range(FILLS)))
+        await self._follow()
+        await self._share()
+        await self._kept()
+
+    async def close(self) -> None:
+        """Flushes, moves the positions and closes the stores, as far as they let it."""
+        for shelf in self._shelves.values():
+            if shelf.store is not None:
+                try:
+                    await shelf.keep()
+                except (StoreFailed, Unavailable) as error:
+                    log.warning("store %s is left as it is: %s", shelf.name, error)
+            await shelf.closed()
+
+    async def search(self, asked: Search) -> Found | Cannot:
+        """The answer, or why there is none now. Raises: Refused."""
+        shelf = self._shelves.get(asked.store)
+        if shelf is None:
+            return Cannot(asked.number, f"Index process {self._process} holds no store {asked.store[:40]!r}.")
+        return await shelf.search(asked)
+
+    async def status(self) -> list[StoreStatus]:
+        """One line a store."""
+        resident = psutil.Process().memory_info().rss
+        return [await shelf.status(self._process, resident) for shelf in list(self._shelves.values())]
+
+    async def look(self) -> None:
+        """Compares the tables with what is filled, and notes what is to be filled from nothing. Raises: Unavailable."""
+        self._looks += 1
+        look, began = self._looks, time.monotonic()
+        for shelf in self._shelves.values():
+            shelf.look = look
+        async with self._database.scanning() as scope:
+            rows = await scope.all(sql.SCAN_FILLING, model=self._model)
+        routed: dict[str, dict[UUID, int]] = {}
+        kept: dict[UUID, dict[str, int]] = {}
+        for venture, until, store, part, seq in rows:
+            if not self._has(store or self._default, venture):
+                continue
+            routed.setdefault(store or self._default, {})[venture] = until
+            parts = kept.setdefault(venture, {})
+            if part is not None:
+                parts[part] = seq
+        for name in {*routed, *self._shelves}:
+            shelf = self._shelf(name)
+            shelf.routed = routed.get(name, {})
+            if await shelf.opened() is not None:
+                await self._tried(shelf, self._compare(shelf, kept, look))
+        self.look_seconds = time.monotonic() - began
+        if self._from_nothing:
+            self._some_to_fill.set()
+
+    async def _compare(self, shelf: Shelf, kept: dict[UUID, dict[str, int]], look: int) -> None:
+        for venture, until in shelf.routed.items():
+            part = shelf.part(venture)
+            seq = kept[venture].get(part)
+            if (shelf, venture) not in self._being_filled and not _stands(shelf, venture, part, seq, until, look):
+                shelf.filled.pop(venture, None)
+                if shelf.spoiled.get(venture, 0.0) < time.monotonic():
+                    self._from_nothing[shelf, venture] = bool(seq)
+            layout = part.partition("@")[0]
+            if ended := [one for one in kept[venture] if one != part and one.partition("@")[0] == layout]:
+                async with self._database.venture(venture, redoable=True) as scope:
+                    await scope.run(sql.END_FILLING, targets=ended)
+
+    def _has(self, store: str, venture: UUID) -> bool:
+        return store != IN_POSTGRESQL and process_of(store, venture, self._processes) == self._process - 1
+
+    def _shelf(self, name: str) -> Shelf:
+        if name not in self._shelves:
+            self._shelves[name] = Shelf(
+                name, self._database, self._model, self._dimension, lambda: self._opening(name), look=self._looks
+            )
+        return self._shelves[name]
+
+    async def _looking(self) -> None:
+        while True:
+            try:
+                await self.look()
+                await self._follow()
+                await self._share()
+                if self._said:
+                    log.info("the database answers again")
+                self._said = ""
+                await asyncio.sleep(max(POLL_SECONDS, self.look_seconds / POLL_SHARE))
+            except Unavailable as error:
+                await self._without_database(error)
+
+    async def _filling(self) -> None:
+        while True:
+            await self._some_to_fill.wait()
+            try:
+                await self._fill_next()
+            except Unavailable as error:
+                await self._without_database(error)
+
+    async def _keeping(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            try:
+                await self._kept()
+            except Unavailable as error:
+                await self._without_database(error)
+
+    async def _compacting(self) -> None:
+        while True:
+            pause = COMPACTING_LOOK_SECONDS
+            for shelf in list(self._shelves.values()):
+                if shelf.store is None or any(busy is shelf for busy, _ in self._being_filled):
+                    continue
+                took = await self._tried(shelf, shelf.compact())
+                if took is not None:
+                    pause = took if time.monotonic() - shelf.asked_at < ASKED_SECONDS else 0.0
+            await asyncio.sleep(pause)
+
+    async def _follow(self) -> None:
+        for shelf in list(self._shelves.values()):
+            for venture, until in list(shelf.routed.items()):
+                filled = shelf.filled.get(venture)
+                if filled is not None and filled.position < until and shelf.store is not None:
+                    await self._tried(shelf, shelf.follow(venture, until))
+
+    async def _kept(self) -> None:
+        for shelf in list(self._shelves.values()):
+            if shelf.store is not None:
+                await self._tried(shelf, shelf.keep())
+
+    async def _share(self) -> None:
+        if self._looks % SHARED_LOOKS != 1:
+            return
+        points = await self._shared_points()
+        for shelf in list(self._shelves.values()):
+            if shelf.store is not None and self._has(shelf.name, SHARED):
+                await self._tried(shelf, shelf.share(points))
+
+    async def _fill_next(self) -> None:
+        if not self._from_nothing:
+            self._some_to_fill.clear()
+            return
+        shelf, venture = next(iter(self._from_nothing))
+        durable = self._from_nothing.pop((shelf, venture))
+        if shelf.store is None:
+            return  # the next look finds the venture unfilled, once the store is there
+        self._being_filled.add((shelf, venture))
+        try:
+            await self._tried(shelf, shelf.fill(venture, durable=durable))
+        finally:
+            self._being_filled.discard((shelf, venture))
+
+    async def _tried(self, shelf: Shelf, doing: Awaitable[T]) -> T | None:
+        """Its result; None where the store failed, which is closed then, or refused a venture's vectors."""
+        try:
+            return await doing
+        except StoreFailed as error:
+            shelf.failed(error)
+            await shelf.closed()
+        except Invalid:
+            pass  # it is said, and the venture set aside
+        return None
+
+    async def _without_database(self, error: Unavailable) -> None:
+        if str(error) != self._said:
+            log.warning("filling waits for the database: %s", error)
+        self._said = str(error)
+        await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
+
+
+def _stands(shelf: Shelf, venture: UUID, part: str, seq: int | None, until: int, look: int) -> bool:
+    """Whether what is filled may be gone on from; takes up a position that PostgreSQL kept from an earlier process."""
+    filled = shelf.filled.get(venture)
+    if filled is None:
+        if not seq or seq > until or shelf.begun.get(venture, 0) >= look:
+            return False
+        shelf.filled[venture] = Filled(part, seq, seq, look)
+        return True
+    if filled.part != part:
+        return False
+    return filled.since >= look or (seq is not None and filled.position <= until)
