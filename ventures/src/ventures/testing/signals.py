@@ -4,7 +4,7 @@ place = await new_place(database)
 assert await place.found() == set()
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final
@@ -26,7 +26,7 @@ REGION: Final = "local"
 
 
 class Moody:
-    """A channel that does what `will` says next, and then publishes."""
+    """A channel that does what `will` says next, and then publishes; `meanwhile` happens while it is called."""
 
     kind: ClassVar[str] = "moody"
     takes_key: ClassVar[bool] = False
@@ -34,8 +34,11 @@ class Moody:
     address: ClassVar[None] = None
     limits: ClassVar[Limits] = Limits(characters=500)
     will: ClassVar[list[Failed | Unknown]] = []
+    meanwhile: ClassVar[list[Callable[[], Awaitable[None]]]] = []
 
     async def publish(self, post: Outgoing, key: str) -> Published | Failed | Unknown:
+        if self.meanwhile:
+            await self.meanwhile.pop()()
         return self.will.pop() if self.will else Published(external_id=key)
 
     async def find(self, post: Outgoing, key: str) -> Published | CannotTell | None:
