@@ -1,26 +1,39 @@
 """The composition root: the only place where rooms meet. http, workers and the command line open a `Platform`."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
+from outgrow.routing import Route
 from ventures.accounts import api as accounts
 from ventures.analytics import api as analytics
 from ventures.billing import api as billing
 from ventures.billing.api import BillingPort, CachedAllowances
 from ventures.content import api as content
 from ventures.database.pool import Database, opened
+from ventures.generation import api as generation
 from ventures.identifiers import NewId, new_id
 from ventures.log.api import Bell, Consumer, Loop, Registry, Room, Spine
 from ventures.metering import api as metering
 from ventures.notifications import api as notifications
 from ventures.planner import api as planner
 from ventures.posts import api as posts
+from ventures.search import api as search
 from ventures.settings import Settings
+from ventures.signals import api as signals
 from ventures.tenancy import api as tenancy
+from ventures.vectors.api import ALL, Kind, Only, Vector
 
-ROOMS: tuple[Room, ...] = (tenancy.ROOM, content.ROOM, planner.ROOM, posts.ROOM, notifications.ROOM)
+ROOMS: tuple[Room, ...] = (
+    tenancy.ROOM,
+    content.ROOM,
+    planner.ROOM,
+    posts.ROOM,
+    notifications.ROOM,
+    generation.ROOM,
+)
 
 
 SWEEP_SECONDS = 600.0
@@ -37,10 +50,36 @@ class Platform:
     bell: Bell
     billing: BillingPort
     allowances: CachedAllowances
+    finder: search.Finder
+    drafting: generation.Drafting
     consumers: Sequence[Consumer]
     loops: Sequence[Loop]
     now: Callable[[], datetime]
     new_id: NewId
+
+
+class _NoIndex:
+    """Every search is answered exactly."""
+
+    async def search(
+        self, route: Route, venture: UUID, kind: Kind, vector: Vector, *, limit: int, only: Only = ALL
+    ) -> search.Answer:
+        raise search.IndexUnavailable("There is no index here.")
+
+
+@dataclass(frozen=True)
+class _Passages:
+    """Search, as generation asks for it."""
+
+    database: Database
+    finder: search.Finder
+
+    async def near(
+        self, venture: UUID, text: str, limit: int, *, kind: Kind = Kind.CONTENT
+    ) -> list[generation.Passage]:
+        async with self.database.reading(venture) as scope:
+            found = await search.passages_near(scope, self.finder, text, limit=limit, kind=kind)
+        return [generation.Passage(one.id, one.item, one.title, one.text, one.number) for one in found]
 
 
 def utc_now() -> datetime:
@@ -67,14 +106,32 @@ async def open_platform(
     """A platform on the database at `address` (a PostgreSQL URL of the application's role); at the end all that was
     to be announced is, and its connections are closed.
     """
-    async with opened(address, connections=settings.database_connections) as database:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(opened(address, connections=settings.database_connections))
         bell = Bell(database)
+        stack.push_async_callback(bell.silent)
         registry = Registry(ROOMS)
         spine = Spine(database, registry, tenancy.Memberships(), bell=bell, now=now, new_id=new_id)
         service = (
             billing.PostgresBilling(database, billing.NoPayments(), new_id, unsubscribed=billing.SCALE)
             if settings.plans == "none"
             else billing.PostgresBilling(database, billing.PracticePayments(), new_id)
+        )
+        allowances = billing.CachedAllowances(service)
+        embedder = await stack.enter_async_context(search.opened_embedder(settings))
+        finder = search.Finder(
+            embedder=embedder,
+            index=_NoIndex(),
+            store=settings.index_layout,
+            now=now,
+            offer=search.Sampler(database, now, new_id).offer,
+        )
+        drafting = generation.opened(
+            settings,
+            spine,
+            passages=_Passages(database, finder),
+            embedder=embedder,
+            wrote=lambda venture: metering.wrote(allowances, venture),
         )
         yield Platform(
             settings=settings,
@@ -83,20 +140,26 @@ async def open_platform(
             spine=spine,
             bell=bell,
             billing=service,
-            allowances=billing.CachedAllowances(service),
+            allowances=allowances,
+            finder=finder,
+            drafting=await stack.enter_async_context(drafting),
             consumers=(
                 *tenancy.consumers(database, settings.region),
                 *posts.consumers(),
                 *notifications.consumers(now),
                 *analytics.consumers(),
                 *metering.consumers(service),
+                *search.consumers(embedder, (search.ContentSource(), generation.ContextNotes())),
+                *generation.consumers(database),
             ),
             loops=(
                 Loop("sweeping", lambda: _swept(database, now)),
                 *posts.loops(spine, settings),
                 *notifications.loops(spine, settings),
+                *search.loops(database, now),
+                *generation.loops(spine),
+                *signals.loops(database, spine.authority, settings, now),
             ),
             now=now,
             new_id=new_id,
         )
-        await bell.silent()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
@@ -68,6 +69,7 @@ def create(settings: Settings, opening: Callable[[], AbstractAsyncContextManager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with opening() as platform:
             app.state.platform = platform
+            app.state.finder = replace(platform.finder, observed=metrics.vector_query)
             yield
 
     metrics = operations.RequestMetrics()
