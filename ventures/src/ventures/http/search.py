@@ -87,7 +87,7 @@ async def search(
     request: Request[Any, Any, Any],
     venture: FromPath[UUID],
     text: Text,
-    in_states: ByState = None,
+    states: ByState = None,
     items: ByItem = None,
     kind: ByKind = "content",
     cursor: Cursor = None,
@@ -95,7 +95,7 @@ async def search(
     explain: Explain = False,
 ) -> SearchPage:
     """By words and by meaning. While the index is away or behind, PostgreSQL answers, and the answer says so."""
-    only = Only(tuple(in_states or ()), tuple(item or ()))
+    only = Only(tuple(states or ()), tuple(items or ()))
     this = _digest(venture, text, kind, only)
     offset = _offset(cursor, this)
     finder = finder_of(request)
@@ -127,13 +127,13 @@ async def search(
 async def search_everywhere(
     request: Request[Any, Any, Any],
     text: Text,
-    in_states: ByState = None,
+    states: ByState = None,
     cursor: Cursor = None,
     limit: Limit = 20,
     explain: Explain = False,
 ) -> SearchEverywherePage:
     """Those you belong to and may search, at most 50."""
-    only = Only(tuple(in_states or ()))
+    only = Only(tuple(states or ()))
     this = _digest(None, text, "content", only)
     offset = _offset(cursor, this)
     platform, finder = platform_of(request), finder_of(request)
@@ -164,7 +164,7 @@ async def search_everywhere(
 
 @get("/recommendations", summary="Items that fit you", operation_id="recommend_items")
 async def recommend_items(
-    request: Request[Any, Any, Any], venture: FromPath[UUID], in_states: ByState = None, limit: Few = 10
+    request: Request[Any, Any, Any], venture: FromPath[UUID], states: ByState = None, limit: Few = 10
 ) -> Recommendations:
     """Near to what you worked on, none that you wrote or touched last. While nothing is known of you, the latest."""
     finder, account = finder_of(request), claimed_account(request)
@@ -177,7 +177,7 @@ async def recommend_items(
         finder,
         account,
         limit=limit,
-        states=tuple(in_states or ()),
+        states=tuple(states or ()),
     )
     finder.offer(samples)
     return answer
