@@ -73,10 +73,16 @@ class PerVenture:
         return [] if shard is None else each.held(shard, ALONE, after, page)
 
     async def flush(self) -> None:
+        fault: Unavailable | None = None
         for shard in list(self._opened.values()):
             if shard.dirty:
-                shard.flush()
+                try:
+                    shard.flush()
+                except Unavailable as error:
+                    fault = error
                 await asyncio.sleep(0)
+        if fault is not None:
+            raise fault
 
     def part(self, venture: UUID) -> str:
         return self._shard(venture).part

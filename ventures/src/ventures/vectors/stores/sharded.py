@@ -82,9 +82,15 @@ class Sharded:
         return each.held(*self._of(venture), after, checked_limit(limit))
 
     async def flush(self) -> None:
+        fault: Unavailable | None = None
         for shard in self._shards.values():
-            shard.flush()
+            try:
+                shard.flush()
+            except Unavailable as error:
+                fault = error
             await asyncio.sleep(0)
+        if fault is not None:
+            raise fault
 
     def part(self, venture: UUID) -> str:
         return self._shard(venture).part
