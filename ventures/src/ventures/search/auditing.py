@@ -160,7 +160,9 @@ async def _checked(scope: Scope, sample: _Kept, now: datetime) -> Result:
     changed, position = row or (0, 0)
     if now - sample.at > MOST_AGE or position < sample.position:  # it is being read again from the beginning
         return "not_comparable"
-    if not await _own(scope, sample):
+    ids = set(sample.ids)
+    known, there = await scope.one(sql.KNOWN, model=sample.model, ids=sample.ids) or (0, 0)
+    if known < len(ids) or not await _was_member(scope, sample):  # what was deleted is known still
         return "foreign"
     if changed > sample.position:
         return "not_comparable"
@@ -169,15 +171,11 @@ async def _checked(scope: Scope, sample: _Kept, now: datetime) -> Result:
     exact = await exact_search(scope, sample.model, Kind(sample.kind), vector, 2 * TOP, only)
     wanted = min(TOP, len(exact))
     good = {match.id for match in exact if match.score >= exact[wanted - 1].score - SAME_SCORE}
-    found = len(good.intersection(sample.ids))
-    return "right" if found >= RIGHT * wanted and len(sample.ids) <= wanted else "wrong"
+    return "right" if there == len(ids) and len(good & ids) >= RIGHT * wanted else "wrong"
 
 
-async def _own(scope: Scope, sample: _Kept) -> bool:
-    """Whether all that was found is the venture's, and who asked belonged to it. What was deleted is known still."""
-    row = await scope.one(sql.KNOWN, model=sample.model, ids=sample.ids)
-    if row is None or row[0] < len(set(sample.ids)):
-        return False
+async def _was_member(scope: Scope, sample: _Kept) -> bool:
+    """Whether who asked belonged to the venture, where that is to be checked."""
     if sample.account is None:
         return True
     last = await scope.one(sql.LAST_OF_MEMBER, account=sample.account, types=[JOINED, *LEFT], until=sample.head)

@@ -84,9 +84,9 @@ DELETE FROM consumer_position WHERE venture = %(venture)s AND consumer = 'vector
 
 # Words and vectors, looked up in PostgreSQL. A query tree of '' or 'T' has no word that a passage must hold.
 
+# Planned as if all matches were wanted: a plan for the first few would read the table until it comes upon the venture.
 KEYWORDS: LiteralString = """
-SELECT m.id, m.source, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
-FROM (
+WITH matching AS MATERIALIZED (
     SELECT p.id, p.source, p.words FROM passage p
     WHERE p.venture = %(venture)s AND p.model = %(model)s
       AND p.words @@ (%(mark)s::tsquery && websearch_to_tsquery('english', %(words)s))
@@ -94,8 +94,9 @@ FROM (
       AND (cardinality(%(states)s::text[]) = 0 OR p.state = ANY(%(states)s::text[]))
       AND (cardinality(%(sources)s::uuid[]) = 0 OR p.source = ANY(%(sources)s::uuid[]))
       AND NOT p.source = ANY(%(but)s::uuid[])
-    LIMIT %(most)s
-) AS m
+)
+SELECT m.id, m.source, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
+FROM (SELECT id, source, words FROM matching LIMIT %(most)s) AS m
 ORDER BY rank DESC, m.id LIMIT %(limit)s"""
 
 NEAREST: LiteralString = """
@@ -254,7 +255,7 @@ SELECT coalesce((
         WHERE p.venture = %(venture)s AND p.consumer = %(consumer)s AND p.target = %(model)s), 0)"""
 
 KNOWN: LiteralString = """
-SELECT count(*) FROM embedding e
+SELECT count(*), count(e.vector) FROM embedding e
 WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = ANY(%(ids)s::uuid[])"""
 
 LAST_OF_MEMBER: LiteralString = """

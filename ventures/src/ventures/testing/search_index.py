@@ -48,8 +48,11 @@ class WordsEmbedder:
         """A row for each. Raises: `down`."""
         if self.down is not None:
             raise self.down
-        rows = [sum(map(self._word, re.findall(r"\w+", text.lower())), np.zeros(self.dimension)) for text in texts]
-        return normalised(np.array(rows).reshape(-1, self.dimension))
+        rows = np.zeros((len(texts), self.dimension), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in re.findall(r"\w+", text.lower()):
+                row += self._word(word)
+        return normalised(rows)
 
     def _word(self, word: str) -> Vector:
         if word not in self._known:
