@@ -80,11 +80,11 @@ class Serving:
         raise AssertionError(f"it ended without saying {word!r}")
 
     def settled(self) -> dict[str, psutil.Process]:
-        """All three, once each of them listens to signals."""
+        """All four, once each of them listens to signals."""
         self.hear("ready")
         started = self.data / "starts"
-        _until(lambda: len(started.read_text().split()) >= 3)
-        found: dict[str, psutil.Process] = _until(lambda: len(found := self.children()) == 3 and found)
+        _until(lambda: len(started.read_text().split()) >= 4)
+        found: dict[str, psutil.Process] = _until(lambda: len(found := self.children()) == 4 and found)
         return found
 
     def children(self, kind: str | None = None) -> dict[str, psutil.Process]:
@@ -127,13 +127,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[[], Serving]]:
 def test_a_child_that_dies_is_started_again(serve: Callable[[], Serving]) -> None:
     serving = serve()
     before = serving.settled()
-    for name in ("api 2", "worker 1"):
+    for name in ("api 2", "worker 1", "index 1"):
         before[name].kill()
         assert "SIGKILL" in serving.hear(name)
-    after = _until(lambda: len(found := serving.children()) == 3 and found)
+    after = _until(lambda: len(found := serving.children()) == 4 and found)
     assert after["api 1"].pid == before["api 1"].pid
     assert after["api 2"].pid != before["api 2"].pid
     assert after["worker 1"].pid != before["worker 1"].pid
+    assert after["index 1"].cmdline()[-4:] == ["index", "--supervised", "--number", "1"]
 
 
 def test_who_keeps_dying_is_started_less_and_less_often(serve: Callable[[], Serving], tmp_path: Path) -> None:
@@ -155,14 +156,14 @@ def test_an_api_that_never_starts_ends_it_all(serve: Callable[[], Serving], tmp_
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_the_api_ends_before_the_workers(
+def test_told_to_stop_the_api_ends_before_the_workers_and_these_before_the_index(
     serve: Callable[[], Serving], tmp_path: Path, how: signal.Signals
 ) -> None:
     serving = serve()
     children = serving.settled()
     serving.process.send_signal(how)
     assert serving.process.wait() == 0
-    assert (tmp_path / "ends").read_text().split() == ["api", "api", "worker"]
+    assert (tmp_path / "ends").read_text().split() == ["api", "api", "worker", "index"]
     assert not any(child.is_running() for child in children.values())
     assert supervisor.state(tmp_path) == {}
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("ventures.cli.migrate", "migrate"),
     "api": ("ventures.cli.api", "api"),
     "worker": ("ventures.cli.worker", "worker"),
+    "index": ("ventures.cli.index", "index"),
 }
 """Command → (module, function or typer app), in the order in which `--help` shows them."""
 

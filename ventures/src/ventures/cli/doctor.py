@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import os
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,6 +20,7 @@ from ventures.settings import Settings, read
 
 if TYPE_CHECKING:
     from ventures.signals.api import Audited, Inconsistency
+    from ventures.vectors.wire import StoreStatus
 
 State = Literal["fine", "finding", "unknown", "wrong"]
 WORST_FIRST: Final[tuple[State, ...]] = ("wrong", "finding", "unknown", "fine")
@@ -95,7 +97,7 @@ def _processes(settings: Settings) -> Iterator[Finding]:
         yield Finding("serve", "finding", sentence, "ventures serve")
         return
     yield Finding("serve", "fine", f"`ventures serve` runs (process {told['pid']}).")
-    wanted = {"api": settings.api_processes, "worker": settings.worker_processes}
+    wanted = {"api": settings.api_processes, "worker": settings.worker_processes, "index": settings.index_processes}
     for kind, number in wanted.items():
         running = [c for c in told.get("children", ()) if c.get("kind") == kind and alive(c) is not None]
         state_: State = "fine" if len(running) >= number else "finding"
@@ -106,6 +108,7 @@ def _processes(settings: Settings) -> Iterator[Finding]:
             "" if state_ == "fine" else "they are started again; why they end is in the messages of ventures serve",
         )
     yield _answers(str(told.get("url")))
+    yield from _index(settings)
 
 
 def _answers(url: str) -> Finding:
@@ -121,6 +124,49 @@ def _answers(url: str) -> Finding:
     if status >= 500:
         return Finding("answers", "finding", f"{url} answers with status {status}.")
     return Finding("answers", "fine", f"{url} answers.")
+
+
+def _index(settings: Settings) -> Iterator[Finding]:
+    from ventures.vectors.remote import Remote
+
+    async def asked(number: int) -> "list[StoreStatus]":
+        remote = Remote(settings.data, number)
+        give_up = time.monotonic() + ANSWER_SECONDS
+        try:
+            while True:
+                try:
+                    return await remote.status()
+                except Unavailable:  # it may be starting
+                    if time.monotonic() > give_up:
+                        raise
+                    await asyncio.sleep(0.2)
+        finally:
+            await remote.close()
+
+    for number in range(1, settings.index_processes + 1):
+        try:
+            stores = asyncio.run(asked(number))
+        except Unavailable as error:
+            yield Finding(
+                f"index:{number}", "finding", str(error), "searches are answered from PostgreSQL until it does"
+            )
+            continue
+        if not stores:
+            yield Finding(f"index:{number}", "fine", f"Index process {number} has nothing to hold yet.")
+        for one in stores:
+            yield _stored(one)
+
+
+def _stored(one: "StoreStatus") -> Finding:
+    place = f"index:{one.process}/{one.store}"
+    if one.fault:
+        return Finding(place, "finding", one.fault, "searches are answered from PostgreSQL; it is tried again")
+    return Finding(
+        place,
+        "fine",
+        f"Index process {one.process} has {one.points} points of {one.filled} ventures in {one.parts} parts of the "
+        f"store {one.store}" + (f"; {one.behind} more are being filled." if one.behind else ", and has caught up."),
+    )
 
 
 def _database(settings: Settings, address: str) -> Iterator[Finding]:

@@ -11,11 +11,14 @@ from ventures.settings import Settings, read, with_secret
 
 
 def serve() -> None:
-    """Start everything: PostgreSQL unless DATABASE_URL is set, migrations, API, workers. Ctrl-C stops it in order."""
+    """Start all: PostgreSQL unless DATABASE_URL is set, migrations, API, workers, index. Ctrl-C stops it in order."""
     settings = read(os.environ)
     log_to_stderr(settings.log_level)
     where = "the database of DATABASE_URL" if settings.database_url else f"data in {settings.data}"
-    say(f"ventures starts: {settings.api_processes} API and {settings.worker_processes} worker processes, {where}")
+    say(
+        f"ventures starts: {settings.api_processes} API, {settings.worker_processes} worker and "
+        f"{settings.index_processes} index processes, {where}"
+    )
     if os.geteuid() == 0:
         say("this is root: an account of its own is safer (deploy/ventures.service)")
     if settings.database_url is not None:

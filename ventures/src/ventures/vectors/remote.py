@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import msgspec
@@ -143,8 +143,7 @@ class _Connection(asyncio.Protocol):
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc if isinstance(exc, OSError) else ConnectionResetError("the connection ended"))

@@ -1,8 +1,8 @@
 """`ventures serve`: one process that keeps all others running, and PostgreSQL where it is ours.
 
 Whatever dies is started again, with a pause that grows while it keeps dying. Told to stop, it lets the API finish its
-requests, then the workers their batch, then PostgreSQL; told twice, it ends at once. The kernel tells the children
-when it ends in any other way; what such an end leaves behind, the next start clears away.
+requests, then the workers their batch, then the index its flush, then PostgreSQL; told twice, it ends at once. The
+kernel tells the children when it ends in any other way; what such an end leaves behind, the next start clears away.
 """
 
 import fcntl
@@ -34,7 +34,8 @@ SHORTEST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 20.0
 """Who ran so long before dying is started again after the shortest pause."""
-DRAIN_SECONDS: Final[Mapping[str, float]] = {"api": 15.0, "worker": 30.0}
+DRAIN_SECONDS: Final[Mapping[str, float]] = {"api": 15.0, "worker": 30.0, "index": 20.0}
+"""How long each kind gets to finish, in the order in which they are told to stop."""
 LEFT_BEHIND_SECONDS: Final = 5.0
 """What a killed `serve` left running gets to finish once the next one is there."""
 FRUITLESS_STARTS: Final = 5
@@ -90,6 +91,7 @@ class Supervisor:
         """
         self.children = [Child("api", n + 1) for n in range(self.settings.api_processes)]
         self.children += [Child("worker", n + 1) for n in range(self.settings.worker_processes)]
+        self.children += [Child("index", n + 1) for n in range(self.settings.index_processes)]
         self._ready = os.pipe()
         with _woken_by_signals(self._on_signal) as wake:
             try:
@@ -161,6 +163,8 @@ class Supervisor:
             command += ["--socket", str(handed[0]), "--ready", str(handed[1])]
         else:
             command += ["--supervised"]
+        if child.kind == "index":
+            command += ["--number", str(child.number)]
         child.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -183,7 +187,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self.listening.close()
-        for kind in ("api", "worker"):
+        for kind in DRAIN_SECONDS:
             running = [(c, c.process) for c in self.children if c.kind == kind and c.process is not None]
             for _, process in running:
                 process.terminate()
