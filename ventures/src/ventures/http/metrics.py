@@ -42,6 +42,8 @@ LAG_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 LAG_EVERY_SECONDS: Final = 0.5
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Set before the processes start, it makes each of them answer for all."""
+FIRST: Final = ("GET", "/v1/ventures", 200)
+"""Shown before there is a request, so that no requests are a rate of 0 and not an unknown one."""
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -53,7 +55,8 @@ class RequestMetrics:
     of their beginning.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: str | None = None) -> None:
+        """store: the layout of ventures without a route; shown before there is a search."""
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
             "ventures_http_request_seconds",
@@ -76,6 +79,9 @@ class RequestMetrics:
             registry=self.registry,
         )
         self._lines: dict[tuple[str, str, int], Any] = {}
+        self._line(*FIRST)
+        for answered_by in ("index", "exact") if store is not None else ():
+            self._vector_seconds.labels(store, answered_by)
         self._under_way_now = 0
         self._under_way: Gauge | None = None
         self._lagging: asyncio.Task[None] | None = None
@@ -94,17 +100,20 @@ class RequestMetrics:
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request. route: the template, never the address, so that no id becomes a label."""
-        which = (method if method in METHODS else "other", route, status)
-        line = self._lines.get(which)
-        if line is None:
-            line = self._lines[which] = self._seconds.labels(which[0], route, str(status))
-        line.observe(seconds)
+        self._line(method if method in METHODS else "other", route, status).observe(seconds)
         if self._under_way is not None:
             self._under_way_now -= 1
             self._under_way.set(self._under_way_now)
         if self._lagging is None or self._lagging.done():
             with suppress(RuntimeError):  # outside of a loop there is none to watch
                 self._lagging = asyncio.get_running_loop().create_task(self._lag())
+
+    def _line(self, method: str, route: str, status: int) -> Any:
+        which = (method, route, status)
+        line = self._lines.get(which)
+        if line is None:
+            line = self._lines[which] = self._seconds.labels(method, route, str(status))
+        return line
 
     def vector_query(self, store: str, answered_by: str, seconds: float) -> None:
         """One asking for vectors. store: the layout of the venture's route; answered_by: index or exact."""

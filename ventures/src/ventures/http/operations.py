@@ -97,7 +97,7 @@ class _Whole:
             measured = await signals.gathered(platform.database, platform.settings.region, self.processes, now)
         except Unavailable as error:
             log.warning("what is measured lacks what the database knows: %s", error)
-            return _page(signals.families(signals.without_database(self.processes, now)))
+            return _page(signals.families(signals.without_database(platform.settings.region, self.processes, now)))
         return _page([*_lags(found), *signals.families(measured)])
 
 

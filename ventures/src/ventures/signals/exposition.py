@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
+from ventures.signals.complaining import AREAS, UNKNOWN
 from ventures.signals.counting import RECENT
 from ventures.signals.records import ABOUTS, Audited, Count, ProcessUse
 
@@ -36,13 +37,14 @@ COUNTED: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to show at one moment; None where a part cannot say.
+    """What there is to show at one moment, in the installation of `region`; None where a part cannot say.
 
     machine_busy_seconds: see `processes`. drafts: by outcome and reason, since ever; draft_seconds: (upper bounds,
     counts by bucket with one more for what is beyond, sum). checks: of the running audit of searches, by result.
     """
 
     now: datetime
+    region: str
     counts: Sequence[Count] = ()
     audited: Audited | None = None
     processes: Sequence[ProcessUse] = ()
@@ -54,7 +56,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 def families(measured: Measured) -> Iterator[Metric]:
     """All of it."""
-    yield from _counts(measured.counts)
+    yield from _counts(measured)
     if measured.audited is not None:
         yield from _audit(measured.audited, measured)
     yield from _processes(measured)
@@ -83,22 +85,28 @@ def families(measured: Measured) -> Iterator[Metric]:
     )
 
 
-def _counts(counts: Sequence[Count]) -> Iterator[Metric]:
+def _counts(measured: Measured) -> Iterator[Metric]:
     for signal, (name, meaning, labels) in COUNTED.items():
-        of_signal = [count for count in counts if count.signal == signal]
         family = GaugeMetricFamily(name, meaning, labels=labels)
-        for count in of_signal:
-            family.add_metric(count.labels, count.count)
-        if signal == "complaints" and counts:
-            for about in sorted(set(ABOUTS) - {count.labels[0] for count in of_signal}):
-                family.add_metric((about, "", ""), 0)
+        found = {tuple(count.labels): count.count for count in measured.counts if count.signal == signal}
+        if measured.counts:
+            found = dict.fromkeys(_always(signal, measured.region), 0) | found
+        for values, count in found.items():
+            family.add_metric(values, count)
         yield family
-    if counts:
+    if measured.counts:
         yield GaugeMetricFamily(
             "ventures_counted_timestamp_seconds",
             "When these were counted.",
-            value=min(c.at for c in counts).timestamp(),
+            value=min(count.at for count in measured.counts).timestamp(),
         )
+
+
+def _always(signal: str, region: str) -> list[tuple[str, ...]]:
+    """Labels that are shown, as 0, before there is anything to count."""
+    if signal == "complaints":
+        return [(about, area, region) for about in ABOUTS for area in (*sorted(AREAS), UNKNOWN)]
+    return [(region,)] if signal in ("ventures", "users_by_region") else [()]
 
 
 def _audit(audited: Audited, measured: Measured) -> Iterator[Metric]:
