@@ -7,6 +7,7 @@ Bodies are the least the document asks for. Where a text has a meaning that the 
 said in `MEANT`, by the property's name.
 """
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 from functools import lru_cache
@@ -110,6 +111,8 @@ async def furnished(platform_api: Api) -> Furnished:
         if answer.status_code == 201 and "Location" in answer.headers:
             collection, id = answer.headers["Location"].split("/")[-2:]
             made.setdefault(collection, id)
+    while (await owner.send("GET", f"/v1/ventures/{venture}/drafts/{made['drafts']}")).json()["state"] == "running":
+        await asyncio.sleep(0.02)  # what is still being written would change the tables under whoever compares them
     return Furnished(owner=owner, venture=venture, made=made)
 
 
