@@ -23,7 +23,7 @@ from ventures.testing.content import OWNER, drafted, founded
 from ventures.testing.log import Watch
 from ventures.vectors.api import Kind
 
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 steps = st.tuples(
     st.integers(0, 3),
     st.sampled_from(("ask", "finish", "fail", "abandon", "cancel", "accept", "note", "edit", "delete")),
