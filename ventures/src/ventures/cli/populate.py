@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from ventures.cli.opening import complete_environment
 from ventures.cli.output import JsonOption, emit_json, log_to_stderr, say
 from ventures.errors import SettingsError
 from ventures.settings import Settings, read, with_secret
@@ -59,13 +60,12 @@ def populate(
             said_at = time.monotonic()
             say(_line(progress))
 
-    with _database(settings) as (complete, address):
+    with _database(settings) as complete:
         password = _password(complete, seed, password_file)
         say(f"{plan.users} users, {plan.count} ventures, about {plan.passages} passages, seed {plan.seed}")
         outcome = carried_out(
             plan,
-            complete,
-            address,
+            complete_environment(complete, os.environ),
             password=password,
             processes=processes or len(os.sched_getaffinity(0)),
             follow=follow,
@@ -108,22 +108,26 @@ def _password(settings: Settings, seed: int, file: Path | None) -> str:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[tuple[Settings, str]]:
-    """The installation's database, started for as long as this takes where it is ours and does not run."""
+def _database(settings: Settings) -> Iterator[Settings]:
+    """The settings with the database, which is started for as long as this takes where it is ours and does not run."""
     from ventures.database import embedded
     from ventures.database.migrate import migrate
     from ventures.workers import supervisor
 
     settings = with_secret(settings)
     if settings.database_url is not None:
-        yield settings, settings.database_url
+        yield settings
     elif embedded.running(settings.data) is not None:
-        yield settings, embedded.addresses(settings.data).app
+        yield _on(settings, embedded.addresses(settings.data).app)
     else:
         with supervisor.sole(settings.data):
             addresses = embedded.start(settings.data, ends_with_us=True)
             try:
                 migrate(addresses.owner)
-                yield settings, addresses.app
+                yield _on(settings, addresses.app)
             finally:
                 embedded.stop(settings.data)
+
+
+def _on(settings: Settings, address: str) -> Settings:
+    return msgspec.structs.replace(settings, database_url=address)

@@ -140,7 +140,7 @@ class Load:
                 step.seconds, step.cpu_seconds = now - began, _cpu_seconds() - cpu
                 self._end_overdue()
                 told(step)
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(min(max(due - now, TICK_SECONDS), LOOK_SECONDS))
         while due < ends and not self._stopping:  # what fell due while this process did not run
             self._offer(step, due, time.perf_counter())
             due += self._luck.expovariate(level.per_second)

@@ -1,6 +1,7 @@
 """One process that makes a part of a population: `python -m ventures.population.making`.
 
-On stdin a `Job` (MessagePack), on stdout a line of JSON (`Made`) for each piece that is kept. SIGTERM ends it after
+In its environment the settings with DATABASE_URL, on stdin a `Job` (MessagePack), on stdout a line of JSON (`Made`) for
+each piece that is kept. SIGTERM ends it after
 the pieces that are under way.
 """
 
@@ -21,7 +22,7 @@ from ventures.log.api import Script, all_ventures, key_used, step, step_together
 from ventures.population import scripts
 from ventures.population.shape import Joining, account_id, items_for, passages_of_item, venture_id
 from ventures.posts import api as posts
-from ventures.settings import read, with_secret
+from ventures.settings import read
 from ventures.tenancy import api as tenancy
 from ventures.wiring import Platform, open_platform
 
@@ -42,11 +43,10 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What one process is to do. address: of the database, as the application's role."""
+    """What one process is to do."""
 
     task: Task
     seed: int
-    address: str
     works: tuple[Work, ...]
 
 
@@ -88,7 +88,8 @@ async def _all(job: Job, told: Told) -> None:
                 return
             await _patiently(platform, doing, known, job.seed, work, told, ending.is_set)
 
-    async with open_platform(with_secret(read(os.environ)), job.address) as platform:
+    settings = read(os.environ)
+    async with open_platform(settings, settings.database_address) as platform:
         known = frozenset(await all_ventures(platform.database))
         await asyncio.gather(*(worker(platform, known) for _ in range(WORKING_AT_ONCE)))
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, Literal
@@ -25,7 +25,7 @@ from ventures.log.api import lags
 from ventures.population import grammar
 from ventures.population.making import Job, Made, Task, Work
 from ventures.population.shape import Joining, Plan, account_id, email, joinings, sizes
-from ventures.settings import Settings
+from ventures.settings import Settings, read
 from ventures.wiring import Platform, open_platform
 
 Stage = Literal["accounts", "ventures", "consumers"]
@@ -75,33 +75,33 @@ class OneHash(accounts.Passwords):
 
 def populate(
     plan: Plan,
-    settings: Settings,
-    address: str,
+    environ: Mapping[str, str],
     *,
     password: str,
     processes: int,
     follow: bool = True,
     told: Callable[[Progress], None],
 ) -> Outcome:
-    """Makes what is missing of the plan in the database at `address` (of the application's role).
+    """Makes what is missing of the plan.
 
-    password: of all accounts made now. follow: also runs the consumers until they have seen everything; a running
-    installation's own do it otherwise.
+    environ: the platform's settings with DATABASE_URL, for this and its processes. password: of all accounts made now.
+    follow: also runs the consumers until they have seen everything; a running installation's own do it otherwise.
 
     Raises: Interrupted, and what opening the platform raises.
     """
+    settings = read(environ)
     watch = _Watch(told)
     with _interruptible() as stopped:
         watch.begins("accounts", plan.users)
-        made_accounts = uvloop.run(_sign_up(plan, settings, address, password, watch, stopped))
+        made_accounts = uvloop.run(_sign_up(plan, settings, password, watch, stopped))
         works = _works(plan)
         watch.begins("ventures", sum(work.passages for work in works))
-        made = _by_processes("write", works, plan.seed, address, processes, watch, stopped)
+        made = _by_processes("write", works, plan.seed, environ, processes, watch, stopped)
         behind = None
         if follow and not stopped():
             watch.begins("consumers", len(works))
-            _by_processes("follow", works, plan.seed, address, processes, watch, stopped)
-            behind = uvloop.run(_behind(settings, address))
+            _by_processes("follow", works, plan.seed, environ, processes, watch, stopped)
+            behind = uvloop.run(_behind(settings))
         watch.ends()
         if stopped():
             raise Interrupted("Interrupted; what is complete stays. Run the same command again to go on.")
@@ -156,11 +156,9 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-async def _sign_up(
-    plan: Plan, settings: Settings, address: str, password: str, watch: _Watch, stopped: Callable[[], bool]
-) -> int:
+async def _sign_up(plan: Plan, settings: Settings, password: str, watch: _Watch, stopped: Callable[[], bool]) -> int:
     made = 0
-    async with open_platform(settings, address) as platform:
+    async with open_platform(settings, settings.database_address) as platform:
         one_hash: OneHash | None = None
         for first in range(0, plan.users, ACCOUNTS_AT_ONCE):
             if stopped():
@@ -206,7 +204,7 @@ def _by_processes(
     task: Task,
     works: Sequence[Work],
     seed: int,
-    address: str,
+    environ: Mapping[str, str],
     processes: int,
     watch: _Watch,
     stopped: Callable[[], bool],
@@ -219,7 +217,7 @@ def _by_processes(
         hands[least].append(work)
         loads[least] += work.passages + 5
     told: queue.Queue[Made | None] = queue.Queue()
-    running = [_started(Job(task, seed, address, tuple(hand)), told) for hand in hands]
+    running = [_started(Job(task, seed, tuple(hand)), environ, told) for hand in hands]
     made: list[Made] = []
     ended = 0
     told_to_end = False
@@ -240,12 +238,13 @@ def _by_processes(
     return made
 
 
-def _started(job: Job, told: "queue.Queue[Made | None]") -> subprocess.Popen[bytes]:
+def _started(job: Job, environ: Mapping[str, str], told: "queue.Queue[Made | None]") -> subprocess.Popen[bytes]:
     """A process that does the job; what it makes, and None at its end, comes into the queue."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ventures.population.making"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=dict(environ),
         start_new_session=True,  # the terminal's Ctrl-C is for us alone
     )
     decoder = msgspec.json.Decoder(Made)
@@ -263,9 +262,9 @@ def _started(job: Job, told: "queue.Queue[Made | None]") -> subprocess.Popen[byt
     return process
 
 
-async def _behind(settings: Settings, address: str) -> int:
+async def _behind(settings: Settings) -> int:
     """Events that some consumer has still to see, once nothing moves any more."""
-    async with open_platform(settings, address) as platform:
+    async with open_platform(settings, settings.database_address) as platform:
         before = -1
         while True:
             behind = sum(lag.events for lag in await lags(platform.database, platform.consumers, platform.now()))
