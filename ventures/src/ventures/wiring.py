@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from outgrow.routing import Route
 from ventures.accounts import api as accounts
 from ventures.analytics import api as analytics
 from ventures.billing import api as billing
@@ -24,7 +23,7 @@ from ventures.search import api as search
 from ventures.settings import Settings
 from ventures.signals import api as signals
 from ventures.tenancy import api as tenancy
-from ventures.vectors.api import ALL, Kind, Only, Vector
+from ventures.vectors.api import Kind
 
 ROOMS: tuple[Room, ...] = (
     tenancy.ROOM,
@@ -50,21 +49,13 @@ class Platform:
     bell: Bell
     billing: BillingPort
     allowances: CachedAllowances
+    index: search.RoutedIndex
     finder: search.Finder
     drafting: generation.Drafting
     consumers: Sequence[Consumer]
     loops: Sequence[Loop]
     now: Callable[[], datetime]
     new_id: NewId
-
-
-class _NoIndex:
-    """Every search is answered exactly."""
-
-    async def search(
-        self, route: Route, venture: UUID, kind: Kind, vector: Vector, *, limit: int, only: Only = ALL
-    ) -> search.Answer:
-        raise search.IndexUnavailable("There is no index here.")
 
 
 @dataclass(frozen=True)
@@ -119,9 +110,17 @@ async def open_platform(
         )
         allowances = billing.CachedAllowances(service)
         embedder = await stack.enter_async_context(search.opened_embedder(settings))
+        index = search.RoutedIndex(
+            database,
+            settings.data,
+            model=embedder.model,
+            dimension=embedder.dimension,
+            processes=settings.index_processes,
+        )
+        stack.push_async_callback(index.close)
         finder = search.Finder(
             embedder=embedder,
-            index=_NoIndex(),
+            index=index,
             store=settings.index_layout,
             now=now,
             offer=search.Sampler(database, now, new_id).offer,
@@ -141,6 +140,7 @@ async def open_platform(
             bell=bell,
             billing=service,
             allowances=allowances,
+            index=index,
             finder=finder,
             drafting=await stack.enter_async_context(drafting),
             consumers=(

@@ -19,7 +19,8 @@ ALWAYS: Final = date(1970, 1, 1)
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a venture may have. None is no limit. ventures: how many whoever founded this one may have founded.
 
-    posts, drafts: a calendar month; of drafts, those that were written to the end. cents: the price a month, in euro cents.
+    posts, drafts: a calendar month; of drafts, those that were written to the end. cents: the price a month, in
+    euro cents.
     """
 
     id: str

@@ -20,7 +20,7 @@ from ventures.settings import Settings, read
 
 if TYPE_CHECKING:
     from ventures.signals.api import Audited, Inconsistency
-    from ventures.vectors.wire import StoreStatus
+    from ventures.vectors.api import StoreStatus
 
 State = Literal["fine", "finding", "unknown", "wrong"]
 WORST_FIRST: Final[tuple[State, ...]] = ("wrong", "finding", "unknown", "fine")
@@ -127,7 +127,7 @@ def _answers(url: str) -> Finding:
 
 
 def _index(settings: Settings) -> Iterator[Finding]:
-    from ventures.vectors.remote import Remote
+    from ventures.vectors.api import Remote
 
     async def asked(number: int) -> "list[StoreStatus]":
         remote = Remote(settings.data, number)

@@ -7,6 +7,8 @@ from ventures.search.auditing import Result, Sampler, audited, loops
 from ventures.search.embedding import Embedder, EndpointEmbedder, WordLlamaEmbedder
 from ventures.search.embedding import opened as opened_embedder
 from ventures.search.exact import PassageText, PgvectorStore, exact_search, texts
+from ventures.search.filling import Filling
+from ventures.search.index import RoutedIndex
 from ventures.search.passages import Passages
 from ventures.search.ports import Answer, Index, IndexUnavailable, Source
 from ventures.search.preferences import preference_id
@@ -42,6 +44,7 @@ __all__ = [
     "Embedder",
     "EndpointEmbedder",
     "Everywhere",
+    "Filling",
     "Finder",
     "Hit",
     "Index",
@@ -58,6 +61,7 @@ __all__ = [
     "Result",
     "Results",
     "ResultsOfAll",
+    "RoutedIndex",
     "Sample",
     "Sampler",
     "Source",

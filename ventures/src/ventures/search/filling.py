@@ -20,8 +20,7 @@ from ventures.database.pool import Database
 from ventures.errors import Invalid, Unavailable
 from ventures.search import sql
 from ventures.search.shelf import Filled, Shelf, StoreFailed
-from ventures.vectors.api import SHARED, Point, VectorStore, process_of
-from ventures.vectors.wire import Cannot, Found, Search, StoreStatus
+from ventures.vectors.api import SHARED, Cannot, Found, Point, Search, StoreStatus, VectorStore, process_of
 
 POLL_SECONDS: Final = 0.25
 POLL_SHARE: Final = 0.05

@@ -11,9 +11,7 @@ from ventures.search import sql
 from ventures.search.exact import PgvectorStore
 from ventures.search.filling import IN_POSTGRESQL
 from ventures.search.ports import Answer, IndexUnavailable
-from ventures.vectors.api import ALL, Kind, Only, Vector, process_of
-from ventures.vectors.remote import Remote
-from ventures.vectors.wire import StoreStatus
+from ventures.vectors.api import ALL, Kind, Only, Remote, StoreStatus, Vector, process_of
 
 
 class RoutedIndex:

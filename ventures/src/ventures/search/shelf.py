@@ -15,8 +15,19 @@ from ventures.database.pool import Database
 from ventures.database.scope import Row
 from ventures.errors import Invalid, Refused, VenturesError
 from ventures.search import sql
-from ventures.vectors.api import SHARED, Kept, Kind, Point, Size, VectorStore
-from ventures.vectors.wire import Cannot, Found, Search, StoreStatus, unpacked
+from ventures.vectors.api import (
+    SHARED,
+    Cannot,
+    Found,
+    Kept,
+    Kind,
+    Point,
+    Search,
+    Size,
+    StoreStatus,
+    VectorStore,
+    unpacked,
+)
 
 CHUNK: Final = 256
 """Points put at once: some 7 ms, in which nothing is answered."""

@@ -84,9 +84,10 @@ DELETE FROM consumer_position WHERE venture = %(venture)s AND consumer = 'vector
 
 # Words and vectors, looked up in PostgreSQL. A query tree of '' or 'T' has no word that a passage must hold.
 
-# Planned as if all matches were wanted: a plan for the first few would read the table until it comes upon the venture.
+# A rare word comes from the index on words; of a common one the first by id are found soon on the primary key.
 KEYWORDS: LiteralString = """
-WITH matching AS MATERIALIZED (
+SELECT m.id, m.source, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
+FROM (
     SELECT p.id, p.source, p.words FROM passage p
     WHERE p.venture = %(venture)s AND p.model = %(model)s
       AND p.words @@ (%(mark)s::tsquery && websearch_to_tsquery('english', %(words)s))
@@ -94,9 +95,8 @@ WITH matching AS MATERIALIZED (
       AND (cardinality(%(states)s::text[]) = 0 OR p.state = ANY(%(states)s::text[]))
       AND (cardinality(%(sources)s::uuid[]) = 0 OR p.source = ANY(%(sources)s::uuid[]))
       AND NOT p.source = ANY(%(but)s::uuid[])
-)
-SELECT m.id, m.source, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
-FROM (SELECT id, source, words FROM matching LIMIT %(most)s) AS m
+    ORDER BY p.id LIMIT %(most)s
+) AS m
 ORDER BY rank DESC, m.id LIMIT %(limit)s"""
 
 NEAREST: LiteralString = """

@@ -16,9 +16,12 @@ from ventures.vectors.records import (
     checked,
     digest,
 )
+from ventures.vectors.remote import Remote
+from ventures.vectors.serving import serving
 from ventures.vectors.stores.checking import checked_ids, checked_limit, checked_points, checked_search
 from ventures.vectors.stores.keys import BUCKETS, process_of
 from ventures.vectors.stores.opening import WHOLE, opened
+from ventures.vectors.wire import Cannot, Found, Search, StoreStatus, packed, unpacked
 
 __all__ = [
     "ALL",
@@ -27,13 +30,18 @@ __all__ = [
     "MOST_AT_ONCE",
     "SHARED",
     "WHOLE",
+    "Cannot",
+    "Found",
     "Held",
     "Kept",
     "Kind",
     "Match",
     "Only",
     "Point",
+    "Remote",
+    "Search",
     "Size",
+    "StoreStatus",
     "Vector",
     "VectorStore",
     "checked",
@@ -43,5 +51,8 @@ __all__ = [
     "checked_search",
     "digest",
     "opened",
+    "packed",
     "process_of",
+    "serving",
+    "unpacked",
 ]

@@ -11,12 +11,10 @@ import uvloop
 
 from ventures.database.pool import opened as opened_database
 from ventures.errors import SettingsError
-from ventures.search.api import opened_embedder
-from ventures.search.filling import Filling
+from ventures.search.api import Filling, opened_embedder
 from ventures.settings import Layout, Settings, read
-from ventures.vectors.api import VectorStore
+from ventures.vectors.api import VectorStore, serving
 from ventures.vectors.api import opened as opened_store
-from ventures.vectors.serving import serving
 
 CONNECTIONS: Final = 4
 """Two that fill, one that looks and follows, one that keeps positions."""

@@ -69,8 +69,8 @@ def _passages() -> None:
 
 
 def _embeddings() -> None:
-    """A vector stays in its row up to about 2,000 numbers: an exact search reads rows, not pieces of them. A row needs no
-    log, so that what all ventures share and what a mover brings can lie here too.
+    """A vector stays in its row up to about 2,000 numbers: an exact search reads rows, not pieces of them. A row
+    needs no log, so that what all ventures share and what a mover brings can lie here too.
     """
     op.execute("""
         CREATE TABLE regional.embedding (
