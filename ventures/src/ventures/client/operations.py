@@ -157,6 +157,22 @@ class Billing:
         return Pages(read)
 
 
+class Complaints:
+    """Operations on complaints."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def complain(self, data: records.NewComplaint, *, key: str | None = None) -> records.KeptComplaint:
+        """Complain.
+
+        Tells those who run the platform that something is slow or wrong. At most 20 a day.
+
+        They see who sent it. How many there are, about what and from which part of the world, is counted.
+        """
+        return self._session.send("POST", "/v1/complaints", records.KeptComplaint, body=data, key=key_or_new(key))
+
+
 class Content:
     """Operations on content."""
 
@@ -400,6 +416,163 @@ class Content:
             "POST",
             path("/v1/ventures/{}/items/{}/comments/{}/resolve", venture, item, comment),
             records.Comment,
+            version=version,
+            key=key_or_new(key),
+        )
+
+
+class Generation:
+    """Operations on generation."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def list_patterns(self) -> Pages[records.Pattern]:
+        """Ways to write.
+
+        What a draft's `format` may be. They are the same for all ventures.
+        """
+
+        def read(cursor: str | None) -> Page[records.Pattern]:
+            return self._session.send("GET", "/v1/patterns", Page[records.Pattern])
+
+        return Pages(read)
+
+    def list_context_notes(self, venture: UUID, *, limit: int | None = None) -> Pages[records.ContextNote]:
+        """Context notes.
+
+        The oldest first.
+        """
+
+        def read(cursor: str | None) -> Page[records.ContextNote]:
+            return self._session.send(
+                "GET",
+                path("/v1/ventures/{}/context-notes", venture),
+                Page[records.ContextNote],
+                query={"limit": limit, "cursor": cursor},
+            )
+
+        return Pages(read)
+
+    def write_context_note(
+        self, venture: UUID, data: records.NewNote, *, key: str | None = None
+    ) -> records.ContextNote:
+        """Write a context note.
+
+        Drafts are written with it in mind. A venture has at most 100.
+        """
+        return self._session.send(
+            "POST", path("/v1/ventures/{}/context-notes", venture), records.ContextNote, body=data, key=key_or_new(key)
+        )
+
+    def read_context_note(self, venture: UUID, note: UUID) -> records.ContextNote:
+        """A context note."""
+        return self._session.send("GET", path("/v1/ventures/{}/context-notes/{}", venture, note), records.ContextNote)
+
+    def delete_context_note(
+        self, venture: UUID, note: UUID, *, version: int | Versioned, key: str | None = None
+    ) -> None:
+        """Delete a context note.
+
+        Nothing is written from it any more.
+        """
+        self._session.send(
+            "DELETE",
+            path("/v1/ventures/{}/context-notes/{}", venture, note),
+            type(None),
+            version=version,
+            key=key_or_new(key),
+        )
+
+    def edit_context_note(
+        self, venture: UUID, note: UUID, data: records.ChangedNote, *, version: int | Versioned, key: str | None = None
+    ) -> records.ContextNote:
+        """Edit a context note.
+
+        Drafts that are being written already keep to what it said before.
+        """
+        return self._session.send(
+            "PATCH",
+            path("/v1/ventures/{}/context-notes/{}", venture, note),
+            records.ContextNote,
+            body=data,
+            version=version,
+            key=key_or_new(key),
+        )
+
+    def list_drafts(
+        self,
+        venture: UUID,
+        *,
+        state: Literal["running", "finished", "failed", "cancelled"] | None = None,
+        limit: int | None = None,
+    ) -> Pages[records.DraftLine]:
+        """Drafts.
+
+        Without their texts, the last asked for first.
+        """
+
+        def read(cursor: str | None) -> Page[records.DraftLine]:
+            return self._session.send(
+                "GET",
+                path("/v1/ventures/{}/drafts", venture),
+                Page[records.DraftLine],
+                query={"state": state, "limit": limit, "cursor": cursor},
+            )
+
+        return Pages(read)
+
+    def ask_draft(self, venture: UUID, data: records.NewDraft, *, key: str | None = None) -> records.Draft:
+        """Ask for a draft.
+
+        Answers at once with the draft `running`: look again at its Location. With `Accept: text/event-stream`
+        the text is streamed as it is written; then a client that goes away cancels it, unless it asked for
+        `background`. Only a finished draft counts on the plan.
+        """
+        return self._session.send(
+            "POST", path("/v1/ventures/{}/drafts", venture), records.Draft, body=data, key=key_or_new(key)
+        )
+
+    def read_draft(self, venture: UUID, draft: UUID) -> records.Draft:
+        """A draft.
+
+        Its text is there when it is finished.
+        """
+        return self._session.send("GET", path("/v1/ventures/{}/drafts/{}", venture, draft), records.Draft)
+
+    def cancel_draft(
+        self, venture: UUID, draft: UUID, *, version: int | Versioned, key: str | None = None
+    ) -> records.Draft:
+        """Cancel a draft.
+
+        Your own, or as a manager anybody's. It does not count on the plan.
+        """
+        return self._session.send(
+            "POST",
+            path("/v1/ventures/{}/drafts/{}/cancel", venture, draft),
+            records.Draft,
+            version=version,
+            key=key_or_new(key),
+        )
+
+    def accept_draft(
+        self,
+        venture: UUID,
+        draft: UUID,
+        data: records.Acceptance | None,
+        *,
+        version: int | Versioned,
+        key: str | None = None,
+    ) -> records.ItemInFull:
+        """Make an item of a draft.
+
+        A new content item with the draft's text, once.
+        """
+        return self._session.send(
+            "POST",
+            path("/v1/ventures/{}/drafts/{}/accept", venture, draft),
+            records.ItemInFull,
+            body=data,
             version=version,
             key=key_or_new(key),
         )
@@ -1153,6 +1326,95 @@ class Posts:
         )
 
 
+class Search:
+    """Operations on search."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def search_everywhere(
+        self,
+        *,
+        q: str,
+        state: Sequence[Literal["draft", "pending", "approved", "changes_requested", "scheduled", "published"]]
+        | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+        explain: bool | None = None,
+    ) -> records.SearchEverywherePage:
+        """Search all your ventures.
+
+        Those you belong to and may search, at most 50.
+        """
+        return self._session.send(
+            "GET",
+            "/v1/search",
+            records.SearchEverywherePage,
+            query={"q": q, "state": state, "cursor": cursor, "limit": limit, "explain": explain},
+        )
+
+    def search(
+        self,
+        venture: UUID,
+        *,
+        q: str,
+        state: Sequence[Literal["draft", "pending", "approved", "changes_requested", "scheduled", "published"]]
+        | None = None,
+        item: Sequence[UUID] | None = None,
+        kind: Literal["content", "context"] | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+        explain: bool | None = None,
+    ) -> records.SearchPage:
+        """Search a venture.
+
+        By words and by meaning. While the index is away or behind, PostgreSQL answers, and the answer says so.
+        """
+        return self._session.send(
+            "GET",
+            path("/v1/ventures/{}/search", venture),
+            records.SearchPage,
+            query={
+                "q": q,
+                "state": state,
+                "item": item,
+                "kind": kind,
+                "cursor": cursor,
+                "limit": limit,
+                "explain": explain,
+            },
+        )
+
+    def recommend_items(
+        self,
+        venture: UUID,
+        *,
+        state: Sequence[Literal["draft", "pending", "approved", "changes_requested", "scheduled", "published"]]
+        | None = None,
+        limit: int | None = None,
+    ) -> records.Recommendations:
+        """Items that fit you.
+
+        Near to what you worked on, none that you wrote or touched last. While nothing is known of you, the
+        latest.
+        """
+        return self._session.send(
+            "GET",
+            path("/v1/ventures/{}/recommendations", venture),
+            records.Recommendations,
+            query={"state": state, "limit": limit},
+        )
+
+    def suggest_readers(self, venture: UUID, item: UUID, *, limit: int | None = None) -> records.Readers:
+        """Who should look at an item.
+
+        Members whose work is near to the item, the nearest first, without its author; `approves` says who may.
+        """
+        return self._session.send(
+            "GET", path("/v1/ventures/{}/items/{}/readers", venture, item), records.Readers, query={"limit": limit}
+        )
+
+
 class Ventures:
     """Operations on ventures."""
 
@@ -1210,11 +1472,14 @@ class Operations:
         self.accounts = Accounts(session)
         self.analytics = Analytics(session)
         self.billing = Billing(session)
+        self.complaints = Complaints(session)
         self.content = Content(session)
+        self.generation = Generation(session)
         self.invites = Invites(session)
         self.log = Log(session)
         self.members = Members(session)
         self.notifications = Notifications(session)
         self.planner = Planner(session)
         self.posts = Posts(session)
+        self.search = Search(session)
         self.ventures = Ventures(session)

@@ -12,6 +12,11 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 
+class Acceptance(Struct, frozen=True, kw_only=True):
+    title: str | UnsetType = UNSET
+    marks: bool | UnsetType = UNSET
+
+
 class Accepted(Struct, frozen=True, kw_only=True):
     display_name: str
 
@@ -29,7 +34,7 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
 
 
 class Allowance(Struct, frozen=True, kw_only=True):
-    metric: Literal["members", "items", "posts"] | Literal["ventures"]
+    metric: Literal["members", "items", "posts", "drafts"] | Literal["ventures"]
     used: int
     included: int | None
     as_of: datetime | None
@@ -116,6 +121,11 @@ class ChangedMember(Struct, frozen=True, kw_only=True):
     role: Literal["owner", "manager", "approver", "author", "viewer"]
 
 
+class ChangedNote(Struct, frozen=True, kw_only=True):
+    title: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+
+
 class ChangedPost(Struct, frozen=True, kw_only=True):
     text: str
 
@@ -145,6 +155,14 @@ class Checkout(Struct, frozen=True, kw_only=True):
     url: str | None
 
 
+class Citation(Struct, frozen=True, kw_only=True):
+    mark: int
+    passage: UUID
+    item: UUID
+    title: str
+    number: int
+
+
 class Comment(Struct, frozen=True, kw_only=True):
     id: UUID
     item: UUID
@@ -154,6 +172,16 @@ class Comment(Struct, frozen=True, kw_only=True):
     at: datetime
     resolved_at: datetime | None
     resolved_by: UUID | None
+    version: int
+
+
+class ContextNote(Struct, frozen=True, kw_only=True):
+    id: UUID
+    title: str
+    text: str
+    author: UUID
+    created_at: datetime
+    updated_at: datetime
     version: int
 
 
@@ -211,6 +239,139 @@ class DeliveryInFull(Struct, frozen=True, kw_only=True):
     attempts: list[Attempt]
 
 
+class Draft(Struct, frozen=True, kw_only=True):
+    id: UUID
+    state: Literal["running", "finished", "failed", "cancelled"]
+    instruction: str
+    format: (
+        Literal[
+            "launch-announcement",
+            "case-study",
+            "weekly-digest",
+            "how-to-guide",
+            "product-comparison",
+            "customer-story",
+            "event-invitation",
+            "press-release",
+            "social-post",
+            "newsletter",
+            "answers-to-questions",
+            "job-advertisement",
+        ]
+        | None
+    )
+    item: UUID | None
+    author: UUID
+    text: str
+    citations: list[Citation]
+    unsupported: int
+    model: str | None
+    prompt: str | None
+    pattern: (
+        Literal[
+            "launch-announcement",
+            "case-study",
+            "weekly-digest",
+            "how-to-guide",
+            "product-comparison",
+            "customer-story",
+            "event-invitation",
+            "press-release",
+            "social-post",
+            "newsletter",
+            "answers-to-questions",
+            "job-advertisement",
+        ]
+        | None
+    )
+    extractive: bool
+    remark: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    reason: (
+        Literal[
+            "unreachable",
+            "unauthorised",
+            "rate_limited",
+            "model_failed",
+            "wrong_type",
+            "hung",
+            "slow",
+            "cut_off",
+            "garbage",
+            "refused",
+            "too_long",
+            "endless",
+            "empty",
+            "no_passages",
+            "search_failed",
+            "stopped",
+            "abandoned",
+            "fault",
+        ]
+        | None
+    )
+    problem: str | None
+    accepted_item: UUID | None
+    asked_at: datetime
+    ended_at: datetime | None
+    version: int
+
+
+class DraftLine(Struct, frozen=True, kw_only=True):
+    id: UUID
+    state: Literal["running", "finished", "failed", "cancelled"]
+    instruction: str
+    format: (
+        Literal[
+            "launch-announcement",
+            "case-study",
+            "weekly-digest",
+            "how-to-guide",
+            "product-comparison",
+            "customer-story",
+            "event-invitation",
+            "press-release",
+            "social-post",
+            "newsletter",
+            "answers-to-questions",
+            "job-advertisement",
+        ]
+        | None
+    )
+    item: UUID | None
+    author: UUID
+    extractive: bool
+    reason: (
+        Literal[
+            "unreachable",
+            "unauthorised",
+            "rate_limited",
+            "model_failed",
+            "wrong_type",
+            "hung",
+            "slow",
+            "cut_off",
+            "garbage",
+            "refused",
+            "too_long",
+            "endless",
+            "empty",
+            "no_passages",
+            "search_failed",
+            "stopped",
+            "abandoned",
+            "fault",
+        ]
+        | None
+    )
+    problem: str | None
+    accepted_item: UUID | None
+    asked_at: datetime
+    ended_at: datetime | None
+    version: int
+
+
 class DurationSeries(Struct, frozen=True, kw_only=True):
     metric: Literal["draft_to_first_approval"]
     unit: Literal["seconds"]
@@ -258,6 +419,18 @@ class Feed(Struct, frozen=True, kw_only=True):
 class FreeSlots(Struct, frozen=True, kw_only=True):
     items: list[Slot]
     shown_in: str
+
+
+class Hit(Struct, frozen=True, kw_only=True):
+    venture: UUID
+    passage: UUID
+    item: UUID
+    title: str
+    state: str
+    number: int
+    snippet: str
+    updated_at: datetime
+    reason: Reason | UnsetType | None = UNSET
 
 
 class Invite(Struct, frozen=True, kw_only=True):
@@ -308,6 +481,12 @@ class ItemVersion(Struct, frozen=True, kw_only=True):
     title: str
     body: str
     author: UUID
+    at: datetime
+
+
+class KeptComplaint(Struct, frozen=True, kw_only=True):
+    id: UUID
+    about: Literal["slow", "wrong", "inconsistent", "other"]
     at: datetime
 
 
@@ -372,6 +551,13 @@ class NewComment(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class NewComplaint(Struct, frozen=True, kw_only=True):
+    about: Literal["slow", "wrong", "inconsistent", "other"]
+    text: str
+    place: str | UnsetType = UNSET
+    zone: str | UnsetType | None = UNSET
+
+
 class NewCredentials(Struct, frozen=True, kw_only=True):
     credentials: dict[str, str]
 
@@ -384,6 +570,32 @@ class NewDeadline(Struct, frozen=True, kw_only=True):
     starts_on: date | UnsetType | None = UNSET
     ends_on: date | UnsetType | None = UNSET
     note: str | UnsetType = UNSET
+
+
+class NewDraft(Struct, frozen=True, kw_only=True):
+    instruction: str
+    format: (
+        Literal[
+            "launch-announcement",
+            "case-study",
+            "weekly-digest",
+            "how-to-guide",
+            "product-comparison",
+            "customer-story",
+            "event-invitation",
+            "press-release",
+            "social-post",
+            "newsletter",
+            "answers-to-questions",
+            "job-advertisement",
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    item: UUID | UnsetType | None = UNSET
+    passages: int | UnsetType = UNSET
+    notes: bool | UnsetType = UNSET
+    background: bool | UnsetType = UNSET
 
 
 class NewEvent(Struct, frozen=True, kw_only=True):
@@ -411,6 +623,11 @@ class NewInvite(Struct, frozen=True, kw_only=True):
 class NewItem(Struct, frozen=True, kw_only=True):
     title: str
     body: str | UnsetType = UNSET
+
+
+class NewNote(Struct, frozen=True, kw_only=True):
+    title: str
+    text: str
 
 
 class NewPost(Struct, frozen=True, kw_only=True):
@@ -487,6 +704,28 @@ class PasswordChange(Struct, frozen=True, kw_only=True):
     new_password: str
 
 
+class Pattern(Struct, frozen=True, kw_only=True):
+    id: Literal[
+        "launch-announcement",
+        "case-study",
+        "weekly-digest",
+        "how-to-guide",
+        "product-comparison",
+        "customer-story",
+        "event-invitation",
+        "press-release",
+        "social-post",
+        "newsletter",
+        "answers-to-questions",
+        "job-advertisement",
+    ]
+    name: str
+    about: str
+    text: str
+    points: bool | UnsetType = UNSET
+    sentences: int | UnsetType = UNSET
+
+
 class Permissions(Struct, frozen=True, kw_only=True):
     role: Literal["owner", "manager", "approver", "author", "viewer"]
     allowed: dict[str, list[Literal["view", "draft", "publish", "approve", "manage"]]]
@@ -500,6 +739,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     members: int | None
     items: int | None
     posts: int | None
+    drafts: int | None
 
 
 class PlanChoice(Struct, frozen=True, kw_only=True):
@@ -533,6 +773,38 @@ class ReadUpTo(Struct, frozen=True, kw_only=True):
     up_to: int | UnsetType | None = UNSET
 
 
+class Reader(Struct, frozen=True, kw_only=True):
+    account: UUID
+    display_name: str
+    role: Literal["owner", "manager", "approver", "author", "viewer"]
+    similarity: float
+    approves: bool
+
+
+class Readers(Struct, frozen=True, kw_only=True):
+    items: list[Reader]
+    answered_by: Literal["index", "exact"] | Literal["keywords"]
+    because: str | None
+    as_of: int
+    head: int
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    keyword_rank: int | None
+    vector_rank: int | None
+    similarity: float | None
+    words: list[str]
+    fused: float
+
+
+class Recommendations(Struct, frozen=True, kw_only=True):
+    items: list[Hit]
+    answered_by: Literal["index", "exact"] | Literal["keywords"]
+    because: str | None
+    as_of: int
+    head: int
+
+
 class Resolution(Struct, frozen=True, kw_only=True):
     published: bool
     url: str | UnsetType | None = UNSET
@@ -541,6 +813,25 @@ class Resolution(Struct, frozen=True, kw_only=True):
 class Schedule(Struct, frozen=True, kw_only=True):
     at: datetime
     zone: str | UnsetType | None = UNSET
+
+
+class SearchEverywherePage(Struct, frozen=True, kw_only=True):
+    items: list[Hit]
+    next: str | None
+    ventures: int
+    more_ventures: bool
+    exactly: int
+    because: list[str]
+    behind: int
+
+
+class SearchPage(Struct, frozen=True, kw_only=True):
+    items: list[Hit]
+    next: str | None
+    answered_by: Literal["index", "exact"] | Literal["keywords"]
+    because: str | None
+    as_of: int
+    head: int
 
 
 class Session(Struct, frozen=True, kw_only=True):
