@@ -35,6 +35,9 @@ FROM pg_roles WHERE rolname = 'ventures_runner'"""
 
 VECTOR: LiteralString = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
 
+TEXT_MATCH_IS_LEAKPROOF: LiteralString = """
+SELECT proleakproof FROM pg_proc WHERE oid = 'pg_catalog.ts_match_vq(tsvector, tsquery)'::regprocedure"""
+
 
 def faults(app_address: str) -> list[str]:
     """What is wrong with the database for the application that signs in so; nothing where it is fit.
@@ -66,6 +69,16 @@ def vector_version(app_address: str) -> str | None:
     with session(app_address) as asked:
         row = asked.execute(VECTOR).fetchone()
         return str(row[0]) if row else None
+
+
+def words_are_indexed(app_address: str) -> bool:
+    """Whether row-level security lets PostgreSQL look words up in an index: whether their match is marked leakproof.
+
+    Without it searches by words are right, and slow in large ventures.
+    """
+    with session(app_address) as asked:
+        row = asked.execute(TEXT_MATCH_IS_LEAKPROOF).fetchone()
+        return bool(row and row[0])
 
 
 def _role(asked: psycopg.Connection[Any]) -> list[str]:

@@ -41,10 +41,8 @@ def _vector() -> None:
 
 
 def _passages() -> None:
-    """`words` holds, beside the words, one that names venture, model and kind, so that one index narrows to all.
-
-    Ventures are taken to be large, whatever the average is: the plan for words must not be the one that reads all
-    passages of the venture. A row of a passage stays whole in its page.
+    """`words` holds, beside the words, one that names venture, model and kind, so that one index narrows to all. A row
+    stays whole in its page.
     """
     op.execute("""
         CREATE TABLE regional.passage (
@@ -64,7 +62,6 @@ def _passages() -> None:
             PRIMARY KEY (venture, model, id),
             UNIQUE (venture, model, source, kind, place)
         ) WITH (toast_tuple_target = 8160)""")
-    op.execute("ALTER TABLE regional.passage ALTER COLUMN venture SET (n_distinct = 20)")
     op.execute("CREATE INDEX passage_words ON regional.passage USING gin (words)")
 
 
