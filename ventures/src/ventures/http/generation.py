@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
+from litestar.background_tasks import BackgroundTask
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -248,10 +249,14 @@ async def ask_draft(
     answer = shown(found, found.version, done=done, status=201, location=location)
     if not streamed:
         return answer
-    stops = None if data.background or done.replayed else progress
-    events = _events(request, venture, found.id, progress, stops)
-    headers = {**answer.headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(events, media_type=EVENT_STREAM, status_code=201, headers=headers)  # type: ignore[return-value]  # the other form of the answer, described by `Streamed`
+    leaving = progress if progress is not None and not (data.background or done.replayed) else None
+    return Stream(  # type: ignore[return-value]  # the other form of the answer, described by `Streamed`
+        _events(request, venture, found.id, progress),
+        media_type=EVENT_STREAM,
+        status_code=201,
+        headers={**answer.headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        background=None if leaving is None else BackgroundTask(_left, leaving),
+    )
 
 
 @get("/{draft:uuid}", summary="A draft", operation_id="read_draft")
@@ -304,31 +309,32 @@ def drafting_of(request: Request[Any, Any, Any]) -> Drafting:
     return platform_of(request).drafting
 
 
+async def _left(progress: Progress) -> None:
+    """The answer is over, or nobody reads it any more: a draft that was not written to its end by now is cancelled."""
+    progress.stop("left")
+
+
 async def _events(
-    request: Request[Any, Any, Any], venture: UUID, draft: UUID, progress: Progress | None, stops: Progress | None
+    request: Request[Any, Any, Any], venture: UUID, draft: UUID, progress: Progress | None
 ) -> AsyncIterator[bytes]:
-    """The stream of a draft. stops: what is not written to its end where nobody reads it."""
+    """The stream of a draft; of one that another process writes, or that ended before, what there is of it now."""
+    if progress is not None:
+        async for step in progress.follow():
+            if step is None:
+                yield ServerSentEventMessage(data=None, comment="still writing").encode()
+            elif isinstance(step, str):
+                yield _event("text", Piece(step))
+            else:
+                yield _event("citations", Sources(draft, list(step)))
     try:
-        if progress is not None:
-            async for step in progress.follow():
-                if step is None:
-                    yield ServerSentEventMessage(data=None, comment="still writing").encode()
-                elif isinstance(step, str):
-                    yield _event("text", Piece(step))
-                else:
-                    yield _event("citations", Sources(draft, list(step)))
-        try:
-            found = await reading_back(request, venture, generation.draft, draft)
-        except (Unavailable, NotFound):
-            return
-        if progress is None and found.state == "finished":
-            yield _event("citations", Sources(draft, found.citations))
-            yield _event("text", Piece(found.text))
-        if found.state != "running":
-            yield _event("done" if found.state == "finished" else found.state, found)
-    finally:
-        if stops is not None:
-            stops.stop("left")
+        found = await reading_back(request, venture, generation.draft, draft)
+    except (Unavailable, NotFound):
+        return
+    if progress is None and found.state == "finished":
+        yield _event("citations", Sources(draft, found.citations))
+        yield _event("text", Piece(found.text))
+    if found.state != "running":
+        yield _event("done" if found.state == "finished" else found.state, found)
 
 
 def _event(name: str, data: msgspec.Struct) -> bytes:
