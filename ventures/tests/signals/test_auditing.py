@@ -183,18 +183,36 @@ async def test_what_cannot_be_looked_at_now_stays_found(database: Database, data
     assert [one.entity for one in await inconsistencies(database, 10)] == [ids["post"]]
 
 
-async def test_slice_by_slice_all_ventures_are_seen_by_one_process_at_a_time(database: Database) -> None:
+async def test_slice_by_slice_all_ventures_are_seen(database: Database) -> None:
     places = [await new_place(database) for _ in range(5)]
     auditor = places[0].auditor(least=2)
     watch = places[0].world.watch
-    rounds = []
+    seen = []
     for _ in range(3):
         assert await auditor.turn() == TURN_SECONDS
-        rounds.append((await audited(database, REGION, watch())).round)
+        seen.append(await audited(database, REGION, watch()))
         watch.move(TURN_SECONDS)
-    assert [(one.seen, one.whole_ventures) for one in rounds if one] == [(2, None), (4, None), (0, 5)]
-    assert rounds[-1] is not None
-    assert rounds[-1].whole_seconds == 2 * TURN_SECONDS
+    assert [(one.round.seen, one.round.whole_ventures, one.known) for one in seen if one.round] == [
+        (2, None, False), (4, None, False), (0, 5, True)
+    ]  # fmt: skip
+    assert seen[-1].round is not None
+    assert seen[-1].round.whole_seconds == 2 * TURN_SECONDS
+    for _ in range(6):
+        await new_place(database)
+    assert not (await audited(database, REGION, watch())).known
+    watch.move(86_400)
+    assert not (await audited(database, REGION, watch())).known
+
+
+async def test_a_round_takes_about_an_hour_and_the_first_is_quicker(database: Database) -> None:
+    places = [await new_place(database) for _ in range(12)]
+    auditor = places[0].auditor(least=1, round_seconds=120.0, first_round_seconds=40.0)
+    sizes = []
+    for _ in range(6):
+        await auditor.turn()
+        round_ = (await audited(database, REGION, places[0].world.watch())).round
+        sizes.append(round_.seen if round_ else None)
+    assert sizes == [6, 12, 0, 2, 4, 6]
 
 
 async def test_while_another_process_audits_nothing_is_done(database: Database) -> None:

@@ -94,7 +94,9 @@ class _Whole:
         now = platform.now()
         try:
             found = await lags(platform.database, platform.consumers, now)
-            measured = await signals.gathered(platform.database, platform.settings.region, self.processes, now)
+            measured = await signals.gathered(
+                platform.database, platform.settings.region, self.processes, platform.finder.index, now
+            )
         except Unavailable as error:
             log.warning("what is measured lacks what the database knows: %s", error)
             return _page(signals.families(signals.without_database(platform.settings.region, self.processes, now)))

@@ -8,6 +8,7 @@ where it has read the log to its end: being behind is no disagreement. What does
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 from uuid import UUID
 
@@ -20,12 +21,15 @@ from ventures.signals.records import Audited, Inconsistency, Kind, Round
 
 TURN_SECONDS: Final = 20.0
 ROUND_SECONDS: Final = 3600.0
+FIRST_ROUND_SECONDS: Final = 600.0
 LEAST_A_TURN: Final = 10
 """Few ventures are seen more often than they need; it costs little."""
 MOST_FORMER: Final = 200
 """Former members of a venture whose rights are tried at a look."""
 REMIND_BEFORE: Final = timedelta(hours=25)
 """A deadline further away than this has its reminder (notifications say a day), whatever the clocks of processes."""
+LOOKED_LATELY: Final = timedelta(hours=2)
+"""An audit that looked at nothing for so long knows nothing of now."""
 KEPT: Final = timedelta(days=90)
 """How long a disagreement that is gone is remembered."""
 
@@ -41,6 +45,7 @@ class Auditor:
     region: str
     now: Callable[[], datetime]
     round_seconds: float = ROUND_SECONDS
+    first_round_seconds: float = FIRST_ROUND_SECONDS
     least: int = LEAST_A_TURN
 
     async def turn(self) -> float:
@@ -51,7 +56,7 @@ class Auditor:
                 return TURN_SECONDS
             now = self.now()
             before = await scope.one(sql.ROUND, Round, region=self.region)
-            slice_, size = await self._slice(None if before is None else before.after)
+            slice_, size = await self._slice(before)
             for venture in slice_:
                 await self.look(venture)
             after = _moved(before, slice_, size, now)
@@ -68,11 +73,14 @@ class Auditor:
             )
         return TURN_SECONDS
 
-    async def _slice(self, after: UUID | None) -> tuple[list[UUID], int]:
-        """The next ventures, and how many a full slice has."""
+    async def _slice(self, before: Round | None) -> tuple[list[UUID], int]:
+        """The next ventures, and how many a full slice has: more as long as no whole round has seen most of them."""
         async with self.database.scanning() as scope:
             row = await scope.one(sql.SCAN_SIZE)
-            size = max(self.least, round((row[0] if row else 0) * TURN_SECONDS / self.round_seconds) + 1)
+            ventures: int = row[0] if row else 0
+            share = TURN_SECONDS / (self.round_seconds if saw_most(before, ventures) else self.first_round_seconds)
+            size = max(self.least, ceil(ventures * share))
+            after = None if before is None else before.after
             return [venture for (venture,) in await scope.all(sql.SCAN_VENTURES, after=after, limit=size)], size
 
     async def look(self, venture: UUID) -> Found:
@@ -158,6 +166,11 @@ async def _in_directory(scope: Scope, belongs: dict[UUID, bool], head: int) -> F
     return found | {(Kind.MEMBER_NOT_IN_DIRECTORY, account) for account in missing}
 
 
+def saw_most(round_: Round | None, ventures: int) -> bool:
+    """Whether the last whole round saw at least half of as many ventures as there are now."""
+    return round_ is not None and round_.whole_ventures is not None and 2 * round_.whole_ventures >= ventures
+
+
 def _moved(before: Round | None, slice_: Sequence[UUID], size: int, now: datetime) -> Round:
     """The round after a slice; one that is shorter than a full slice is its end."""
     began_at = now if before is None or before.after is None else before.began_at
@@ -173,12 +186,14 @@ async def audited(database: Database, region: str, now: datetime) -> Audited:
     async with database.everywhere() as scope:
         round_ = await scope.one(sql.ROUND, Round, region=region)
     async with database.scanning() as scope:
+        size = await scope.one(sql.SCAN_SIZE)
         rows = {
             kind: (open_, recent) for kind, open_, recent in await scope.all(sql.SCAN_INCONSISTENCIES, since=now - KEPT)
         }
     none = (0, 0)
     return Audited(
         round_,
+        saw_most(round_, size[0] if size else 0) and round_ is not None and now - round_.looked_at <= LOOKED_LATELY,
         {kind: rows.get(kind, none)[0] for kind in Kind},
         {kind: rows.get(kind, none)[1] for kind in Kind},
     )

@@ -1,7 +1,7 @@
 """What is watched, as families of metrics. A part that cannot say its numbers now is left out, never shown as zero."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -14,10 +14,8 @@ from prometheus_client.metrics_core import (
 
 from ventures.signals.complaining import AREAS, UNKNOWN
 from ventures.signals.counting import RECENT
-from ventures.signals.records import ABOUTS, Audited, Count, ProcessUse
+from ventures.signals.records import ABOUTS, Audited, Count, ProcessUse, StoreUse
 
-LOOKED_LATELY: Final = timedelta(hours=2)
-"""An audit that looked at nothing for so long knows nothing of now."""
 COUNTED: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
     "users_registered": ("ventures_users_registered", "Accounts.", ()),
     "users_active": ("ventures_users_active", "Accounts that made a request within 30 days.", ()),
@@ -52,6 +50,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     drafts: Mapping[tuple[str, str], int] | None = None
     draft_seconds: tuple[Sequence[float], Sequence[int], float] | None = None
     checks: Mapping[str, int] | None = None
+    stores: Sequence[StoreUse] | None = None
 
 
 def families(measured: Measured) -> Iterator[Metric]:
@@ -60,6 +59,8 @@ def families(measured: Measured) -> Iterator[Metric]:
     if measured.audited is not None:
         yield from _audit(measured.audited, measured)
     yield from _processes(measured)
+    if measured.stores is not None:
+        yield from _stores(measured.stores)
     if measured.drafts is not None:
         drafts = CounterMetricFamily(
             "ventures_generation_outcomes", "Drafts that ended, by how and why.", labels=("outcome", "reason")
@@ -121,7 +122,7 @@ def _audit(audited: Audited, measured: Measured) -> Iterator[Metric]:
         f"Those found within {RECENT.days} days, gone ones included.",
         labels=("kind",),
     )
-    if round_ is not None and round_.whole_at is not None and measured.now - round_.looked_at <= LOOKED_LATELY:
+    if audited.known or any(audited.open.values()):
         for kind, count in audited.open.items():
             open_.add_metric((kind.label,), count)
             recent.add_metric((kind.label,), audited.recent[kind])
@@ -168,6 +169,28 @@ def _processes(measured: Measured) -> Iterator[Metric]:
         "Processes of the API that run here.",
         value=sum(process.kind == "api" for process in measured.processes),
     )
+
+
+def _stores(stores: Sequence[StoreUse]) -> Iterator[Metric]:
+    labels = ("store", "process")
+    points = GaugeMetricFamily("ventures_index_points", "Vectors in a store of an index process.", labels=labels)
+    disk = GaugeMetricFamily("ventures_index_disk_bytes", "What a store takes on the disk.", labels=labels)
+    ventures = GaugeMetricFamily(
+        "ventures_index_ventures",
+        "Ventures of a store: filled, or behind, that is still being read.",
+        labels=(*labels, "state"),
+    )
+    usable = GaugeMetricFamily(
+        "ventures_index_usable", "1 where a store of an index process can be used, else 0.", labels=labels
+    )
+    for one in stores:
+        usable.add_metric((one.store, one.process), float(not one.fault))
+        if one.store:
+            points.add_metric((one.store, one.process), one.points)
+            disk.add_metric((one.store, one.process), one.disk_bytes)
+            ventures.add_metric((one.store, one.process, "filled"), one.filled)
+            ventures.add_metric((one.store, one.process, "behind"), one.behind)
+    yield from (points, disk, ventures, usable)
 
 
 def _histogram(

@@ -84,9 +84,12 @@ class Round(msgspec.Struct, frozen=True):
 
 
 class Audited(msgspec.Struct, frozen=True):
-    """What the audit knows. open and recent (found within 90 days): by kind, all kinds there are."""
+    """What the audit knows. known: whether it looked lately, and at most ventures, so that nothing found means that
+    there is nothing. open and recent (found within 90 days): by kind, all kinds there are.
+    """
 
     round: Round | None
+    known: bool
     open: dict[Kind, int]
     recent: dict[Kind, int]
 
@@ -126,3 +129,17 @@ class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     cpu_seconds: float
     resident_bytes: int
+
+
+class StoreUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A store of vectors in one index process. points: vectors; filled, behind: ventures it has whole, and those that
+    it is still reading. fault: why it cannot be used, "" where it can; store: "" where the process does not answer.
+    """
+
+    store: str
+    process: str
+    points: int
+    disk_bytes: int
+    filled: int
+    behind: int
+    fault: str
