@@ -148,7 +148,8 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
     def remember(number: int, frame: FrameType | None) -> None:
         seen.append(number)
 
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, remember) for number in ours}
     try:
         yield lambda: bool(seen)
     finally:
