@@ -49,7 +49,7 @@ async def test_the_nearest_come_first_and_what_says_the_same_does_not() -> None:
     ]
     embedder = WordEmbedder()
     vectors = await embedder.embed(said)
-    (instruction,) = await embedder.embed(["Write about oolong from the mountains of Taiwan, rolled leaves"])
+    (instruction,) = await embedder.embed(["Oolong mountains of Taiwan"])
     assert set(chosen(instruction, vectors, 2)) in ({0, 3}, {1, 3})
     assert sorted(chosen(instruction, vectors, 9)) == [0, 1, 2, 3]
 

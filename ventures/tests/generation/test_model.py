@@ -155,5 +155,15 @@ async def test_without_a_key_none_is_sent_and_the_refusal_is_a_value() -> None:
     assert ends == [Failed("unauthorised", SENTENCES["unauthorised"])]
 
 
+async def test_a_server_that_knows_no_usage_is_asked_without_from_then_on() -> None:
+    async with language_model() as server:
+        server.tells_usage = False
+        model = LanguageModel(server.url, "stub", KEY, SOON_AGAIN)
+        for _ in range(2):
+            assert [piece async for piece in model.write(PROMPT)][-1] == Written()
+        await model.close()
+        assert len(server.prompts) == 3
+
+
 def test_no_two_failures_say_the_same() -> None:
     assert max(Counter(SENTENCES.values()).values()) == 1

@@ -7,13 +7,15 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from ventures.content import api as content
+from ventures.content.api import Title
 from ventures.errors import Conflict, Forbidden, TooMany
 from ventures.generation.citing import without_marks
 from ventures.generation.events import DraftAccepted, DraftAsked, DraftCancelled, DraftFailed, DraftFinished
 from ventures.generation.notes import person
+from ventures.generation.patterns import PatternId
 from ventures.generation.reading import draft as read_draft
 from ventures.generation.reading import running
-from ventures.generation.records import Citation, Draft, Failure, Instruction, PassageLimit, PatternId, State, Title
+from ventures.generation.records import Citation, Draft, Failure, Instruction, PassageLimit, State
 from ventures.log.api import Actor, Command, Decide, Event, Fact, React, Unit, require_version
 from ventures.tenancy import api as tenancy
 

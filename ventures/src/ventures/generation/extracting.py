@@ -7,19 +7,19 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ventures.generation.patterns import PATTERNS, Pattern, PatternId
+from ventures.generation.patterns import PATTERNS, PatternId
 from ventures.generation.records import Passage
 from ventures.vectors.api import Vector
 
-RELEVANCE: Final = 0.7
+RELEVANCE: Final = 0.5
 """Weight of nearness to the instruction against newness among the chosen (λ of maximal marginal relevance, Carbonell
 and Goldstein, SIGIR 1998).
 """
 END: Final = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=\S)|\n+")
 SHORTEST, LONGEST = 20, 400
 """Characters of a sentence that is worth quoting by itself."""
-PLAIN: Final = Pattern(id="newsletter", name="Text", about="", text="", sentences=6)
-"""Where no pattern fits."""
+PLAIN_SENTENCES: Final = 6
+"""Of a draft by no pattern."""
 MARK: Final = re.compile(r"\[(\d[\d, ]*)\]")
 
 
@@ -64,9 +64,8 @@ def chosen(instruction: Vector, vectors: Vector, most: int) -> list[int]:
 
 def put_together(found: Sequence[Sentence], pattern: PatternId | None) -> str:
     """The text, each sentence with its mark, in the order of the passages and of the sentences in them."""
-    form = form_of(pattern)
     ordered = sorted(found, key=lambda one: (one.mark, one.place))
-    if form.points:
+    if pattern is not None and PATTERNS[pattern].points:
         return "\n".join(f"- {_quoted(one)}" for one in ordered)
     paragraphs: dict[int, list[str]] = {}
     for one in ordered:
@@ -74,9 +73,9 @@ def put_together(found: Sequence[Sentence], pattern: PatternId | None) -> str:
     return "\n\n".join(" ".join(lines) for lines in paragraphs.values())
 
 
-def form_of(pattern: PatternId | None) -> Pattern:
-    """How long the text is, and whether it is a list."""
-    return PLAIN if pattern is None else PATTERNS[pattern]
+def length_of(pattern: PatternId | None) -> int:
+    """How many sentences the text has at most."""
+    return PLAIN_SENTENCES if pattern is None else PATTERNS[pattern].sentences
 
 
 def _quoted(one: Sentence) -> str:

@@ -17,6 +17,10 @@ MOST_ANSWER_BYTES: Final = 8_000_000
 MOST_ERROR_BYTES: Final = 16_384
 RETRIES: Final = 2
 DONE: Final = "[DONE]"
+STOPS: Final = frozenset({"stop", "eos_token", "stop_sequence", "end_turn"})
+"""Ends of a whole text; all but the first are what some servers say instead."""
+USAGE: Final = "stream_options"
+"""What asks for the usage; some servers refuse what they do not know."""
 TOO_LONG: Final = ("context_length", "maximum context", "too many tokens", "string_above_max_length")
 FILTERED: Final = ("content_filter", "content_policy", "content management policy")
 SENTENCES: Final[dict[Failure, str]] = {
@@ -79,7 +83,7 @@ class Delta(msgspec.Struct, frozen=True):
 class Choice(msgspec.Struct, frozen=True):
     """finish_reason: in the last one."""
 
-    delta: Delta = Delta()
+    delta: Delta | None = None
     finish_reason: str | None = None
 
 
@@ -103,6 +107,7 @@ class LanguageModel:
 
     def __init__(self, url: str, name: str, key: str | None, times: Times | None = None) -> None:
         self.name = name
+        self._asks_usage = True
         self._times = times or Times()
         headers = {"User-Agent": "ventures", "Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if key is not None:
@@ -158,12 +163,9 @@ class LanguageModel:
 
     async def _asked(self, prompt: Sequence[Message], until: float) -> AsyncGenerator[str | Written, None]:
         """One request. Raises: Again, Over."""
-        body = {
-            "model": self.name,
-            "messages": prompt,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        body: dict[str, Any] = {"model": self.name, "messages": prompt, "stream": True}
+        if self._asks_usage:
+            body[USAGE] = {"include_usage": True}
         request = self._client.build_request(
             "POST",
             self._address,
@@ -211,6 +213,9 @@ class LanguageModel:
         except (TimeoutError, httpx2.HTTPError):
             said = b""
         words = said.decode(errors="replace").lower()
+        if USAGE in words and self._asks_usage:
+            self._asks_usage = False
+            return Again(Failed("model_failed", SENTENCES["model_failed"]), 0.0)
         if any(word in words for word in TOO_LONG):
             return Over("too_long")
         if any(word in words for word in FILTERED):
@@ -231,7 +236,7 @@ class LanguageModel:
                 chunk = _chunk(data)
                 usage = chunk.usage or usage
                 for choice in chunk.choices[:1]:
-                    text = _plain(choice.delta.content or "")
+                    text = _plain((choice.delta and choice.delta.content) or "")
                     if text:
                         anything = anything or not text.isspace()
                         yield text
@@ -242,7 +247,7 @@ class LanguageModel:
             raise Over("refused")
         if finish == "length":
             raise Over("too_long")
-        if finish != "stop":
+        if finish not in STOPS:
             raise Over("garbage")
         if not anything:
             raise Over("empty")

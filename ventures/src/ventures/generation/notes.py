@@ -5,11 +5,12 @@ from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
+from ventures.content.api import Title
 from ventures.errors import Conflict, Invalid
 from ventures.generation.events import NoteDeleted, NoteEdited, NoteWritten
 from ventures.generation.reading import count_notes
 from ventures.generation.reading import note as read_note
-from ventures.generation.records import MOST_NOTES, NoteText, Title
+from ventures.generation.records import MOST_NOTES, NoteText
 from ventures.log.api import Command, Decide, Fact, Unit, require_version
 
 

@@ -3,7 +3,6 @@
 Whoever changes a word here gives `PROMPT` a new name: it is kept with each draft.
 """
 
-from collections.abc import Sequence
 from html import escape
 from typing import Final, Literal
 
@@ -54,8 +53,3 @@ def messages(material: Material) -> list[Message]:
 def _tagged(tag: str, text: str, **attributes: str) -> str:
     said = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
     return f"<{tag}{said}>\n{escape(text, quote=False)}\n</{tag}>"
-
-
-def characters(prompt: Sequence[Message]) -> int:
-    """Of all messages together."""
-    return sum(len(one.content) for one in prompt)

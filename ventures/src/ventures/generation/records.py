@@ -8,9 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from ventures.content.api import Title
 from ventures.generation.patterns import PatternId
-from ventures.vectors.api import Kind
 
 MOST_NOTES: Final = 100
 MOST_NOTE_CHARACTERS: Final = 20_000
@@ -25,7 +23,6 @@ PassageLimit = Annotated[
     int, Meta(ge=0, le=MOST_PASSAGES, description="Most passages of the venture's own content to write from.")
 ]
 State = Literal["running", "finished", "failed", "cancelled"]
-STATES: Final[tuple[State, ...]] = get_args(State)
 Failure = Literal[
     "unreachable",
     "unauthorised",
@@ -188,29 +185,3 @@ class Failed(msgspec.Struct, frozen=True):
 
     reason: Failure
     problem: str
-
-
-__all__ = [
-    "FAILURES",
-    "MOST_NOTES",
-    "MOST_PASSAGES",
-    "MOST_TEXT_CHARACTERS",
-    "STATES",
-    "Asked",
-    "Citation",
-    "ContextNote",
-    "Draft",
-    "DraftLine",
-    "Failed",
-    "Failure",
-    "Instruction",
-    "Kind",
-    "Material",
-    "NoteText",
-    "Passage",
-    "PassageLimit",
-    "PatternId",
-    "State",
-    "Title",
-    "Written",
-]

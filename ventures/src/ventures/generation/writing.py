@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from ventures.generation.citing import Citing
-from ventures.generation.extracting import chosen, form_of, put_together, sentences
+from ventures.generation.extracting import chosen, length_of, put_together, sentences
 from ventures.generation.ports import Model
 from ventures.generation.prompts import PROMPT, messages
 from ventures.generation.records import MOST_TEXT_CHARACTERS, Citation, Failed, Material, Written
@@ -90,8 +90,7 @@ async def extracted(embedder: Embedder, material: Material, instruction: Vector,
     if len(found) < FEWEST_SENTENCES:
         return NO_PASSAGES
     vectors = await embedder.embed([one.text for one in found])
-    form = form_of(material.pattern)
-    best = await asyncio.to_thread(chosen, instruction, vectors, form.sentences)
+    best = await asyncio.to_thread(chosen, instruction, vectors, length_of(material.pattern))
     picked = [found[index] for index in best]
     text = put_together(picked, material.pattern)
     said(text)

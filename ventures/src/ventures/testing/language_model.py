@@ -61,7 +61,8 @@ LONG_RETRY_SECONDS: Final = 3_600
 class LocalLanguageModel:
     """The server. says: its text, in pieces of `piece_characters`; pause_seconds: between pieces.
 
-    retry_after: what it says with 429, in seconds. prompts: the messages of each request, as one text.
+    retry_after: what it says with 429, in seconds. tells_usage: otherwise it refuses to be asked for it. prompts: the
+    messages of each request, as one text.
     """
 
     url: str = ""
@@ -70,6 +71,7 @@ class LocalLanguageModel:
     piece_characters: int = 5
     pause_seconds: float = 0.0
     retry_after: str | None = "0"
+    tells_usage: bool = True
     misdeeds: deque[Misdeed] = field(default_factory=deque)
     prompts: list[str] = field(default_factory=list)
     left: int = 0
@@ -116,6 +118,9 @@ async def _answered(server: LocalLanguageModel, reader: asyncio.StreamReader, wr
     server.prompts.append("\n".join(message["content"] for message in body["messages"]))
     if headers.get("authorization") != f"Bearer {server.key}":
         misdeed = "unauthorised"
+    if "stream_options" in body and not server.tells_usage:
+        await _whole(writer, 422, {"detail": [{"loc": ["body", "stream_options"], "type": "extra_forbidden"}]})
+        return
     gone = asyncio.create_task(_gone(server, reader))
     work = asyncio.create_task(_spoken(server, writer, misdeed))
     try:
@@ -218,7 +223,8 @@ async def _streamed(server: LocalLanguageModel, writer: asyncio.StreamWriter, mi
         return
     reasons = {"filtered": "content_filter", "too_long": "length", "unknown_end": "tool_calls"}
     await _event(writer, {"choices": [{"delta": {}, "finish_reason": reasons.get(misdeed or "", "stop")}]})
-    await _event(writer, {"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}})
+    if server.tells_usage:
+        await _event(writer, {"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}})
     await _raw(writer, b"data: [DONE]\n\n")
 
 
