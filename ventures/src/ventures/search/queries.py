@@ -10,12 +10,13 @@ _PIECES: Final = re.compile(r'(-?)"([^"]*)"?|(-?)([^\s"]+)')
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """text: as it was typed, for the search by words. meaning: what a vector is made of: without quotes, and without
-    what is not wanted. phrases, excluded: in websearch syntax, what the passages that are near must also have, and
-    must not; "" for nothing.
+    what is not wanted. In websearch syntax, "" for nothing: any, the words to mark; phrases, excluded, what passages
+    that are near must also have, and must not.
     """
 
     text: str
     meaning: str
+    any: str
     phrases: str
     excluded: str
 
@@ -38,6 +39,7 @@ def parsed(text: str) -> Query:
     return Query(
         text=text,
         meaning=" ".join(wanted),
+        any=" or ".join(f'"{word}"' for piece in wanted for word in piece.split()),
         phrases=" ".join(f'"{phrase}"' for phrase in phrases),
         excluded=" or ".join(f'"{piece}"' for piece in excluded),
     )

@@ -188,18 +188,18 @@ async def items_of(
     """
     if not passages:
         return {}
-    rows = await scope.all(
-        sql.CANDIDATES,
-        model=model,
-        kind=kind.value,
-        ids=list(passages),
-        states=list(only.states),
-        sources=list(only.sources),
-        but=list(only.but),
-        phrases=plain(phrases),
-        excluded=plain(excluded),
-    )
-    return dict(rows)
+    narrowed = {
+        "model": model,
+        "kind": kind.value,
+        "ids": list(passages),
+        "states": list(only.states),
+        "sources": list(only.sources),
+        "but": list(only.but),
+    }
+    if phrases or excluded:
+        words = {"phrases": plain(phrases), "excluded": plain(excluded)}
+        return dict(await scope.all(sql.ITEMS_OF_WORDS, **narrowed, **words))
+    return dict(await scope.all(sql.ITEMS_OF, **narrowed))
 
 
 async def _hits(
@@ -213,7 +213,7 @@ async def _hits(
         Piece,
         model=finder.embedder.model,
         ids=[one.passage for one in page],
-        words=plain(asked.query.text),
+        words=plain(asked.query.any),
         marks=MARKS,
         how=_MARKED,
     )

@@ -16,11 +16,17 @@ BEFORE: Final = 60
 """Characters shown before the first mark."""
 ELLIPSIS: Final = "…"
 _JOINER: Final = "\u200d"
-_SPACE: Final = re.compile(r"\s+")
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff]"
+)
+"""Control characters that are no space, and characters of format: the direction of writing must not reach beyond the
+snippet.
+"""
+_MARK: Final = re.compile(f"([{BEGIN}{END}])")
 _SHOWN: Final = str.maketrans({"«": "‹", "»": "›", BEGIN: "«", END: "»"})
 _REGIONAL: Final = range(0x1F1E6, 0x1F200)
 _SKIN: Final = range(0x1F3FB, 0x1F400)
-_KEPT: Final = frozenset({*"\n\t", _JOINER, "\u200c"})
 
 
 def snippet(marked: str, most: int = MOST_CHARACTERS) -> str:
@@ -28,7 +34,7 @@ def snippet(marked: str, most: int = MOST_CHARACTERS) -> str:
     is one nearby, and never within what a reader takes for one character. marked: the text, words that were asked for
     between BEGIN and END.
     """
-    plain, spans = _unmarked(_SPACE.sub(" ", _legible(marked)).strip())
+    plain, spans = _unmarked(" ".join(_UNSEEN.sub("", marked).split()))
     start = _start(plain, spans[0][0] if spans else 0, most)
     end = _end(plain, start, most)
     pieces, at = [ELLIPSIS if start else ""], start
@@ -46,17 +52,10 @@ def words_in(marked: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(plain[opened:closed].lower() for opened, closed in spans if opened < closed))
 
 
-def _legible(text: str) -> str:
-    """Without control and formatting characters: directions of writing must not reach beyond the snippet."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(each for each in text if each in _KEPT or unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
-
-
 def _unmarked(marked: str) -> tuple[str, list[tuple[int, int]]]:
     """The text without marks, and where they were, as (first, behind the last)."""
     pieces, spans, at, opened = list[str](), list[tuple[int, int]](), 0, -1
-    for piece in re.split(f"([{BEGIN}{END}])", marked):
+    for piece in _MARK.split(marked):
         if piece == BEGIN:
             opened = at
         elif piece == END:
