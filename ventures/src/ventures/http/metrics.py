@@ -55,8 +55,7 @@ class RequestMetrics:
     of their beginning.
     """
 
-    def __init__(self, store: str | None = None) -> None:
-        """store: the layout of ventures without a route; shown before there is a search."""
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
             "ventures_http_request_seconds",
@@ -80,8 +79,6 @@ class RequestMetrics:
         )
         self._lines: dict[tuple[str, str, int], Any] = {}
         self._line(*FIRST)
-        for answered_by in ("index", "exact") if store is not None else ():
-            self._vector_seconds.labels(store, answered_by)
         self._under_way_now = 0
         self._under_way: Gauge | None = None
         self._lagging: asyncio.Task[None] | None = None
@@ -107,6 +104,11 @@ class RequestMetrics:
         if self._lagging is None or self._lagging.done():
             with suppress(RuntimeError):  # outside of a loop there is none to watch
                 self._lagging = asyncio.get_running_loop().create_task(self._lag())
+
+    def expect(self, store: str) -> None:
+        """Shows the store before it is asked: no search is a count of 0, not an unknown one."""
+        for answered_by in ("index", "exact"):
+            self._vector_seconds.labels(store, answered_by)
 
     def _line(self, method: str, route: str, status: int) -> Any:
         which = (method, route, status)

@@ -71,7 +71,8 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         raise NotFoundException
     whole = _whole(request.app.state)
     measured: RequestMetrics = request.app.state.metrics
-    living = {one.pid: one.name for one in whole.processes.use() if one.kind == "api"}
+    processes = await asyncio.to_thread(whole.processes.use)
+    living = {one.pid: one.name for one in processes if one.kind == "api"}
     platform_wide = await whole.text(platform_of(request))
     return Response(await asyncio.to_thread(measured.written, living) + platform_wide, media_type=TEXT_FORMAT)
 
@@ -106,6 +107,7 @@ class _Whole:
 def _whole(state: State) -> _Whole:
     """The one of this process."""
     if "measured" not in state:
+        state.metrics.expect(state.platform.settings.index_layout)
         state.measured = _Whole(signals.Processes(state.platform.settings))
     whole: _Whole = state.measured
     return whole
