@@ -69,6 +69,19 @@ def test_what_an_item_is_about_does_not_depend_on_how_many_there_are(venture: in
     assert topic.product.name in grammar.paragraph(1, venture, item, 0)
 
 
+passages = st.tuples(st.integers(0, 2), st.integers(0, grammar.PARAGRAPHS - 1), st.integers(0, grammar.EDITIONS - 1))
+
+
+@given(st.lists(passages, min_size=2, max_size=2, unique=True), ventures)
+def test_every_passage_names_its_venture_and_a_title_that_no_other_has(
+    two: list[tuple[int, int, int]], venture: int
+) -> None:
+    assert grammar.working_title(*two[0]) != grammar.working_title(*two[1])
+    said = grammar.paragraph(1, venture, *two[0])
+    assert grammar.working_title(*two[0]) in said
+    assert grammar.brand(1, venture) in said
+
+
 def test_topics_of_a_venture_differ() -> None:
     for venture in range(50):
         known = grammar.topics(1, venture)

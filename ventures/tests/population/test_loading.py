@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,7 +58,7 @@ async def server(answering: Answering) -> AsyncIterator[int]:
                 if answer is None:
                     break
                 writer.write(answer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()
@@ -100,6 +101,22 @@ async def test_a_server_that_stalls_shows_in_the_latencies_of_all_that_was_due_m
     late = sum(count for edge, count in step.whole.histogram() if edge > 0.1)
     assert late >= 60  # of about 100 that were due while it stood still and had still 0.1 s to wait
     assert step.whole.most >= 0.55
+
+
+async def test_what_the_generator_held_up_itself_is_late_and_said_to_be() -> None:
+    class Held(Pings):
+        def next(self) -> Ask:
+            if self.made == 50:
+                time.sleep(0.4)
+            return super().next()
+
+    async with server(lambda number: (0.0, OK)) as port:
+        sending = Load("127.0.0.1", port, Held(), 1, most=500, luck=Random(3))
+        (step,) = await sending.run([Level(1, 200, 1.0)], lambda step: None)
+    adds_up(step)
+    assert step.offered == pytest.approx(200, rel=0.25)  # all that was due is sent, late
+    assert sum(count for edge, count in step.whole.histogram() if edge > 0.1) >= 40
+    assert step.saturated
 
 
 async def test_what_finds_too_many_under_way_is_dropped_and_counted() -> None:
@@ -187,9 +204,11 @@ async def test_people_are_answered_and_the_figures_add_up(served: Any) -> None:
     assert found.accuracy.foreign == 0
     assert set(step.operations) <= set(NAMES) - set(found.left_out)
     populated = served[1]
-    async with open_platform(populated.settings, populated.settings.database_address) as platform:
-        async with platform.database.everywhere() as scope:  # the keys of the test ended with it
-            assert await accounts.keys(scope, account_id(1, 0)) == []
+    async with (
+        open_platform(populated.settings, populated.settings.database_address) as platform,
+        platform.database.everywhere() as scope,
+    ):
+        assert await accounts.keys(scope, account_id(1, 0)) == []  # the keys of the test ended with it
 
 
 async def test_a_stopped_api_process_shows(served: Any) -> None:

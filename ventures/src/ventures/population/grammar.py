@@ -131,7 +131,7 @@ def topic_of(seed: int, venture: int, item: int) -> Topic:
 def title(seed: int, venture: int, item: int) -> str:
     """Of an item; no two of a venture are the same."""
     topic = topic_of(seed, venture, item)
-    return f"{topic.theme.label}: {topic.product.name} for {topic.audience.name} · {_mark(item, 0, 0)}"
+    return f"{topic.theme.label}: {topic.product.name} for {topic.audience.name} · {working_title(item, 0, 0)}"
 
 
 def body(seed: int, venture: int, item: int, edition: int = 0) -> str:
@@ -158,7 +158,7 @@ def paragraph(seed: int, venture: int, item: int, place: int, edition: int = 0) 
     for number, template in enumerate([*order, *others[2:]]):
         if number > 3 and words >= target:
             break
-        sentence = _filled(template, luck, topic, trade, brand(seed, venture), _mark(item, place, edition))
+        sentence = _filled(template, luck, topic, trade, brand(seed, venture), working_title(item, place, edition))
         if number > 3 and (
             characters + len(sentence) >= MOST_CHARACTERS or words + sentence.count(" ") + 1 > MOST_WORDS
         ):
@@ -173,6 +173,11 @@ def remark(seed: int, venture: int, item: int, luck: Random) -> str:
     """A comment on the item."""
     topic = topic_of(seed, venture, item)
     return _filled(luck.choice(REMARKS), luck, topic, trade_of(seed, venture), brand(seed, venture), "")
+
+
+def working_title(item: int, place: int, edition: int) -> str:
+    """Of a passage; no two of a venture are the same."""
+    return _word(((item * PARAGRAPHS + place) * EDITIONS + edition) * STRIDE, 4)
 
 
 def question(seed: int, venture: int, topic: Topic, luck: Random) -> Question:
@@ -204,10 +209,6 @@ def _filled(template: str, luck: Random, topic: Topic, trade: Trade, name: str, 
         number=10 + int(pick() * 490),
         percent=3 + int(pick() * 57),
     )
-
-
-def _mark(item: int, place: int, edition: int) -> str:
-    return _word(((item * PARAGRAPHS + place) * EDITIONS + edition) * STRIDE, 4)
 
 
 def _word(number: int, syllables: int) -> str:
