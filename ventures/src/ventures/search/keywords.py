@@ -51,5 +51,7 @@ def mark(venture: UUID, model: str, kind: Kind) -> str:
 
 
 def plain(words: str) -> str:
-    """What PostgreSQL takes as a text: without NUL and halves of surrogate pairs, and not too long."""
-    return words[:MOST_CHARACTERS].replace("\0", " ").encode("utf-8", "replace").decode()
+    """What PostgreSQL takes as a text: without NUL and halves of surrogate pairs, and of so many whole words."""
+    if len(words) > MOST_CHARACTERS:
+        words = words[:MOST_CHARACTERS].rpartition(" ")[0] or words[:MOST_CHARACTERS]
+    return words.replace("\0", " ").encode("utf-8", "replace").decode()

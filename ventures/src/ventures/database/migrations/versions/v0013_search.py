@@ -42,7 +42,7 @@ def _vector() -> None:
 
 def _passages() -> None:
     """`words` holds, beside the words, one that names venture, model and kind, so that one index narrows to all. A row
-    stays whole in its page.
+    stays whole in its page. What is not yet sorted into the index is read by every search: little of it (kB).
     """
     op.execute("""
         CREATE TABLE regional.passage (
@@ -62,7 +62,7 @@ def _passages() -> None:
             PRIMARY KEY (venture, model, id),
             UNIQUE (venture, model, source, kind, place)
         ) WITH (toast_tuple_target = 8160)""")
-    op.execute("CREATE INDEX passage_words ON regional.passage USING gin (words)")
+    op.execute("CREATE INDEX passage_words ON regional.passage USING gin (words) WITH (gin_pending_list_limit = 512)")
 
 
 def _embeddings() -> None:
