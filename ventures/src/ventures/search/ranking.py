@@ -32,7 +32,8 @@ class Ranked(NamedTuple):
 def fused(keyword: Iterable[Found], vector: Iterable[Found]) -> list[Ranked]:
     """Items of both searches, each given best first; equals are ordered by the item's id."""
     by_words, by_meaning = best_by_item(keyword), best_by_item(vector)
-    ranked = [_ranked(item, by_words.get(item), by_meaning.get(item)) for item in by_words.keys() | by_meaning.keys()]
+    ranked = [_ranked(item, found, by_meaning.pop(item, None)) for item, found in by_words.items()]
+    ranked += [_ranked(item, None, found) for item, found in by_meaning.items()]
     return sorted(ranked, key=lambda one: (-one.fused, one.item))
 
 
@@ -40,8 +41,7 @@ def best_by_item(found: Iterable[Found]) -> dict[UUID, tuple[int, Found]]:
     """Each item's first passage, with the item's rank among the items."""
     best: dict[UUID, tuple[int, Found]] = {}
     for one in found:
-        if one.item not in best:
-            best[one.item] = (len(best) + 1, one)
+        best.setdefault(one.item, (len(best) + 1, one))
     return best
 
 
@@ -61,5 +61,6 @@ def _ranked(item: UUID, by_words: tuple[int, Found] | None, by_meaning: tuple[in
         keyword_rank=keyword_rank,
         vector_rank=vector_rank,
         similarity=None if vector is None else vector.score,
-        fused=sum(1 / (K + rank) for rank in (keyword_rank, vector_rank) if rank is not None),
+        fused=(0 if keyword_rank is None else 1 / (K + keyword_rank))
+        + (0 if vector_rank is None else 1 / (K + vector_rank)),
     )

@@ -172,7 +172,7 @@ async def search_legs(scope: Scope, finder: Finder, asked: Asked) -> Legs:
     )
     return Legs(
         keyword=words,
-        vector=[Found(one.id, items[one.id], one.score) for one in near.matches if one.id in items],
+        vector=[Found(one.id, item, one.score) for one in near.matches if (item := items.get(one.id)) is not None],
         standing=stands,
         nearest=near,
         sample=Sample(scope.venture, stands, asked.kind, asked.vector, asked.only, near),

@@ -24,7 +24,7 @@ _UNSEEN: Final = re.compile(
 snippet.
 """
 _MARK: Final = re.compile(f"([{BEGIN}{END}])")
-_SHOWN: Final = str.maketrans({"«": "‹", "»": "›", BEGIN: "«", END: "»"})
+_SHOWN: Final = (("«", "‹"), ("»", "›"), (BEGIN, "«"), (END, "»"))
 _REGIONAL: Final = range(0x1F1E6, 0x1F200)
 _SKIN: Final = range(0x1F3FB, 0x1F400)
 
@@ -43,7 +43,10 @@ def snippet(marked: str, most: int = MOST_CHARACTERS) -> str:
             pieces += [plain[at:opened], BEGIN, plain[opened:closed], END]
             at = closed
     pieces += [plain[at:end], ELLIPSIS if end < len(plain) else ""]
-    return "".join(pieces).translate(_SHOWN)
+    shown = "".join(pieces)
+    for one, instead in _SHOWN:
+        shown = shown.replace(one, instead)
+    return shown
 
 
 def words_in(marked: str) -> tuple[str, ...]:
