@@ -178,6 +178,41 @@ async def test_routes_say_which_store_and_a_venture_that_comes_back_goes_on(
     assert await here.count(moves) == 4
 
 
+async def test_between_looks_at_all_it_sees_what_moved_and_what_was_not_ready_when_it_moved(
+    database: Database, rows: Embeddings
+) -> None:
+    store = VectorsInMemory()
+    filled = filling(database, store)
+    ventures = [rows.venture() for _ in range(3)]
+    await filled.caught_up()
+    filled._whole_at = time.monotonic() + 1_000
+    _, late, quiet = ventures
+
+    def age(*which: UUID) -> None:
+        rows._connection.execute(
+            "UPDATE log_head SET moved_at = now() - interval '1 hour' WHERE venture = ANY(%s)", [list(which)]
+        )
+
+    for one in ventures:
+        rows.put(one, passages(units(2)))
+    age(quiet)
+    rows._connection.execute(
+        "UPDATE consumer_position SET seq = 1 WHERE venture = %s AND consumer = 'passages'", [late]
+    )
+    await filled.look()
+    await filled._follow()
+    assert [await store.count(one) for one in ventures] == [2, 0, 0]
+    age(late)
+    rows._connection.execute(
+        "UPDATE consumer_position SET seq = 2 WHERE venture = %s AND consumer = 'passages'", [late]
+    )
+    await filled.look()
+    await filled._follow()
+    assert [await store.count(one) for one in ventures] == [2, 2, 0]
+    await filled.caught_up()
+    assert [await store.count(one) for one in ventures] == [2, 2, 2]
+
+
 async def test_what_is_not_filled_is_said(database: Database, rows: Embeddings) -> None:
     store = VectorsInMemory()
     filled = filling(database, store)
@@ -253,12 +288,13 @@ async def test_what_all_share_is_put_once_and_again_where_it_changed(database: D
         return shared
 
     filled = filling(database, store, shared_points=points)
+    filled._looks = 59
     await filled.caught_up()
     assert await store.count(SHARED) == 3
-    filled._looks = 60
+    filled._looks = 59
     await filled.caught_up()
     assert store.puts == 3
-    filled._looks = 60
+    filled._looks = 59
     del shared[0]
     await filled.caught_up()
     assert await store.count(SHARED) == 2

@@ -17,16 +17,23 @@ from uuid import UUID
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from ventures.database.pool import Database
-from ventures.errors import Invalid, Unavailable
+from ventures.errors import Invalid, Refused, Unavailable
 from ventures.search import sql
 from ventures.search.shelf import Filled, Shelf, StoreFailed
 from ventures.vectors.api import SHARED, Cannot, Found, Point, Search, StoreStatus, VectorStore, process_of
 
 POLL_SECONDS: Final = 0.25
-POLL_SHARE: Final = 0.05
-"""The most of its time the process looks at the tables: with very many ventures it looks less often."""
+RECENT_SECONDS: Final = 10.0
+"""Ventures whose log moved within it are looked at, and those of which not all passages are made yet."""
+WHOLE_SECONDS: Final = 5.0
+"""Between looks at all ventures: for routes, and for positions that were set back."""
+EVER_SECONDS: Final = 1e9
+WHOLE_SHARE: Final = 0.02
+"""The most of its time the process looks at all ventures: with very many it does so less often."""
 KEEP_SECONDS: Final = 2.0
-"""Between flushes: one takes up to .2 s, in which nothing is answered."""
+"""Between flushes."""
+KEEP_SHARE: Final = 0.05
+"""The most of its time the process flushes: it takes up to .2 s a part that changed, in which nothing is answered."""
 FILLS: Final = 2
 """Ventures filled from nothing at once: while the points of one are put, PostgreSQL reads those of the other."""
 COMPACTING_LOOK_SECONDS: Final = 1.0
@@ -44,7 +51,7 @@ log = logging.getLogger(__name__)
 Opening = Callable[[str], Awaitable[VectorStore]]
 """A layout's name → its store, this process's share of it. Raises: VenturesError, OSError."""
 SharedPoints = Callable[[], Awaitable[Sequence[Point]]]
-"""The points that all ventures share: the global models."""
+"""The points that all ventures share: the global models. Raises: Refused where they cannot be had now."""
 
 
 async def nothing_shared() -> Sequence[Point]:
@@ -83,6 +90,8 @@ class Filling:
         self._being_filled: set[tuple[Shelf, UUID]] = set()
         self._some_to_fill = asyncio.Event()
         self._said = ""
+        self._behind: set[UUID] = set()
+        self._whole_at = 0.0
         self.look_seconds = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,6 +119,7 @@ class Filling:
 
     async def caught_up(self) -> None:
         """Fills all there is to fill, once, and flushes; for tests and benchmarks. Raises: Unavailable."""
+        self._whole_at = 0.0
         await self.look()
         while self._from_nothing:
             await asyncio.gather(*(self._fill_next() for _ in range(FILLS)))
@@ -140,33 +150,59 @@ class Filling:
         return [await shelf.status(self._process, resident) for shelf in list(self._shelves.values())]
 
     async def look(self) -> None:
-        """Compares the tables with what is filled, and notes what is to be filled from nothing. Raises: Unavailable."""
+        """Compares the tables with what is filled, and notes what is to be filled from nothing; all ventures now and
+        then, in between those that moved. Raises: Unavailable.
+        """
         self._looks += 1
         look, began = self._looks, time.monotonic()
         for shelf in self._shelves.values():
             shelf.look = look
+        whole = began >= self._whole_at or any(shelf.store is None for shelf in self._shelves.values())
         async with self._database.scanning() as scope:
-            rows = await scope.all(sql.SCAN_FILLING, model=self._model)
-        routed: dict[str, dict[UUID, int]] = {}
+            rows = await scope.all(
+                sql.SCAN_FILLING,
+                model=self._model,
+                seconds=EVER_SECONDS if whole else RECENT_SECONDS,
+                behind=list(self._behind),
+            )
         kept: dict[UUID, dict[str, int]] = {}
-        for venture, until, store, part, seq in rows:
+        routed: dict[UUID, tuple[str, int]] = {}
+        self._behind.clear()
+        for venture, head, until, store, part, seq in rows:
             if not self._has(store or self._default, venture):
+                routed[venture] = ("", 0)
                 continue
-            routed.setdefault(store or self._default, {})[venture] = until
+            routed[venture] = (store or self._default, until)
             parts = kept.setdefault(venture, {})
             if part is not None:
                 parts[part] = seq
-        for name in {*routed, *self._shelves}:
-            shelf = self._shelf(name)
-            shelf.routed = routed.get(name, {})
+            if head > until:
+                self._behind.add(venture)
+        self._place(routed)
+        for shelf in list(self._shelves.values()):
             if await shelf.opened() is not None:
                 await self._tried(shelf, self._compare(shelf, kept, look))
         self.look_seconds = time.monotonic() - began
+        if whole:
+            self._whole_at = time.monotonic() + max(WHOLE_SECONDS, self.look_seconds / WHOLE_SHARE)
         if self._from_nothing:
             self._some_to_fill.set()
 
+    def _place(self, routed: dict[UUID, tuple[str, int]]) -> None:
+        """Each venture on the shelf that its route leads to, and on no other."""
+        for name in {name for name, _ in routed.values() if name}:
+            self._shelf(name)
+        for shelf in self._shelves.values():
+            for venture, (name, until) in routed.items():
+                if name == shelf.name:
+                    shelf.routed[venture] = until
+                else:
+                    shelf.routed.pop(venture, None)
+
     async def _compare(self, shelf: Shelf, kept: dict[UUID, dict[str, int]], look: int) -> None:
-        for venture, until in shelf.routed.items():
+        for venture in kept:
+            if (until := shelf.routed.get(venture)) is None:
+                continue
             part = shelf.part(venture)
             seq = kept[venture].get(part)
             if (shelf, venture) not in self._being_filled and not _stands(shelf, venture, part, seq, until, look):
@@ -197,7 +233,7 @@ class Filling:
                 if self._said:
                     log.info("the database answers again")
                 self._said = ""
-                await asyncio.sleep(max(POLL_SECONDS, self.look_seconds / POLL_SHARE))
+                await asyncio.sleep(POLL_SECONDS)
             except Unavailable as error:
                 await self._without_database(error)
 
@@ -210,10 +246,13 @@ class Filling:
                 await self._without_database(error)
 
     async def _keeping(self) -> None:
+        pause = KEEP_SECONDS
         while True:
-            await asyncio.sleep(KEEP_SECONDS)
+            await asyncio.sleep(pause)
+            began = time.monotonic()
             try:
                 await self._kept()
+                pause = max(KEEP_SECONDS, (time.monotonic() - began) / KEEP_SHARE)
             except Unavailable as error:
                 await self._without_database(error)
 
@@ -241,9 +280,13 @@ class Filling:
                 await self._tried(shelf, shelf.keep())
 
     async def _share(self) -> None:
-        if self._looks % SHARED_LOOKS != 1:
+        if self._looks % SHARED_LOOKS:
             return
-        points = await self._shared_points()
+        try:
+            points = await self._shared_points()
+        except Refused as error:
+            log.warning("what all ventures share cannot be had: %s", error)
+            return
         for shelf in list(self._shelves.values()):
             if shelf.store is not None and self._has(shelf.name, SHARED):
                 await self._tried(shelf, shelf.share(points))

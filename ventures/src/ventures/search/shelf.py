@@ -137,18 +137,17 @@ class Shelf:
         self.filled.pop(venture, None)
         async with self.database.venture(venture, redoable=not durable) as scope:
             await scope.run(sql.BEGIN_FILLING, target=part)
-            row = await scope.one(sql.PASSAGES_POSITION, model=self.model)
+            asked = await scope.queued(sql.PASSAGES_POSITION, model=self.model)
+            rows = await scope.all(sql.WHOLE, model=self.model, after=FIRST, limit=PAGE)
+            row = await asked.one()
         self.begun[venture] = self.look
         with self._of_store(venture):
             await store.drop(venture)
-        after, page = FIRST, PAGE
-        while page == PAGE:
+        await self._put(store, venture, rows)
+        while len(rows) == PAGE:
             async with self.database.reading(venture) as scope:
-                rows = await scope.all(sql.WHOLE, model=self.model, after=after, limit=PAGE)
-            page = len(rows)
-            if rows:
-                after = rows[-1][0]
-                await self._put(store, venture, rows)
+                rows = await scope.all(sql.WHOLE, model=self.model, after=rows[-1][0], limit=PAGE)
+            await self._put(store, venture, rows)
         if self.store is not store or self.part(venture) != part:
             return  # it failed meanwhile, and what was put with it
         self._pause = SHORTEST_PAUSE_SECONDS

@@ -134,12 +134,13 @@ SELECT count(*) FROM embedding WHERE venture = %(venture)s AND model = %(model)s
 # Filling the index from embeddings.
 
 SCAN_FILLING: LiteralString = """
-SELECT p.venture, p.seq, r.store, v.target, v.seq
-FROM consumer_position p
+SELECT p.venture, h.seq, p.seq, r.store, v.target, v.seq
+FROM log_head h
+JOIN consumer_position p ON p.venture = h.venture AND p.consumer = 'passages' AND p.target = %(model)s
 LEFT JOIN outgrow.route AS r (point, venture, store, generation)
     ON r.venture = p.venture::text AND r.point = 'data-architecture'
 LEFT JOIN consumer_position v ON v.venture = p.venture AND v.consumer = 'vectors'
-WHERE p.consumer = 'passages' AND p.target = %(model)s"""
+WHERE h.moved_at >= now() - make_interval(secs => %(seconds)s) OR h.venture = ANY(%(behind)s::uuid[])"""
 
 BEGIN_FILLING: LiteralString = """
 INSERT INTO consumer_position (venture, consumer, target, seq) VALUES (%(venture)s, 'vectors', %(target)s, 0)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
@@ -11,9 +11,10 @@ import uvloop
 
 from ventures.database.pool import opened as opened_database
 from ventures.errors import SettingsError
-from ventures.search.api import Filling, opened_embedder
+from ventures.generation.api import shared_points
+from ventures.search.api import Embedder, Filling, opened_embedder
 from ventures.settings import Layout, Settings, read
-from ventures.vectors.api import VectorStore, serving
+from ventures.vectors.api import Point, VectorStore, serving
 from ventures.vectors.api import opened as opened_store
 
 CONNECTIONS: Final = 4
@@ -49,9 +50,22 @@ async def hold(settings: Settings, number: int, stop: asyncio.Event) -> None:
             opening=_opening(settings, embedder.model, embedder.dimension, number),
             process=number,
             processes=settings.index_processes,
+            shared_points=_patterns(embedder),
         )
         async with serving(settings.data, number, filling):
             await filling.run(stop)
+
+
+def _patterns(embedder: Embedder) -> Callable[[], Awaitable[Sequence[Point]]]:
+    """What all ventures share, made once."""
+    made: list[Point] = []
+
+    async def patterns() -> Sequence[Point]:
+        if not made:
+            made.extend(await shared_points(embedder))
+        return made
+
+    return patterns
 
 
 def _opening(settings: Settings, model: str, dimension: int, number: int) -> Callable[[str], Awaitable[VectorStore]]:
