@@ -42,15 +42,15 @@ LAG_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 LAG_EVERY_SECONDS: Final = 0.5
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Set before the processes start, it makes each of them answer for all."""
-FIRST: Final = ("GET", "/v1/ventures", 200)
-"""Shown before there is a request, so that no requests are a rate of 0 and not an unknown one."""
+API: Final = "/v1/"
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class RequestMetrics:
     """Recorders of one API process. No venture and no person is a label.
 
-    `ventures_http_request_seconds` by method, route template and status; `ventures_vector_query_seconds` by store and
+    `ventures_http_request_seconds` by method, route template and status, `ventures_api_request_seconds` of all of them;
+    `ventures_vector_query_seconds` by store and
     who answered; `ventures_event_loop_lag_seconds`; `ventures_requests_under_way`, where whoever takes requests tells
     of their beginning.
     """
@@ -61,6 +61,12 @@ class RequestMetrics:
             "ventures_http_request_seconds",
             "How long requests took, until the end of the answer.",
             ("method", "route", "status"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._api_seconds = Histogram(
+            "ventures_api_request_seconds",
+            "How long requests of /v1 took, all together: there from the start, where a route appears with its first.",
             buckets=BUCKETS,
             registry=self.registry,
         )
@@ -78,7 +84,6 @@ class RequestMetrics:
             registry=self.registry,
         )
         self._lines: dict[tuple[str, str, int], Any] = {}
-        self._line(*FIRST)
         self._under_way_now = 0
         self._under_way: Gauge | None = None
         self._lagging: asyncio.Task[None] | None = None
@@ -98,6 +103,8 @@ class RequestMetrics:
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request. route: the template, never the address, so that no id becomes a label."""
         self._line(method if method in METHODS else "other", route, status).observe(seconds)
+        if route.startswith(API):
+            self._api_seconds.observe(seconds)
         if self._under_way is not None:
             self._under_way_now -= 1
             self._under_way.set(self._under_way_now)
