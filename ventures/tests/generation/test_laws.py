@@ -161,6 +161,8 @@ async def test_what_nobody_writes_any_more_is_found_and_failed(spine: Spine, wat
         assert "Ask again" in (found.problem or "")
         assert (await generation.draft(scope, done)).state == "finished"
     assert await told(spine) == ({"abandoned": 1, "finished": 1}, 1)
+    await rewind(spine.database, Outcomes(spine.database), venture)
+    assert await told(spine) == ({"abandoned": 1, "finished": 1}, 1), "what is read again is not counted again"
 
 
 async def test_drafts_end_with_their_venture(spine: Spine, watch: Watch) -> None:

@@ -129,7 +129,7 @@ async def test_what_is_cancelled_elsewhere_is_not_written_on(database_addresses:
     monkeypatch.setattr(drafting_module, "WATCH_SECONDS", 0.05)
     async with (
         language_model() as server,
-        drafting_api(database_addresses, server, Times()) as at,
+        drafting_api(database_addresses, server, Times(between_seconds=600, whole_seconds=600)) as at,
         listening(at) as url,
     ):
         ada = await at.person()
