@@ -22,6 +22,7 @@ BENCHMARKS = {
     "consumer-lag": "benchmarks.platform.consumer_lag",
     "http-read": "benchmarks.platform.http_read",
     "storm": "benchmarks.platform.storm",
+    "vectors": "benchmarks.platform.vectors",
 }
 
 

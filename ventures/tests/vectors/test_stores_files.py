@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -16,7 +16,7 @@ import pytest
 
 from ventures.errors import Unavailable
 from ventures.identifiers import new_id
-from ventures.testing.vectors import Opener, all_held, holding, points_of, random_vectors, topical_vectors
+from ventures.testing.vectors import Opener, all_held, holding, points_of, quick_folder, random_vectors, topical_vectors
 from ventures.vectors.api import BUCKETS, Kept, Kind, opened, process_of
 from ventures.vectors.stores import edge
 
@@ -25,9 +25,15 @@ ROWS = random_vectors(300, DIMENSION)
 LAYOUTS = ("buckets", "per-venture")
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with quick_folder() as made:
+        yield made
+
+
 @pytest.fixture(params=LAYOUTS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    return partial(opened, request.param, tmp_path, dimension=DIMENSION, model="a model", buckets=2)
+def opener(request: pytest.FixtureRequest, folder: Path) -> Opener:
+    return partial(opened, request.param, folder, dimension=DIMENSION, model="a model", buckets=2)
 
 
 def shards(folder: Path) -> list[Path]:
@@ -95,13 +101,13 @@ def died_while_opening(shard: Path) -> None:
     ],
 )
 async def test_what_is_of_no_use_gets_another_name_and_is_empty(
-    opener: Opener, tmp_path: Path, harm: Callable[[Path], None]
+    opener: Opener, folder: Path, harm: Callable[[Path], None]
 ) -> None:
     venture, store = new_id(), await opener()
     before = store.part(venture)
     await store.put(venture, points_of(ROWS))
     await store.close()
-    for shard in shards(tmp_path):
+    for shard in shards(folder):
         harm(shard)
     store = await opener()
     try:
@@ -124,13 +130,13 @@ async def test_what_is_of_no_use_gets_another_name_and_is_empty(
 
 
 @pytest.mark.parametrize("other", [{"dimension": 16}, {"model": "another"}, {"buckets": 3}])
-async def test_another_shape_is_another_store(opener: Opener, tmp_path: Path, other: dict[str, str | int]) -> None:
+async def test_another_shape_is_another_store(opener: Opener, folder: Path, other: dict[str, str | int]) -> None:
     venture, store = new_id(), await opener()
     before, points = store.part(venture), points_of(ROWS[:5])
     await store.put(venture, points)
     await store.close()
     layout = store.name
-    changed = await opened(layout, tmp_path, **{"dimension": DIMENSION, "model": "a model", "buckets": 2, **other})  # type: ignore[arg-type]
+    changed = await opened(layout, folder, **{"dimension": DIMENSION, "model": "a model", "buckets": 2, **other})  # type: ignore[arg-type]
     parts, count = changed.part(venture), await changed.count(venture)
     await changed.close()
     if layout == "per-venture" and "buckets" in other:
@@ -140,8 +146,8 @@ async def test_another_shape_is_another_store(opener: Opener, tmp_path: Path, ot
         assert count == 0
 
 
-async def test_a_byte_that_changed_in_compacted_vectors_is_found(tmp_path: Path) -> None:
-    open_it = partial(opened, "tuned", tmp_path, dimension=256, model="a model")
+async def test_a_byte_that_changed_in_compacted_vectors_is_found(folder: Path) -> None:
+    open_it = partial(opened, "tuned", folder, dimension=256, model="a model")
     venture, store = new_id(), await open_it()
     assert isinstance(store, Kept)
     rows = topical_vectors(3_000, 256)
@@ -149,7 +155,7 @@ async def test_a_byte_that_changed_in_compacted_vectors_is_found(tmp_path: Path)
     part = store.part(venture)
     await store.compact(part)
     await store.close()
-    (vectors,) = tmp_path.rglob("matrix.dat")
+    (vectors,) = folder.rglob("matrix.dat")
     with vectors.open("r+b") as file:
         file.seek(1_000_000)
         byte = file.read(1)
@@ -161,9 +167,9 @@ async def test_a_byte_that_changed_in_compacted_vectors_is_found(tmp_path: Path)
     await store.close()
 
 
-async def test_compaction_changes_no_answer_and_is_worth_it_after_many_changes(tmp_path: Path) -> None:
+async def test_compaction_changes_no_answer_and_is_worth_it_after_many_changes(folder: Path) -> None:
     venture = new_id()
-    store = await opened("tuned", tmp_path, dimension=256, model="a model")
+    store = await opened("tuned", folder, dimension=256, model="a model")
     assert isinstance(store, Kept)
     rows = topical_vectors(6_000, 256, topics=60)
     points = points_of(rows)
@@ -191,12 +197,12 @@ async def test_compaction_changes_no_answer_and_is_worth_it_after_many_changes(t
     await store.close()
 
 
-async def test_a_second_process_is_refused_and_the_first_goes_on(opener: Opener, tmp_path: Path) -> None:
+async def test_a_second_process_is_refused_and_the_first_goes_on(opener: Opener, folder: Path) -> None:
     venture, store = new_id(), await opener()
     points = points_of(ROWS[:5])
     await store.put(venture, points)
     said = subprocess.run(
-        [sys.executable, "-c", SECOND, store.name, str(tmp_path), str(venture)], capture_output=True, text=True
+        [sys.executable, "-c", SECOND, store.name, str(folder), str(venture)], capture_output=True, text=True
     )
     assert "Unavailable: Another process has" in said.stderr, said.stderr
     assert await all_held(store, venture) == holding(points)
@@ -235,12 +241,13 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-async def test_what_was_flushed_is_there_after_a_kill(layout: str, tmp_path: Path) -> None:
+async def test_what_was_flushed_is_there_after_a_kill(layout: str, folder: Path) -> None:
     rows = random_vectors(400, DIMENSION)
     for kill_at in (5, 40, 95):
-        shutil.rmtree(tmp_path)
+        shutil.rmtree(folder)
+        folder.mkdir()
         with subprocess.Popen(
-            [sys.executable, "-c", WRITER, layout, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, layout, str(folder)], stdout=subprocess.PIPE, text=True
         ) as writer:
             assert writer.stdout is not None
             flushed = 0
@@ -248,7 +255,7 @@ async def test_what_was_flushed_is_there_after_a_kill(layout: str, tmp_path: Pat
                 flushed = int(writer.stdout.readline())
             writer.send_signal(signal.SIGKILL)
             flushed = max([flushed, *(int(line) for line in writer.stdout.read().split())])
-        store = await opened(layout, tmp_path, dimension=DIMENSION, model="a model", buckets=2)
+        store = await opened(layout, folder, dimension=DIMENSION, model="a model", buckets=2)
         for venture in (UUID(int=1), UUID(int=2)):
             held = {each.id.int for each in await all_held(store, venture)}
             wanted = set(range(max(1, flushed - 8), flushed + 1))
@@ -262,11 +269,11 @@ async def test_what_was_flushed_is_there_after_a_kill(layout: str, tmp_path: Pat
         await store.close()
 
 
-async def test_files_that_vanish_while_open_are_noticed_by_the_flush(opener: Opener, tmp_path: Path) -> None:
+async def test_files_that_vanish_while_open_are_noticed_by_the_flush(opener: Opener, folder: Path) -> None:
     venture, store = new_id(), await opener()
     await store.put(venture, points_of(ROWS[:5]))
     part = store.part(venture)
-    for shard in shards(tmp_path):
+    for shard in shards(folder):
         shutil.rmtree(shard)
     with pytest.raises(Unavailable):
         await store.flush()
@@ -277,17 +284,17 @@ async def test_files_that_vanish_while_open_are_noticed_by_the_flush(opener: Ope
     await store.close()
 
 
-async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    (tmp_path / "a file").write_text("no folder")
+async def test_a_folder_that_cannot_be_written_is_said(folder: Path) -> None:
+    (folder / "a file").write_text("no folder")
     with pytest.raises(Unavailable, match="cannot be used"):
-        await opened("buckets", tmp_path / "a file", dimension=DIMENSION, model="a model")
+        await opened("buckets", folder / "a file", dimension=DIMENSION, model="a model")
 
 
-async def test_processes_share_the_ventures_between_them(tmp_path: Path) -> None:
+async def test_processes_share_the_ventures_between_them(folder: Path) -> None:
     ventures = [new_id() for _ in range(40)]
     for layout in LAYOUTS:
         stores = [
-            await opened(layout, tmp_path, dimension=DIMENSION, model="a model", share=(process, 3), buckets=6)
+            await opened(layout, folder, dimension=DIMENSION, model="a model", share=(process, 3), buckets=6)
             for process in range(3)
         ]
         for venture in ventures[:12]:
@@ -313,18 +320,18 @@ async def test_where_a_venture_lies_never_changes() -> None:
 PLACES = [14, 2, 15, 6, 9, 15, 7, 15]
 
 
-async def test_only_so_many_shards_are_open_at_once(tmp_path: Path) -> None:
-    store = await opened("per-venture", tmp_path, dimension=DIMENSION, model="a model", most_open=3)
+async def test_only_so_many_shards_are_open_at_once(folder: Path) -> None:
+    store = await opened("per-venture", folder, dimension=DIMENSION, model="a model", most_open=3)
     ventures = [new_id() for _ in range(8)]
     points = {venture: points_of(ROWS[number : number + 4]) for number, venture in enumerate(ventures)}
     for venture in ventures:
         await store.put(venture, points[venture])
-    assert locks(tmp_path) <= 3
+    assert locks(folder) <= 3
     for venture in ventures[::-1]:
         assert await all_held(store, venture) == holding(points[venture])
-        assert locks(tmp_path) <= 3
+        assert locks(folder) <= 3
     await store.close()
-    assert locks(tmp_path) == 0
+    assert locks(folder) == 0
 
 
 def locks(folder: Path) -> int:
@@ -338,15 +345,15 @@ def locks(folder: Path) -> int:
     return sum(link.startswith(str(folder)) and link.endswith(".lock") for link in links)
 
 
-async def test_qdrant_filled_by_somebody_else_is_left_alone_and_a_lost_one_is_made_anew(tmp_path: Path) -> None:
+async def test_qdrant_filled_by_somebody_else_is_left_alone_and_a_lost_one_is_made_anew(folder: Path) -> None:
     from qdrant_client import AsyncQdrantClient, models
 
-    open_it = partial(opened, "qdrant", tmp_path, dimension=4, model="a model")
+    open_it = partial(opened, "qdrant", folder, dimension=4, model="a model")
     venture, store = new_id(), await open_it()
     part, rows = store.part(venture), random_vectors(3, 4)
     await store.put(venture, points_of(rows))
     await store.close()
-    again = await opened("qdrant", tmp_path, dimension=4, model="another")
+    again = await opened("qdrant", folder, dimension=4, model="another")
     assert again.part(venture) != part
     assert await again.count(venture) == 0
     await again.put(venture, points_of(rows))
@@ -357,14 +364,14 @@ async def test_qdrant_filled_by_somebody_else_is_left_alone_and_a_lost_one_is_ma
     assert await again.count(venture) == 0
     assert again.part(venture) != part
     await again.close()
-    client = AsyncQdrantClient(path=str(tmp_path))
+    client = AsyncQdrantClient(path=str(folder))
     await client.delete("ventures-1-4", points_selector=models.PointIdsList(points=[str(UUID(int=0))]))
     vector = rows[0].tolist()
     await client.upsert("ventures-1-4", points=[models.PointStruct(id=7, vector=vector, payload={"whose": "not ours"})])
     await client.close()
     with pytest.raises(Unavailable, match="no mark of ours"):
         await open_it()
-    client = AsyncQdrantClient(path=str(tmp_path))
+    client = AsyncQdrantClient(path=str(folder))
     assert (await client.count("ventures-1-4")).count == 1
     await client.close()
 

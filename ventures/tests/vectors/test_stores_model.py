@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ventures.testing.vectors import all_held, holding, nearest, point, random_vectors, same
+from ventures.testing.vectors import all_held, holding, nearest, point, quick_folder, random_vectors, same
 from ventures.vectors.api import Kept, Kind, Only, Point, VectorStore, opened
 
 DIMENSION = 8
@@ -39,12 +38,11 @@ class LikeADict(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = TemporaryDirectory()
+        self.folder = ExitStack()
+        folder = self.folder.enter_context(quick_folder())
         self.loop = asyncio.new_event_loop()
         self.model: dict[UUID, dict[UUID, Point]] = {venture: {} for venture in VENTURES}
-        self.open = partial(
-            opened, self.layout, Path(self.folder.name), dimension=DIMENSION, model="m", buckets=2, most_open=2
-        )
+        self.open = partial(opened, self.layout, folder, dimension=DIMENSION, model="m", buckets=2, most_open=2)
         self.store: VectorStore = self.do(self.open())
 
     def do(self, what: Coroutine[Any, Any, Answer]) -> Answer:
@@ -100,7 +98,7 @@ class LikeADict(RuleBasedStateMachine):
         if hasattr(self, "store"):
             self.do(self.store.close())
             self.loop.close()
-            self.folder.cleanup()
+            self.folder.close()
 
 
 @pytest.mark.parametrize("name", ["tuned", "buckets", "per-venture"])

@@ -8,7 +8,12 @@
 An `Opener` opens the same store again each time it is called: what one has put and closed, the next one finds.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 from uuid import UUID
 
@@ -36,6 +41,7 @@ from ventures.vectors.api import (
 
 Opener = Callable[[], Awaitable[VectorStore]]
 Vectors = npt.NDArray[np.float32]
+MEMORY_BYTES = 1_000_000_000
 RECALL_AT_10 = 0.995
 """What a layout that does not look at every vector must still find of the nearest ten."""
 ROUNDING = 1e-5
@@ -117,6 +123,15 @@ def same(found: Sequence[Match], wanted: Sequence[Match]) -> None:
     beyond = wanted[-1].score + ROUNDING if wanted else 0.0
     clear = {one.id for one in wanted if one.score > beyond}
     assert clear <= {one.id for one in found}
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory, where there is some: stores often wait for the disk, and tests need not."""
+    memory = Path("/dev/shm")  # noqa: S108 (a folder of our own is made in it)
+    quick = memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_BYTES else None
+    with TemporaryDirectory(prefix="ventures-vectors-", dir=quick) as folder:
+        yield Path(folder)
 
 
 class StoreContract:

@@ -39,7 +39,7 @@ def record(segments: Path, file: Path) -> None:
             known = File(size, _sum(path) if sealed else None)
         found[name] = known
     if found != before:
-        replace(file, msgspec.json.encode(found))
+        replace(file, msgspec.json.encode(found), durable=False)
 
 
 def fault(segments: Path, file: Path) -> str | None:

@@ -44,19 +44,24 @@ def read(file: Path) -> Manifest | None:
         return None
 
 
-def write(file: Path, manifest: Manifest) -> None:
-    """All of it or nothing, whatever happens meanwhile; on disk when it returns."""
-    replace(file, msgspec.json.format(msgspec.json.encode(manifest)))
+def write(file: Path, manifest: Manifest, *, durable: bool) -> None:
+    """Writes it as `replace` does."""
+    replace(file, msgspec.json.format(msgspec.json.encode(manifest)), durable=durable)
 
 
-def replace(file: Path, content: bytes) -> None:
-    """Writes a small file in place of another, on disk when it returns."""
+def replace(file: Path, content: bytes, *, durable: bool) -> None:
+    """Writes a small file in place of another: all of it or nothing, should the process end meanwhile. durable: it
+    outlives a loss of power when this returns.
+    """
     unfinished = file.with_suffix(".new")
     with unfinished.open("wb") as made:
         made.write(content)
         made.flush()
-        os.fsync(made.fileno())
+        if durable:
+            os.fsync(made.fileno())
     unfinished.rename(file)
+    if not durable:
+        return
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -20,7 +20,7 @@ from ventures.vectors.stores.manifest import Shape
 
 SHARED: Final = Recipe(hnsw=True, int8=False, threads=None)
 """As somebody builds it first: all defaults, the venture one more field of the payload, without an index."""
-TUNED: Final = Recipe(tenant="of", indexed=("state", "source"), wal_bytes=8 << 20)
+TUNED: Final = Recipe(tenant="of", indexed=("state", "source"), wal_bytes=4 << 20)
 """Points of a venture lie together and are scanned in int8; the best are scored again by the vectors themselves."""
 
 
