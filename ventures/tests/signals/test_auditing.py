@@ -1,6 +1,9 @@
 """The running audit finds every disagreement that is planted, once, for as long as it is there, and no other."""
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -223,6 +226,23 @@ async def test_while_another_process_audits_nothing_is_done(database: Database) 
         assert (await audited(database, REGION, place.world.watch())).round is None
     await place.auditor().turn()
     assert (await audited(database, REGION, place.world.watch())).round is not None
+
+
+async def test_doctor_says_what_disagrees_where(database: Database, database_addresses: Addresses) -> None:
+    place, ids = await furnished(database)
+    plant(database_addresses, PLANTS[Kind.POST_NOT_DUE][0][0], ids)
+    await place.auditor().turn()
+    ours = {"DATABASE_URL": database_addresses.app, "VENTURES_OWNER_URL": database_addresses.owner}
+    done = subprocess.run(
+        [sys.executable, "-m", "ventures.cli", "doctor", "--plain"],
+        env={**os.environ, **ours, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "outbox" in line]
+    assert line.startswith("finding\t")
+    assert str(ids["post"]) in line
+    assert line.endswith(f"ventures audit {ids['venture']}")
 
 
 ACTS: Final = (

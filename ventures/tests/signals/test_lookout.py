@@ -112,3 +112,22 @@ def test_each_name_is_on_the_page_or_comes_with_a_part_that_is_not_there_yet(pla
             if metric is not None and metric not in names:
                 absent.add(name)
     assert absent == WITH_THE_LIVE_PART
+
+
+def test_whichever_process_answers_it_speaks_for_all(platform: Serving) -> None:
+    for _ in range(20):
+        assert httpx2.get(f"{platform.url}/healthz", trust_env=False).status_code == 200
+    pages = [httpx2.get(f"{platform.url}/metrics", trust_env=False).text for _ in range(6)]
+    healthy = re.compile(
+        r'^ventures_http_request_seconds_count{method="GET",route="/healthz",status="200"} (.+)$', re.M
+    )
+    assert {healthy.findall(page)[0] for page in pages} == {"20.0"}
+    found = [
+        (sample.labels["kind"], sample.labels["process"])
+        for family in text_string_to_metric_families(pages[0])
+        for sample in family.samples
+        if sample.name == "ventures_process_resident_memory_bytes"
+    ]
+    assert {kind for kind, _ in found} == {"serve", "api", "worker", "index", "postgresql"}
+    assert [name for kind, name in found if kind == "api"] == ["api-1", "api-2"]
+    assert all("ventures_api_processes 2.0" in page for page in pages)
