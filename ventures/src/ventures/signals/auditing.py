@@ -28,6 +28,8 @@ MOST_FORMER: Final = 200
 """Former members of a venture whose rights are tried at a look."""
 REMIND_BEFORE: Final = timedelta(hours=25)
 """A deadline further away than this has its reminder (notifications say a day), whatever the clocks of processes."""
+MOST_KEPT: Final = 1_000
+"""Disagreements of a venture that are kept; where there are more, which ones says little."""
 LOOKED_LATELY: Final = timedelta(hours=2)
 """An audit that looked at nothing for so long knows nothing of now."""
 KEPT: Final = timedelta(days=90)
@@ -89,7 +91,7 @@ class Auditor:
         async with self.database.venture(venture, redoable=True) as scope:
             found, looked = await self._found(scope, now)
             known = {(Kind(kind), entity) for kind, entity in await scope.all(sql.OPEN)}
-            for kind, entity in found:
+            for kind, entity in sorted(found)[:MOST_KEPT]:
                 await scope.run(sql.FIND, kind=kind, entity=entity, now=now)
             for kind, entity in known - found:
                 if kind in looked:
