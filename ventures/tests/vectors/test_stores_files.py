@@ -379,3 +379,40 @@ async def test_qdrant_filled_by_somebody_else_is_left_alone_and_a_lost_one_is_ma
 async def test_a_server_that_is_not_there_is_said() -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         await opened("qdrant", "http://127.0.0.1:9", dimension=4, model="a model")
+
+
+class PanicException(BaseException):
+    """Named as the engine's own, which is no Exception either."""
+
+
+class Panicking:
+    """An engine that panics at whatever it is asked."""
+
+    def __getattr__(self, name: str) -> object:
+        raise PanicException("index out of bounds")
+
+
+@pytest.mark.parametrize("harm", [None, cut_vectors])
+async def test_after_a_panic_a_shard_is_opened_again_before_it_is_used(
+    folder: Path, harm: Callable[[Path], None] | None
+) -> None:
+    store = await opened("tuned", folder, dimension=DIMENSION, model="a model")
+    venture, points = new_id(), points_of(ROWS)
+    await store.put(venture, points)
+    await store.flush()
+    part = store.part(venture)
+    (shard,) = store._shards.values()  # type: ignore[attr-defined] # nothing but the engine itself makes it panic
+    shard._open.close()
+    shard._open = Panicking()
+    with pytest.raises(Unavailable, match="index out of bounds"):
+        await store.search(venture, Kind.CONTENT, ROWS[0], limit=1)
+    if harm is None:
+        assert await all_held(store, venture) == holding(points)
+        assert store.part(venture) == part
+    else:
+        harm(folder / "tuned" / "00")
+        with pytest.raises(Unavailable, match="filled anew"):
+            await store.search(venture, Kind.CONTENT, ROWS[0], limit=1)
+        assert await store.search(venture, Kind.CONTENT, ROWS[0], limit=1) == []
+        assert store.part(venture) != part
+    await store.close()
