@@ -146,6 +146,24 @@ async def test_a_position_is_not_moved_where_it_was_forgotten_meanwhile(database
     assert rows.kept(venture) == {store.part(venture): 1}
 
 
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_position_beyond_what_there_are_passages_of_is_not_believed(
+    database: Database, rows: Embeddings, running: bool
+) -> None:
+    """As after a crash of PostgreSQL that undid the last turns of the consumer."""
+    store = VectorsInMemory()
+    filled = filling(database, store)
+    venture = rows.venture()
+    rows.put(venture, passages(units(5)))
+    rows.put(venture, passages(units(5, seed=1)))
+    await filled.caught_up()
+    rows._connection.execute("DELETE FROM embedding WHERE venture = %s AND seq = 3", [venture])
+    rows._connection.execute("UPDATE consumer_position SET seq = 2 WHERE consumer = 'passages'")
+    await (filled if running else filling(database, store)).caught_up()
+    assert await held(store, venture) == rows.held(venture)
+    assert rows.kept(venture) == {store.part(venture): 2}
+
+
 async def test_routes_say_which_store_and_a_venture_that_comes_back_goes_on(
     database: Database, database_addresses: Addresses, rows: Embeddings
 ) -> None:
@@ -305,7 +323,7 @@ async def test_what_all_share_is_put_once_and_again_where_it_changed(database: D
 
 
 Change = st.tuples(st.integers(0, 1), st.integers(0, 4), st.sampled_from(["put", "mark", "gone", "forget"]))
-Happening = st.one_of(Change, st.sampled_from(["turn", "look", "fill", "keep", "power", "anew", "files"]))
+Happening = st.one_of(Change, st.sampled_from(["turn", "look", "fill", "keep", "together", "power", "anew", "files"]))
 
 
 @settings(
@@ -331,6 +349,10 @@ async def test_whatever_happens_the_store_ends_with_the_rows(
             else:
                 vector = None if how == "gone" else units(1, seed=seed if how == "put" else place)[0]
                 rows.put(ventures[which], {one: vector}, state="draft" if how == "mark" else "")
+        elif happening == "together":
+            await asyncio.gather(
+                filled.look(), filled._fill_next(), filled._follow(), filled._kept(), filled._fill_next(), filled.look()
+            )
         elif happening in ("power", "anew", "files"):
             if happening == "power":
                 store.lost()

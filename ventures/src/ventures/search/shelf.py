@@ -198,13 +198,9 @@ class Shelf:
         for venture, filled, position in moved:
             async with self.database.venture(venture, redoable=True) as scope:
                 kept = await scope.changed(sql.MOVE_FILLING, target=filled.part, seq=position)
-            if self.filled.get(venture) is not filled:
-                continue
-            if kept:
+            if kept:  # otherwise it was forgotten, and the next look finds that
                 filled.kept = position
                 self._counts.pop(venture, None)
-            else:
-                del self.filled[venture]  # forgotten meanwhile: it is filled from nothing
 
     async def compact(self) -> float | None:
         """Compacts one part, where that is worth it; → how many seconds it took. Raises: StoreFailed."""
