@@ -12,6 +12,7 @@ from wordllama import WordLlama
 
 from ventures.population import grammar
 from ventures.population.vocabulary import audiences, themes, trades
+from ventures.search.splitting import split
 
 seeds = st.integers(0, 2**31 - 1)
 ventures = st.integers(0, 40_000)
@@ -27,9 +28,10 @@ def test_texts_are_always_the_same_and_as_long_as_people_write(
     grammar.brand.cache_clear()
     assert text == grammar.body(seed, venture, item, edition)
     for paragraph in text.split("\n\n"):
-        assert grammar.LEAST_WORDS - 15 <= len(paragraph.split()) <= grammar.MOST_WORDS
-        assert len(paragraph) <= grammar.MOST_CHARACTERS
+        assert grammar.LEAST_WORDS <= len(paragraph.split()) <= grammar.MOST_WORDS
+        assert grammar.LEAST_CHARACTERS <= len(paragraph) <= grammar.MOST_CHARACTERS
         assert "{" not in paragraph
+    assert split(text).texts == text.split("\n\n")  # each paragraph is a passage of search
     assert 1 <= len(grammar.title(seed, venture, item)) <= 300
 
 

@@ -20,8 +20,9 @@ from ventures.population.vocabulary import MONTHS, Named, Theme, Trade, audience
 
 LEAST_WORDS: Final = 40
 MOST_WORDS: Final = 105
+LEAST_CHARACTERS: Final = 352
 MOST_CHARACTERS: Final = 680
-"""A passage of search takes about 700, so that each paragraph is one."""
+"""A passage of search takes 700 characters: each paragraph is one, no two fit into one."""
 EDITIONS: Final = 8
 PARAGRAPHS: Final = 16
 CONSONANTS: Final = "bdfghjklmnprstvzcqwx"
@@ -146,7 +147,7 @@ def body(seed: int, venture: int, item: int, edition: int = 0) -> str:
 
 
 def paragraph(seed: int, venture: int, item: int, place: int, edition: int = 0) -> str:
-    """One passage: 40 to 105 words of at most 680 characters."""
+    """One passage: 40 to 105 words of 352 to 680 characters."""
     topic, trade = topic_of(seed, venture, item), trade_of(seed, venture)
     luck = chance(seed, "text", venture, item, place, edition)
     typical = luck.sample(topic.theme.sentences, 3)
@@ -156,7 +157,7 @@ def paragraph(seed: int, venture: int, item: int, place: int, edition: int = 0) 
     words = characters = 0
     target = luck.randint(LEAST_WORDS, MOST_WORDS - 15)
     for number, template in enumerate([*order, *others[2:]]):
-        if number > 3 and words >= target:
+        if number > 3 and words >= target and characters > LEAST_CHARACTERS:
             break
         sentence = _filled(template, luck, topic, trade, brand(seed, venture), working_title(item, place, edition))
         if number > 3 and (
