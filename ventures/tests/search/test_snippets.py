@@ -10,7 +10,7 @@ from ventures.search.queries import parsed
 from ventures.search.snippets import BEGIN, END, snippet, words_in
 
 CLUSTERS = ("e\u0301", "👩‍👩‍👧", "🇩🇪", "👍🏽", "각", "\u1100\u1161\u11a8", "नि", "a", "é", "茶")
-pieces = st.lists(st.sampled_from([*CLUSTERS, " ", " ", f"{BEGIN}tea{END}"]), max_size=120).map("".join)
+pieces = st.lists(st.sampled_from([*CLUSTERS, " ", " ", f"{BEGIN}tea{END}"]), min_size=90, max_size=140).map("".join)
 anything = st.text(alphabet=st.characters(codec="utf-8"), max_size=600)
 marked = st.lists(st.one_of(st.sampled_from([BEGIN, END, "<b>", "«", "»", "\u202e", "\x07"]), anything), max_size=8)
 
@@ -29,7 +29,7 @@ def test_whatever_the_text_is_the_snippet_is_short_plain_and_well_marked(text: s
     assert len(shown.replace("«", "").replace("»", "").strip("…")) <= most
 
 
-@given(pieces, st.integers(1, 60))
+@given(pieces, st.integers(1, 40))
 def test_no_cut_goes_through_what_a_reader_takes_for_one_character(text: str, most: int) -> None:
     plain = " ".join(text.replace(BEGIN, "").replace(END, "").split())
     shown = snippet(text, most).replace("«", "").replace("»", "")
@@ -50,7 +50,7 @@ def test_no_cut_goes_through_what_a_reader_takes_for_one_character(text: str, mo
     )
 
 
-@given(st.lists(st.from_regex(r"[a-z]{1,12}", fullmatch=True), min_size=1, max_size=150), st.data())
+@given(st.lists(st.from_regex(r"[a-z]{1,12}", fullmatch=True), min_size=60, max_size=90), st.data())
 def test_the_first_word_that_was_asked_for_is_in_it(words: list[str], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(words) - 1))
     text = " ".join([*words[:at], f"{BEGIN}{words[at]}{END}", *words[at + 1 :]])

@@ -16,7 +16,7 @@ from ventures.errors import Forbidden, NotFound, Unavailable
 from ventures.log.api import Actor, Authority
 from ventures.search import keywords, sql
 from ventures.search.keywords import plain
-from ventures.search.queries import Query, has_words, parsed
+from ventures.search.queries import Query, parsed
 from ventures.search.ranking import Found, Ranked, fused, together
 from ventures.search.records import Hit, Reason
 from ventures.search.routes import By, Finder, Nearest, Sample, Standing, ask_index, settled, standing
@@ -119,7 +119,7 @@ class Piece(NamedTuple):
 async def understood(finder: Finder, wanted: Wanted) -> Asked:
     """With its vector. Where none can be made now, words alone count."""
     query = parsed(wanted.text)
-    if not has_words(query.meaning):
+    if not query.meaning:
         return Asked(query, None, NO_WORDS, wanted.kind, wanted.only)
     try:
         (vector,) = await finder.embedder.embed([query.meaning])
