@@ -140,7 +140,8 @@ async def test_what_is_cancelled_elsewhere_is_not_written_on(database_addresses:
             assert (await anext(stream))[0] == "citations"
             done = await ada.post(f"{answer.headers['Location']}/cancel", if_match=1)
             assert done.json()["state"] == "cancelled"
-            rest = [event async for event in stream]
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                rest = [event async for event in stream]
         assert rest[-1] == ("cancelled", done.json())
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not server.left:
