@@ -392,14 +392,15 @@ def _report(found: dict[str, dict[str, Any]], points: int) -> None:
                         "as the venture has points; uniform: each venture as often. One search at a time, one process.",
                         "numpy is the limit: the venture's vectors lie in memory, in one piece. pgvector is asked over "
                         "its socket and looks at every vector of the venture. qdrant (a server) is not exercised here.",
-                        "Every query was asked once before, untimed (shared: five of them). A venture's first is in the "
-                        "second table: per-venture opens its shard for it, and holds 1,024 open at most.",
+                        "Every query was asked once before, untimed (shared: five of them). A venture's first is in "
+                        "the second table: per-venture opens its shard for it, and holds 1,024 open at most.",
                     ),
                 ),
                 Table(
                     "Filling and holding",
                     ("layout", "points", "p50 ms, > 20,000 points", "p50 ms, a venture's first", "leaked results",
-                     "put/s", "filled and compacted s", "of it CPU s", "longest compaction s", "closed and opened s", "resident GB", "of it its own GB", "disk GB"),
+                     "put/s", "filled and compacted s", "of it CPU s", "longest compaction s", "closed and opened s",
+                     "resident GB", "of it its own GB", "disk GB"),
                     tuple(kept),
                     (
                         "p95 CPU is what the search took of processors, whoever else was using them; likewise below. "
