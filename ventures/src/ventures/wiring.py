@@ -40,7 +40,7 @@ SWEEP_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Platform:
-    """What one process of the platform works with."""
+    """What one process of the platform works with. vector_queries_heard: who is told how long vectors were asked for."""
 
     settings: Settings
     database: Database
@@ -51,6 +51,7 @@ class Platform:
     allowances: CachedAllowances
     index: search.RoutedIndex
     finder: search.Finder
+    vector_queries_heard: list[search.Observed]
     drafting: generation.Drafting
     consumers: Sequence[Consumer]
     loops: Sequence[Loop]
@@ -118,11 +119,18 @@ async def open_platform(
             processes=settings.index_processes,
         )
         stack.push_async_callback(index.close)
+        heard: list[search.Observed] = []
+
+        def observed(store: str, answered_by: search.AnsweredBy, seconds: float) -> None:
+            for hear in heard:
+                hear(store, answered_by, seconds)
+
         finder = search.Finder(
             embedder=embedder,
             index=index,
             store=settings.index_layout,
             now=now,
+            observed=observed,
             offer=search.Sampler(database, now, new_id).offer,
         )
         drafting = generation.opened(
@@ -142,6 +150,7 @@ async def open_platform(
             allowances=allowances,
             index=index,
             finder=finder,
+            vector_queries_heard=heard,
             drafting=await stack.enter_async_context(drafting),
             consumers=(
                 *tenancy.consumers(database, settings.region),

@@ -48,7 +48,10 @@ HOWTO: Final = ROOT / "docs" / "howto"
 PAGES: Final = (
     ROOT / "ventures" / "README.md",
     ROOT / "docs" / "tutorial" / "first-venture.md",
-    *(HOWTO / f"{name}.md" for name in ("look-into-a-log", "publish-to-mastodon", "receive-webhooks", "run-ventures")),
+    *(
+        HOWTO / f"{name}.md"
+        for name in ("look-into-a-log", "publish-to-mastodon", "receive-webhooks", "run-ventures", "watch-ventures")
+    ),
 )
 URL: Final = "http://127.0.0.1:8400"
 MASTODON: Final = "https://mastodon.example"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -45,7 +45,7 @@ async def searchable(addresses: Addresses) -> AsyncIterator[Place]:
     async with api(addresses) as running:
         platform = running.platform
         library = Library(platform.database, platform.registry, platform.now)
-        running.app.state.finder = library.finder
+        running.app.state.platform = replace(platform, finder=library.finder)
         yield Place(running, library)
 
 

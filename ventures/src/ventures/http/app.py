@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
@@ -69,7 +68,7 @@ def create(settings: Settings, opening: Callable[[], AbstractAsyncContextManager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with opening() as platform:
             app.state.platform = platform
-            app.state.finder = replace(platform.finder, observed=metrics.vector_query)
+            platform.vector_queries_heard.append(metrics.vector_query)
             yield
 
     metrics = operations.RequestMetrics()
@@ -89,6 +88,7 @@ def create(settings: Settings, opening: Callable[[], AbstractAsyncContextManager
         app.asgi_handler,
         https=settings.base_url.startswith("https://"),
         methods={route.path_format: route.methods for route in app.routes if isinstance(route, HTTPRoute)},
+        began=metrics.began,
         counted=metrics.count,
     )
     return app

@@ -147,21 +147,33 @@ def _readable(scope: HTTPScope) -> None:
 
 
 class Rim:
-    """Around the whole application, its answers to errors included. methods: of each route template."""
+    """Around the whole application, its answers to errors included. methods: of each route template. began, counted:
+    are told of each request when it comes and when it is answered.
+    """
 
-    def __init__(self, app: ASGIApp, *, https: bool, methods: Mapping[str, Set[str]], counted: Counted) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        https: bool,
+        methods: Mapping[str, Set[str]],
+        began: Callable[[], None],
+        counted: Counted,
+    ) -> None:
         self._app = app
         self._allow = {
             route: ", ".join(sorted(known | {"HEAD"} if "GET" in known else known)).encode()
             for route, known in methods.items()
         }
         self._headers = [*SECURITY, HTTPS_ONLY] if https else list(SECURITY)
+        self._began = began
         self._counted = counted
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
+        self._began()
         began = time.perf_counter()
         method = scope["method"]
         if method == "HEAD":  # the server keeps the scope it gave us: it has to know that no body follows

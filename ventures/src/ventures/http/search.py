@@ -78,8 +78,7 @@ class SearchEverywherePage(msgspec.Struct, frozen=True, kw_only=True):
 
 def finder_of(request: Request[Any, Any, Any]) -> Finder:
     """What this process searches with."""
-    finder: Finder = request.app.state.finder
-    return finder
+    return platform_of(request).finder
 
 
 @get("/search", summary="Search a venture", operation_id="search")

@@ -13,7 +13,7 @@ from ventures.search.passages import Passages
 from ventures.search.ports import Answer, Index, IndexUnavailable, Source
 from ventures.search.preferences import preference_id
 from ventures.search.recommending import Reader, Readers, Recommendations, readers, recommend
-from ventures.search.records import Hit, PassageChange, Reason, SourceChange, SourceGone, StateChange
+from ventures.search.records import AnsweredBy, Hit, PassageChange, Reason, SourceChange, SourceGone, StateChange
 from ventures.search.routes import By, Finder, Observed, Sample
 from ventures.search.searching import (
     MOST_HITS,
@@ -39,6 +39,7 @@ __all__ = [
     "MOST_HITS",
     "MOST_QUERY_CHARACTERS",
     "Answer",
+    "AnsweredBy",
     "By",
     "ContentSource",
     "Embedder",
