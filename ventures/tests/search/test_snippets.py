@@ -50,6 +50,16 @@ def test_no_cut_goes_through_what_a_reader_takes_for_one_character(text: str, mo
     )
 
 
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_a_text_of_one_character_without_a_space_is_cut_between_two_of_them(cluster: str) -> None:
+    for most in range(1, 30):
+        for before in (0, 70):
+            shown = snippet(cluster * before + f"{BEGIN}x{END}" + cluster * 40, most)
+            for added in "«»…x":
+                shown = shown.replace(added, "")
+            assert not shown.replace(cluster, ""), (most, before)
+
+
 @given(st.lists(st.from_regex(r"[a-z]{1,12}", fullmatch=True), min_size=60, max_size=90), st.data())
 def test_the_first_word_that_was_asked_for_is_in_it(words: list[str], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(words) - 1))
