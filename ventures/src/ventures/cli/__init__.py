@@ -16,6 +16,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "consumers": ("ventures.cli.consumers", "consumers"),
     "complaints": ("ventures.cli.complaints", "complaints"),
     "lookout": ("ventures.cli.lookout", "lookout"),
+    "populate": ("ventures.cli.populate", "populate"),
+    "load": ("ventures.cli.load", "load"),
     "openapi": ("ventures.cli.openapi", "openapi"),
     "settings": ("ventures.cli.settings", "show_settings"),
     "migrate": ("ventures.cli.migrate", "migrate"),
