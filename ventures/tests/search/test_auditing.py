@@ -188,9 +188,12 @@ async def test_few_searches_are_sampled_and_exact_answers_are_not(teas: Audited,
         samples = (await search(scope, teas.library.finder, Wanted("tea"))).samples
         teas.library.index.away = "Away."
         exact = (await search(scope, teas.library.finder, Wanted("tea"))).samples
+    teas.library.sampler.offer(exact)
+    await teas.library.sampler.idle()
+    with psycopg.connect(database_addresses.superuser) as session:
+        assert session.execute(LEFT).fetchone() == (0,)
     for _ in range(300):
         sampler.offer(samples)
-        sampler.offer(exact)
     await sampler.idle()
     with psycopg.connect(database_addresses.superuser) as session:
         (kept,) = session.execute(LEFT).fetchone() or (0,)
