@@ -183,13 +183,16 @@ async def test_all_of_a_person_s_ventures_and_no_other_are_searched(database_add
 async def test_more_ventures_than_are_searched_are_said(
     database_addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_routes, "MOST_VENTURES", 2)
+    monkeypatch.setattr(search_routes, "MOST_VENTURES", 1)
     async with searchable(database_addresses) as place:
         ada = await place.api.person("Ada")
         ventures = [await place.venture(ada, f"Tea {n}") for n in range(3)]
         await place.fill(*ventures)
         found = await asked(ada, "/v1/search", q="tea")
-        assert (found["ventures"], found["more_ventures"], len(found["items"])) == (2, True, 2)
+        assert (found["ventures"], found["more_ventures"], len(found["items"])) == (1, True, 1)
+        key = await ada.with_key({"search:view"}, max(ventures))  # the last in the directory's order
+        found = await asked(key, "/v1/search", q="tea")
+        assert (found["ventures"], found["more_ventures"], len(found["items"])) == (1, False, 1)
 
 
 async def test_a_membership_that_ends_meanwhile_shows_nothing(database_addresses: Addresses) -> None:

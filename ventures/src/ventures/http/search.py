@@ -138,9 +138,11 @@ async def search_everywhere(
     platform, finder = platform_of(request), finder_of(request)
     caller = await caller_of(request)
     require_scope(caller, "search", "view")
-    async with platform.database.everywhere() as scope:
-        homes = await regions.ventures_of(scope, caller.account, None, MOST_VENTURES + 1)
-    ventures = [home.venture for home in homes if caller.venture in (None, home.venture)]
+    ventures = [] if caller.venture is None else [caller.venture]
+    if caller.venture is None:
+        async with platform.database.everywhere() as scope:
+            homes = await regions.ventures_of(scope, caller.account, None, MOST_VENTURES + 1)
+        ventures = [home.venture for home in homes]
     everywhere = search_room.Everywhere(platform.database, platform.spine.authority, finder, actor_of(caller))
     found = await everywhere.search(
         ventures[:MOST_VENTURES],
