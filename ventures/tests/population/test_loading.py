@@ -263,7 +263,7 @@ def test_the_command_reports_and_its_ramp_can_be_imported(served: Any, tmp_path:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--ramp", "5"), "START:END:STEPS"),
+        (("--ramp", "5"), "from, to and in how many steps"),
         (("--rate-per-user", "often"), "requests a second"),
         (("--url", "https://example.org"), "TLS ends before it"),
         (("--seed", "99"), "There is no population of seed 99"),

@@ -27,7 +27,8 @@ RAMP = re.compile(r"(\d{1,8}):(\d{1,8}):(\d{1,3})")
 def load(
     users: Annotated[int, typer.Option(help="The population, as it was made by populate.", min=1, max=1_000_000)],
     ramp: Annotated[
-        str | None, typer.Option(help="START:END:STEPS in users at a time; without it all of them, in one step.")
+        str | None,
+        typer.Option(help="Users at a time: from, to, in how many steps, such as 500:4000:8; without it all at once."),
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long it takes, all steps together.", min=1, max=86_400)] = 60.0,
     rate_per_user: Annotated[str, typer.Option(help="Requests a second of one user, such as 1/30 or 0.05.")] = "1/30",
@@ -149,5 +150,5 @@ def _ramp(text: str | None, users: int) -> tuple[float, float, int]:
         return (float(users), float(users), 1)
     found = RAMP.fullmatch(text.strip())
     if found is None or not (1 <= int(found[3]) <= MOST_STEPS and int(found[1]) > 0 and int(found[2]) > 0):
-        raise SettingsError(f"--ramp takes START:END:STEPS in users, such as 500:4000:8, not “{text}”.")
+        raise SettingsError(f"--ramp takes users from, to and in how many steps, such as 500:4000:8, not “{text}”.")
     return (float(found[1]), float(found[2]), int(found[3]))

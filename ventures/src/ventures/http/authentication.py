@@ -13,12 +13,22 @@ from ventures.log.api import Actor
 COOKIE = "ventures_session"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+PRESENTED = "ventures.presented"
+"""In a request's state: its token, taken apart once."""
 BELIEVED = "ventures.caller"
 """In a request's state, once its token was found to be good: (the token's digest, whose bucket its requests fill)."""
 
 
 def token_of(request: Request[Any, Any, Any]) -> accounts.Presented | None:
     """The token in the request, a key before a session; None where there is none, or none of our form."""
+    kept = request.scope["state"]
+    if PRESENTED not in kept:
+        kept[PRESENTED] = _token_of(request)
+    presented: accounts.Presented | None = kept[PRESENTED]
+    return presented
+
+
+def _token_of(request: Request[Any, Any, Any]) -> accounts.Presented | None:
     authorization = request.headers.get("authorization")
     if authorization is None:
         return accounts.parse_token(request.cookies.get(COOKIE, ""))

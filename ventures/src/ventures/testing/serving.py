@@ -29,7 +29,7 @@ from ventures.settings import Settings
 from ventures.settings import read as read_settings
 from ventures.workers.supervisor import alive, state
 
-Kind = Literal["api", "worker", "postmaster", "backend", "serve"]
+Kind = Literal["api", "worker", "index", "postmaster", "backend", "serve"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 READY_SECONDS: Final = 180.0
 """Only so that a fault ends the test instead of hanging it."""
@@ -106,7 +106,7 @@ class Serving:
         running = alive(state(self.data))
         if kind == "serve":
             return [running] if running else []
-        if kind in ("api", "worker"):
+        if kind in ("api", "worker", "index"):
             children = state(self.data).get("children", ())
             return [process for child in children if child["kind"] == kind and (process := alive(child)) is not None]
         with suppress(psutil.NoSuchProcess):
@@ -137,7 +137,7 @@ class Serving:
     def stop(self) -> None:
         """Ends what runs in the folder, in order; by force what does not end."""
         running = alive(state(self.data))
-        children = self.processes("api") + self.processes("worker")
+        children = [*self.processes("api"), *self.processes("worker"), *self.processes("index")]
         if running is not None:
             running.send_signal(signal.SIGTERM)
         for process in self._started:
