@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -33,10 +34,18 @@ TIMEOUT_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.5
 MOST_PAUSE_SECONDS: Final = 5.0
 """However long the endpoint asks to be left alone: a worker waits, and has others to serve."""
+REST_SECONDS: Final = 5.0
+"""So long an endpoint that did not answer is left alone; then one request at a time looks whether it does."""
+SLOW_SECONDS: Final = 1.5
+"""Who gave up waiting after so long found an endpoint that does not answer."""
 MOST_ANSWER_BYTES: Final = 64_000_000
 """128 vectors of 4,096 numbers, written out, are 12 MB."""
 
 _loading = threading.Lock()
+
+
+class EndpointDown(Unavailable):
+    """The endpoint does not answer whatever it is asked; with other texts it would not either."""
 
 
 class Embedder(Protocol):
@@ -93,6 +102,7 @@ class EndpointEmbedder:
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
         pause_seconds: float = PAUSE_SECONDS,
+        rest_seconds: float = REST_SECONDS,
     ) -> None:
         self.model = f"{model}:{dimension}"
         self.dimension = dimension
@@ -102,12 +112,39 @@ class EndpointEmbedder:
         self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         self._timeout_seconds = timeout_seconds
         self._pause_seconds = pause_seconds
+        self._rest_seconds = rest_seconds
+        self._rests_until: float | None = None
+        self._looking = False
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         plain = [_fitting(text) or " " for text in texts]
         batches = [plain[at : at + BATCH_TEXTS] for at in range(0, len(plain), BATCH_TEXTS)]
-        found = [await self._batch(batch) for batch in batches]
+        found = [await self._patiently(batch) for batch in batches]
         return np.concatenate(found) if found else np.zeros((0, self.dimension), np.float32)
+
+    async def _patiently(self, texts: list[str]) -> Vectors:
+        """At once refused while the endpoint rests: whoever asks holds a connection, or others' turn."""
+        looks = self._rests_until is not None
+        if self._rests_until is not None and (self._looking or time.monotonic() < self._rests_until):
+            raise EndpointDown("The embedding endpoint did not answer; it is asked again in a few seconds.")
+        self._looking = self._looking or looks
+        began, down = time.monotonic(), False
+        try:
+            found = await self._batch(texts)
+        except EndpointDown:
+            down = True
+            raise
+        except asyncio.CancelledError:
+            down = looks or time.monotonic() - began >= SLOW_SECONDS
+            raise
+        else:
+            self._rests_until = None
+            return found
+        finally:
+            if looks:
+                self._looking, self._rests_until = False, None
+            if down:
+                self._rests_until = time.monotonic() + self._rest_seconds
 
     async def _batch(self, texts: list[str]) -> Vectors:
         body = {"model": self._asked, "input": texts, "encoding_format": "float"}
@@ -117,19 +154,20 @@ class EndpointEmbedder:
                 async with asyncio.timeout(self._timeout_seconds):
                     status, answer, asked_pause = await self._sent(body)
             except (httpx2.HTTPError, TimeoutError) as error:
-                why = f"it did not answer ({type(error).__name__})"
+                why, down = f"it did not answer ({type(error).__name__})", True
             else:
                 if status == 200:
                     return await asyncio.to_thread(self._checked, answer, len(texts))
                 if status in (400, 413, 422):
                     raise Invalid(f"The embedding endpoint refuses these texts with status {status}.")
-                why = f"it answered with status {status}"
+                why, down = f"it answered with status {status}", status != 500  # which may be of these texts
                 if status < 500 and status not in (408, 409, 425, 429):
                     break
                 pause = max(pause, asked_pause)
             if attempt < ATTEMPTS:
                 await asyncio.sleep(min(pause, MOST_PAUSE_SECONDS))
-        raise Unavailable(f"The embedding endpoint gives no vectors: {why}.", retry_after_seconds=MOST_PAUSE_SECONDS)
+        kind = EndpointDown if down else Unavailable
+        raise kind(f"The embedding endpoint gives no vectors: {why}.", retry_after_seconds=MOST_PAUSE_SECONDS)
 
     async def _sent(self, body: dict[str, Any]) -> tuple[int, bytes, float]:
         """(status, answer, seconds it asks to be left alone)."""
@@ -144,7 +182,7 @@ class EndpointEmbedder:
         finally:
             await response.aclose()
         wait = response.headers.get("retry-after", "")
-        return response.status_code, bytes(answer), float(wait) if wait.isdigit() else 0.0
+        return response.status_code, bytes(answer), float(wait) if wait.isascii() and wait.isdigit() else 0.0
 
     def _checked(self, answer: bytes, texts: int) -> Vectors:
         try:

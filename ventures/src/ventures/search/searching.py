@@ -12,7 +12,7 @@ import msgspec
 
 from ventures.database.pool import Database
 from ventures.database.scope import Scope
-from ventures.errors import Forbidden, NotFound, Unavailable
+from ventures.errors import Forbidden, Invalid, NotFound, Unavailable
 from ventures.log.api import Actor, Authority
 from ventures.search import keywords, sql
 from ventures.search.keywords import plain
@@ -33,6 +33,9 @@ MARKS: Final = BEGIN + END
 _MARKED: Final = f"HighlightAll=true, StartSel={BEGIN}, StopSel={END}"
 
 MOST_QUERY_CHARACTERS: Final = 1_000
+MEANING_SECONDS: Final = 2.0
+"""So long an endpoint may take for a query's vector, while a connection to PostgreSQL waits."""
+NO_MEANING: Final = "The meaning of the query was not known in time, so that words alone counted."
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,12 @@ async def understood(finder: Finder, wanted: Wanted) -> Asked:
     if not query.meaning:
         return Asked(query, None, NO_WORDS, wanted.kind, wanted.only)
     try:
-        (vector,) = await finder.embedder.embed([query.meaning])
-    except Unavailable as unavailable:
-        return Asked(query, None, str(unavailable), wanted.kind, wanted.only)
+        async with asyncio.timeout(MEANING_SECONDS):
+            (vector,) = await finder.embedder.embed([query.meaning])
+    except TimeoutError:
+        return Asked(query, None, NO_MEANING, wanted.kind, wanted.only)
+    except (Unavailable, Invalid) as refused:  # an endpoint that answers nonsense is no fault of the query's
+        return Asked(query, None, str(refused), wanted.kind, wanted.only)
     return Asked(query, vector, None, wanted.kind, wanted.only)
 
 

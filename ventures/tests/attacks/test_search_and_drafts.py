@@ -1,0 +1,95 @@
+"""What fails or lies beside search and drafts stays there: the rest of the platform, and other ventures, go on."""
+
+import asyncio
+from time import perf_counter
+
+import httpx2
+import pytest
+
+from ventures.database.roles import Addresses
+from ventures.errors import Unavailable
+from ventures.search import searching
+from ventures.search.embedding import EndpointEmbedder
+from ventures.testing.api import api
+from ventures.testing.loopback import Answer, Request, serving
+
+
+async def test_an_embedding_endpoint_that_hangs_keeps_no_connection_to_the_database(
+    database_addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MEANING_SECONDS", 1.6)
+    asked = 0
+
+    async def hangs(request: Request) -> Answer:
+        nonlocal asked
+        asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with serving(hangs) as url:
+        endpoint = {"embedding_url": f"{url}/v1", "embedding_model": "m", "embedding_dimension": 8}
+        async with api(database_addresses, database_connections=2, **endpoint) as at:
+            ada = await at.person()
+            venture = await ada.found()
+            search = f"/v1/ventures/{venture}/search"
+            async with asyncio.timeout(30):
+                found = await asyncio.gather(*(ada.get(search, params={"q": "tea"}) for _ in range(6)))
+                assert {(one.status_code, one.json()["answered_by"]) for one in found} == {(200, "keywords")}
+                assert (await ada.get(f"/v1/ventures/{venture}/items")).status_code == 200
+            assert asked <= 3
+
+
+@pytest.mark.parametrize("answer", [b"<html>", {"data": []}, b"\xff"])
+async def test_an_endpoint_s_nonsense_is_no_fault_of_the_query_s(
+    database_addresses: Addresses, answer: bytes | dict[str, list[int]]
+) -> None:
+    async def answers(request: Request) -> Answer:
+        return Answer(answer)
+
+    async with serving(answers) as url:
+        endpoint = {"embedding_url": f"{url}/v1", "embedding_model": "m", "embedding_dimension": 8}
+        async with api(database_addresses, **endpoint) as at:
+            ada = await at.person()
+            venture = await ada.found()
+            for path in (f"/v1/ventures/{venture}/search", "/v1/search"):
+                found = await ada.get(path, params={"q": "tea"})
+                assert found.status_code == 200, found.text
+
+
+async def test_an_endpoint_that_is_down_is_asked_by_one_at_a_time_until_it_answers() -> None:
+    asked, up = 0, False
+
+    async def answers(request: Request) -> Answer:
+        nonlocal asked
+        asked += 1
+        return Answer({"data": [{"index": 0, "embedding": [1, 0]}]} if up else {}, 200 if up else 503)
+
+    async with serving(answers) as url, httpx2.AsyncClient(trust_env=False) as client:
+        embedder = EndpointEmbedder(client, url, "m", 2, pause_seconds=0.01, rest_seconds=0.2)
+        with pytest.raises(Unavailable, match="503"):
+            await embedder.embed(["one"])
+        began, before = perf_counter(), asked
+        for _ in range(50):
+            with pytest.raises(Unavailable, match="again in a few seconds"):
+                await embedder.embed(["one"])
+            if perf_counter() - began > 0.1:
+                break
+        assert asked == before
+        await asyncio.sleep(0.25)
+        several = await asyncio.gather(*(embedder.embed(["one"]) for _ in range(8)), return_exceptions=True)
+        assert all(isinstance(one, Unavailable) for one in several)
+        assert asked == before + 3
+        up = True
+        await asyncio.sleep(0.25)
+        assert len(await embedder.embed(["one"])) == 1
+        assert len(await asyncio.gather(*(embedder.embed(["one"]) for _ in range(8)))) == 8
+
+
+@pytest.mark.parametrize("wait", ["²", "9" * 400, "-1", "soon"])
+async def test_whatever_an_endpoint_asks_to_wait_it_is_down_and_no_more(wait: str) -> None:
+    async def answers(request: Request) -> Answer:
+        return Answer(status=404, headers={"Retry-After": wait})
+
+    async with serving(answers) as url, httpx2.AsyncClient(trust_env=False) as client:
+        with pytest.raises(Unavailable):
+            await EndpointEmbedder(client, url, "m", 2).embed(["one"])
