@@ -14,6 +14,7 @@ from ventures.database.scope import Scope
 from ventures.errors import Refused, Unavailable
 from ventures.log.api import Event, Spine, parked, read_all, rewind, step, step_together
 from ventures.search.passages import Passages
+from ventures.search.preferences import preference_id
 from ventures.search.records import SourceChange
 from ventures.search.sources import ContentSource
 from ventures.search.splitting import embedded, passage_id, split
@@ -159,16 +160,52 @@ async def test_what_an_edit_leaves_as_it_was_is_not_made_a_vector_of_again(spine
     await consumed(spine, consumer, venture)
     after = {row[0]: row[4] for row in (await made(spine.database, venture, consumer.target)).embedding}
     assert embedder.calls[-1] == 1
-    assert before.items() <= {one: seq for one, seq in after.items() if one in before}.items() or (
-        {one for one in before if before[one] != after[one]} <= preferences_of(venture)
-    )
+    assert {one for one in before if before[one] != after[one]} == preferences_of(venture)
 
 
 def preferences_of(venture: UUID) -> set[UUID]:
-    from ventures.search.preferences import preference_id
-
     assert OWNER.account is not None
     return {preference_id(venture, OWNER.account)}
+
+
+async def test_an_edit_of_what_is_approved_makes_all_its_passages_drafts(spine: Spine, consumer: Passages) -> None:
+    venture = await founded(spine)
+    body = "Green tea. " * 200
+    item = await drafted(spine, venture, body=body)
+    await take(spine, venture, item, "submit")
+    await take(spine, venture, item, "approve")
+    await consumed(spine, consumer, venture)
+    version = (await item_of(spine, venture, item)).version
+    await spine.append(venture, content.EditItem(item=item, version=version, body=body + "More."), actor=OWNER)
+    await consumed(spine, consumer, venture)
+    found = await made(spine.database, venture, consumer.target)
+    assert {row[3] for row in found.embedding if row[1] == Kind.CONTENT} == {"draft"}
+    await says_what_items_say(spine, venture, [item], found)
+
+
+async def test_an_older_version_that_went_out_late_does_not_publish_the_newer(spine: Spine, consumer: Passages) -> None:
+    venture = await founded(spine)
+    item = await drafted(spine, venture)
+    await spine.append(venture, content.EditItem(item=item, version=1, body="Another tea."), actor=OWNER)
+    await take(spine, venture, item, "submit")
+    await take(spine, venture, item, "approve")
+    await spine.append(venture, Tell(fact=ItemPublished(entity=item, number=1)), actor=OWNER)
+    await consumed(spine, consumer, venture)
+    (row,) = (await made(spine.database, venture, consumer.target)).passage
+    assert row[7] == (await item_of(spine, venture, item)).state == "approved"
+
+
+async def test_what_was_drafted_before_it_was_deleted_does_not_come_back(spine: Spine, consumer: Passages) -> None:
+    venture = await founded(spine)
+    item = await drafted(spine, venture)
+    await take(spine, venture, item, "delete")
+    await consumed(spine, consumer, venture)
+    before = await made(spine.database, venture, consumer.target)
+    (event,) = [one for one in await events_of(spine, venture) if one.type == content.ItemDrafted.type]
+    async with spine.database.venture(venture) as scope:
+        await consumer.handle(scope, event)
+    assert await made(spine.database, venture, consumer.target) == before
+    assert before.passages == {}
 
 
 class Poisoned(ContentSource):

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ventures.search.splitting import MOST_CHARACTERS, MOST_PASSAGES, embedded, passage_id, split
@@ -19,6 +19,7 @@ def without_spaces(text: str) -> str:
 
 
 @given(prose)
+@example("x" * (2 * MOST_CHARACTERS - 1) + "。")
 def test_passages_are_the_text_but_for_the_spaces_between_them(text: str) -> None:
     texts, left_out = split(text)
     assert left_out == 0
