@@ -10,17 +10,16 @@ with the reason; later events of the same entity are parked behind it, so that o
 `replay_parked` tries them again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, TypeVar
 from uuid import UUID
 
 from ventures.database.pool import Database
-from ventures.database.scope import Scope
+from ventures.database.scope import Row, Scope
 from ventures.errors import Unavailable
 from ventures.log import sql
-from ventures.log.reading import read
 from ventures.log.records import Event
 from ventures.log.registry import Registry, UnknownEvent
 
@@ -28,6 +27,8 @@ ATTEMPTS = 5
 """How often an event is tried before it is parked."""
 BATCH = 200
 """Events a transaction."""
+
+T = TypeVar("T")
 
 
 class Consumer(Protocol):
@@ -46,7 +47,10 @@ class Consumer(Protocol):
         """Deletes all it made of this venture's log, before it is read again from the beginning."""
 
 
-@runtime_checkable
+Rest = Callable[[], Awaitable[None]]
+"""What is left of a turn when the answers are there."""
+
+
 class Bulk(Consumer, Protocol):
     """A consumer that takes a turn's events at once. apart: it may take long (it asks somebody outside, say), and so
     takes turns of its own and holds up no other.
@@ -54,9 +58,11 @@ class Bulk(Consumer, Protocol):
 
     apart: bool
 
-    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> None:
-        """As `handle` of each in order, and quicker. Where it raises, the turn is undone and `handle` is called for
-        each, so that only the failing event is tried again and parked.
+    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> Rest | None:
+        """As `handle` of each in order, and quicker. It asks without waiting (`scope.queued`) and returns what is to
+        be done with the answers, so that the questions of all consumers travel together; None where nothing is left.
+        Where one of both raises, the turn is undone and `handle` is called for each, so that only the failing event is
+        tried again and parked.
         """
 
 
@@ -127,33 +133,69 @@ async def _turn_together(
     now: Callable[[], datetime],
 ) -> Step:
     async with database.venture(venture, redoable=True) as scope:
-        known = {(consumer.name, consumer.target): consumer for consumer in consumers}
-        rows = [row for row in await scope.all(sql.TAKE_POSITIONS) if (row[0], row[1]) in known]
-        if len(rows) < len(known):
-            names = {"consumers": [name for name, _ in known], "targets": [target for _, target in known]}
-            opened = await scope.changed(sql.OPEN_POSITIONS, **names)
-            if opened or not rows:
-                return Step(more=opened > 0, busy=opened == 0)
-        standing = [(known[name, target], seq, retry_at) for name, target, seq, retry_at, _ in rows]
-        apart = [(one, seq) for one, seq, _ in standing if _takes_turns_apart(one)]
-        others = [(one, seq, retry_at) for one, seq, retry_at in standing if not _takes_turns_apart(one)]
-        foremost = max((seq for _, seq, _ in others), default=max(seq for _, seq, _ in standing))
-        group = [one for one, seq, retry_at in others if seq == foremost and retry_at is None]
-        events = await read(scope, registry, foremost, BATCH if group else 1)
-        last = events[-1].seq if events else foremost
+        standing, rows = await _taken(scope, consumers)
+        if not standing:
+            return Step(busy=True)
+        apart = [one for one in standing if _takes_turns_apart(one.consumer)]
+        others = [one for one in standing if not _takes_turns_apart(one.consumer)]
+        foremost = max(one.seq for one in others or apart)
+        group = [one for one in others if one.seq == foremost and one.retry_at is None]
+        events = [registry.event(*row) for row in rows] if group else []
+        last = rows[-1][1] if rows else foremost
         behind = (
-            *(one for one, seq, retry_at in others if seq < foremost or retry_at),
-            *(one for one, seq in apart if seq < last),
+            *(one.consumer for one in others if one.seq < foremost or one.retry_at),
+            *(one.consumer for one in apart if one.seq < last),
         )
-        if not events or not group:
+        if not events:
             return Step(behind=behind)
-        with_parked = {(name, target) for name, target, *_, some_parked in rows if some_parked}
-        for consumer in group:
-            held = await _held(scope, consumer) if (consumer.name, consumer.target) in with_parked else {}
-            await _handled_all(scope, consumer, events, held, now)
-        names = {"consumers": [one.name for one in group], "targets": [one.target for one in group]}
-        await scope.run(sql.MOVE_POSITIONS, **names, seq=events[-1].seq)
+        await _handled_by(scope, group, events, now)
+        await scope.run(
+            sql.MOVE_POSITIONS,
+            consumers=[one.consumer.name for one in group],
+            targets=[one.consumer.target for one in group],
+            seq=events[-1].seq,
+        )
     return _moved(events, BATCH, behind)
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A consumer whose position this turn holds."""
+
+    consumer: Consumer
+    seq: int
+    retry_at: datetime | None
+    some_parked: bool
+
+
+async def _taken(scope: Scope, consumers: Sequence[Consumer], limit: int = BATCH) -> tuple[list[_Standing], list[Row]]:
+    """→ (those whose positions were free, the events beyond the foremost of those that move together), in one round
+    trip: a position that is held moves no more, so that the events beyond it can be asked for before it is known.
+    """
+    known = {(consumer.name, consumer.target): consumer for consumer in consumers}
+    together = [key for key, consumer in known.items() if not _takes_turns_apart(consumer)] or list(known)
+    positions = await scope.queued(sql.TAKE_POSITIONS, **_names(known))
+    beyond = await scope.queued(sql.EVENTS_BEYOND, **_names(together), limit=limit)
+    standing = [
+        _Standing(known[name, target], seq, retry_at, some_parked)
+        for name, target, seq, retry_at, some_parked in await positions.all()
+    ]
+    if len(standing) == len(known):
+        return standing, await beyond.all()
+    if await scope.changed(sql.OPEN_POSITIONS, **_names(known)):
+        return await _taken(scope, consumers, limit)
+    if not standing:
+        return [], []
+    foremost = max(
+        (one.seq for one in standing if (one.consumer.name, one.consumer.target) in together),
+        default=max(one.seq for one in standing),
+    )
+    return standing, await scope.all(sql.EVENTS, after=foremost, limit=limit)
+
+
+def _names(keys: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    names = list(keys)
+    return {"consumers": [name for name, _ in names], "targets": [target for _, target in names]}
 
 
 async def step(
@@ -188,19 +230,17 @@ async def _turn(
     *,
     singly: bool = False,
 ) -> Step:
-    which = {"consumer": consumer.name, "target": consumer.target}
     async with database.venture(venture, redoable=True) as scope:
-        await scope.run(sql.OPEN_POSITION, **which)
-        taken = await scope.one(sql.TAKE_POSITION, **which)
-        if taken is None:
+        found, rows = await _taken(scope, [consumer], most)
+        if not found:
             return Step(busy=True)
-        position, retry_at = taken
-        if retry_at is not None and retry_at > now():
-            return Step(retry_at=retry_at)
-        held = await _held(scope, consumer)
-        events = await read(scope, registry, position, most)
-        await _handled_all(scope, consumer, events, held, now, singly=singly)
+        (standing,) = found
+        if standing.retry_at is not None and standing.retry_at > now():
+            return Step(retry_at=standing.retry_at)
+        events = [registry.event(*row) for row in rows]
         if events:
+            await _handled_by(scope, [standing], events, now, singly=singly)
+            which = {"consumer": consumer.name, "target": consumer.target}
             await scope.run(sql.MOVE_POSITION, **which, seq=events[-1].seq)
     return _moved(events, most)
 
@@ -211,34 +251,47 @@ def _moved(events: Sequence[Event], most: int, behind: tuple[Consumer, ...] = ()
     )
 
 
-async def _held(scope: Scope, consumer: Consumer) -> dict[UUID, int]:
-    """Entities that have parked events, each with its last one."""
-    rows = await scope.all(sql.PARKED, consumer=consumer.name, target=consumer.target)
-    return {entity: seq for seq, entity, *_ in rows}
-
-
-async def _handled_all(
+async def _handled_by(
     scope: Scope,
-    consumer: Consumer,
+    group: Sequence[_Standing],
     events: Sequence[Event],
-    held: dict[UUID, int],
     now: Callable[[], datetime],
     *,
     singly: bool = False,
 ) -> None:
-    wanted = [event for event in events if consumer.handles is None or event.type in consumer.handles]
+    """What each makes of the events; those that take them at once ask first, all of them, and then go on."""
+    rests: list[Rest] = []
+    for one in group:
+        consumer = one.consumer
+        wanted = [event for event in events if consumer.handles is None or event.type in consumer.handles]
+        if wanted and one.some_parked:
+            wanted = await _free(scope, consumer, wanted, now)
+        if not wanted:
+            continue
+        if singly or not _is_bulk(consumer):
+            for event in wanted:
+                await _handled(scope, consumer, event)
+        elif (rest := await _together(consumer.handle_all(scope, wanted))) is not None:
+            rests.append(rest)
+    for rest in rests:
+        await _together(rest())
+
+
+async def _together(handling: Awaitable[T]) -> T:
+    try:
+        return await handling
+    except Unavailable:
+        raise
+    except Exception as error:  # foreign code, as below
+        raise TogetherFailed from error
+
+
+async def _free(scope: Scope, consumer: Consumer, wanted: Sequence[Event], now: Callable[[], datetime]) -> list[Event]:
+    """What is not of an entity that has parked events; the rest is parked behind the last of them."""
+    rows = await scope.all(sql.PARKED, consumer=consumer.name, target=consumer.target)
+    held = {entity: seq for seq, entity, *_ in rows}
     await _parked_behind(scope, consumer, [event for event in wanted if event.entity in held], held, now)
-    free = [event for event in wanted if event.entity not in held]
-    if isinstance(consumer, Bulk) and not singly and free:
-        try:
-            await consumer.handle_all(scope, free)
-        except Unavailable:
-            raise
-        except Exception as error:  # foreign code, as below
-            raise TogetherFailed from error
-        return
-    for event in free:
-        await _handled(scope, consumer, event)
+    return [event for event in wanted if event.entity not in held]
 
 
 async def _parked_behind(
@@ -256,8 +309,12 @@ async def _parked_behind(
         )
 
 
+def _is_bulk(consumer: Consumer) -> TypeGuard[Bulk]:
+    return hasattr(consumer, "handle_all")
+
+
 def _takes_turns_apart(consumer: Consumer) -> bool:
-    return isinstance(consumer, Bulk) and consumer.apart
+    return _is_bulk(consumer) and consumer.apart
 
 
 async def _handled(scope: Scope, consumer: Consumer, event: Event) -> None:

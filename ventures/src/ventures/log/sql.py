@@ -66,16 +66,24 @@ INSERT INTO consumer_position (venture, consumer, target)
 SELECT %(venture)s, c.consumer, c.target FROM unnest(%(consumers)s::text[], %(targets)s::text[]) AS c (consumer, target)
 ON CONFLICT (venture, consumer, target) DO NOTHING RETURNING 1"""
 
-TAKE_POSITION: LiteralString = """
-SELECT seq, retry_at FROM consumer_position
-WHERE venture = %(venture)s AND consumer = %(consumer)s AND target = %(target)s FOR UPDATE SKIP LOCKED"""
-
 TAKE_POSITIONS: LiteralString = """
 SELECT p.consumer, p.target, p.seq, p.retry_at, EXISTS (
     SELECT FROM parked_event e
     WHERE e.venture = %(venture)s AND e.consumer = p.consumer AND e.target = p.target)
-FROM consumer_position p WHERE p.venture = %(venture)s
+FROM consumer_position p
+JOIN unnest(%(consumers)s::text[], %(targets)s::text[]) AS c (consumer, target)
+    ON c.consumer = p.consumer AND c.target = p.target
+WHERE p.venture = %(venture)s
 ORDER BY p.consumer, p.target FOR UPDATE OF p SKIP LOCKED"""
+
+EVENTS_BEYOND: LiteralString = """
+SELECT venture, seq, epoch, type, entity, actor, at, batch, cause, idem, schema_version, data::text, hash
+FROM event WHERE venture = %(venture)s AND seq > (
+    SELECT coalesce(max(p.seq), 0) FROM consumer_position p
+    JOIN unnest(%(consumers)s::text[], %(targets)s::text[]) AS c (consumer, target)
+        ON c.consumer = p.consumer AND c.target = p.target
+    WHERE p.venture = %(venture)s)
+ORDER BY seq LIMIT %(limit)s"""
 
 MOVE_POSITIONS: LiteralString = """
 UPDATE consumer_position p SET seq = %(seq)s
