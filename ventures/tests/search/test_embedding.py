@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,7 +18,6 @@ from ventures.search.embedding import (
     MOST_CHARACTERS,
     EndpointEmbedder,
     WordLlamaEmbedder,
-    _model,
     opened,
     read,
     written,
@@ -64,12 +65,17 @@ async def test_many_texts_do_not_hold_up_the_loop() -> None:
     assert ticks > 2
 
 
-async def test_the_model_leaves_logging_alone_and_refuses_enormous_texts() -> None:
-    before = logging.getLogger().handlers[:], logging.getLogger().level
+async def test_enormous_texts_are_refused() -> None:
     with pytest.raises(Invalid, match="20001 characters"):
         await WordLlamaEmbedder().embed(["x" * (MOST_CHARACTERS + 1)])
-    _model.__wrapped__()
-    assert (logging.getLogger().handlers, logging.getLogger().level) == before
+
+
+def test_the_model_leaves_logging_alone() -> None:
+    """In a process of its own: importing it has its effect once."""
+    load = "import asyncio, logging; from ventures.search.embedding import WordLlamaEmbedder as Embedder; "
+    load += "asyncio.run(Embedder().embed(['x'])); print(logging.getLogger().handlers, logging.getLogger().level)"
+    said = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["[]", str(logging.WARNING)]
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
