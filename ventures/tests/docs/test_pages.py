@@ -8,6 +8,7 @@ A block is typed in when an HTML comment stands right before it::
     <!-- prints -->             the `text` block shows what the `python` block before it printed
     <!-- said -->               `ventures serve` has said the lines of the `console` block, in this order
     <!-- written: name.py -->   the block is written to that file
+    <!-- set -->                `ventures serve` is ended, and started again with the settings of the `sh` block
 
 What a how-to takes as given is Python in a comment of its own that begins with `<!-- before`.
 
@@ -40,6 +41,7 @@ from typing import Final
 import httpx2
 import pytest
 
+from ventures.testing.language_model import LocalLanguageModel, language_model
 from ventures.testing.mastodon import LocalMastodon, mastodon
 from ventures.testing.serving import Serving, folder, serving
 
@@ -50,13 +52,24 @@ PAGES: Final = (
     ROOT / "docs" / "tutorial" / "first-venture.md",
     *(
         HOWTO / f"{name}.md"
-        for name in ("look-into-a-log", "publish-to-mastodon", "receive-webhooks", "run-ventures", "watch-ventures")
+        for name in (
+            "look-into-a-log",
+            "publish-to-mastodon",
+            "receive-webhooks",
+            "run-ventures",
+            "search-and-draft",
+            "watch-ventures",
+        )
     ),
 )
 URL: Final = "http://127.0.0.1:8400"
 MASTODON: Final = "https://mastodon.example"
 DATA: Final = "/var/lib/ventures"
 TOKEN: Final = "YOUR-ACCESS-TOKEN"
+MODEL: Final = "https://api.example.org/v1"
+MODEL_KEY: Final = "/etc/ventures/language-model-key"
+SAYS: Final = "The first flush of Darjeeling is here, picked in March [1]. It is gone by May [1], as every year [9]."
+"""What the language model writes, whatever it is asked for."""
 SOONER: Final = {"timedelta(minutes=1)": "timedelta(seconds=4)"}
 """People need time to type; nobody waits for a test."""
 PEOPLE: Final = "@example.org"
@@ -65,7 +78,8 @@ PATIENCE_SECONDS: Final = 90.0
 """Only so that a fault ends the test instead of hanging it."""
 
 MARKED: Final = re.compile(
-    r"<!-- (?P<mark>typed(?: needs=(?P<needs>\w+))?(?: exit=(?P<exit>\d+))?|prints|said|written: (?P<file>\S+)) -->\n+"
+    r"<!-- (?P<mark>typed(?: needs=(?P<needs>\w+))?(?: exit=(?P<exit>\d+))?|prints|said|set|"
+    r"written: (?P<file>\S+)) -->\n+"
     r"```(?P<language>\w+)\n(?P<text>.*?)```"
     r"|<!-- (?P<before>before)\n(?P<given>.*?)-->",
     re.DOTALL,
@@ -247,6 +261,13 @@ class Session:
             assert time.monotonic() < deadline, f"{where}: it said\n{self.platform.said}"
             time.sleep(0.1)
 
+    def set(self, settings: str) -> None:
+        """Returns once `ventures serve` runs with these lines of NAME=value besides."""
+        self.platform.stop()
+        self.platform.environment.update(re.findall(r"^(\w+)=(.*)$", settings, re.MULTILINE))
+        self.platform.start()
+        self.platform.answers()
+
     def settled(self) -> None:
         """Returns when all consumers have caught up, as they have when a person comes to type the next command."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -268,6 +289,8 @@ def type_in(session: Session, text: str) -> str:
             warnings.warn(f"{where} was left out: there is no {block.needs} on this machine", stacklevel=2)
         elif block.file is not None:
             (session.at / block.file).write_text(session.meaning.there(block.text), encoding="utf-8")
+        elif block.mark == "set":
+            session.set(session.meaning.there(block.text))
         elif block.mark == "said":
             session.heard([line for line in block.text.splitlines() if not line.startswith("$ ")], where)
         elif block.mark == "prints":
@@ -304,21 +327,34 @@ def writing(block: Block) -> bool:
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Serving]:
+def one_platform() -> Iterator[Serving]:
     """One for all pages; each of them signs its own people up."""
     with folder() as data, serving(data, VENTURES_WEBHOOK_NETWORKS="127.0.0.0/8") as serve:
         yield serve
 
 
+@pytest.fixture
+def platform(one_platform: Serving) -> Iterator[Serving]:
+    """With the settings it began with, whatever a page sets."""
+    began = dict(one_platform.environment)
+    yield one_platform
+    if one_platform.environment != began:
+        one_platform.stop()
+        one_platform.environment = began
+        one_platform.start()
+        one_platform.answers()
+
+
 @contextmanager
-def network() -> Iterator[LocalMastodon]:
-    """A Mastodon server on loopback, in a thread of its own."""
+def network() -> Iterator[tuple[LocalMastodon, LocalLanguageModel]]:
+    """What a page needs of the world: servers on loopback, in a thread of their own."""
     loop, ready, done = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    found: list[LocalMastodon] = []
+    found: list[tuple[LocalMastodon, LocalLanguageModel]] = []
 
     async def run() -> None:
-        async with mastodon() as server:
-            found.append(server)
+        async with mastodon() as server, language_model() as model:
+            model.says = SAYS
+            found.append((server, model))
             ready.set()
             await done.wait()
 
@@ -342,7 +378,9 @@ def test_what_is_typed_in_comes_out_as_shown(
         pytest.skip("the page has no block to type in")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    with network() as server:
+    key = tmp_path / "language-model-key"
+    with network() as (server, model):
+        key.write_text(model.key)
         meaning = Meaning(
             {
                 DATA: str(platform.data),
@@ -350,6 +388,8 @@ def test_what_is_typed_in_comes_out_as_shown(
                 PEOPLE: f"@{page.stem.lower()}.example.org",
                 MASTODON: server.url,
                 TOKEN: server.token,
+                MODEL: model.url,
+                MODEL_KEY: str(key),
                 **SOONER,
             }
         )
