@@ -23,6 +23,8 @@ BENCHMARKS = {
     "http-read": "benchmarks.platform.http_read",
     "storm": "benchmarks.platform.storm",
     "vectors": "benchmarks.platform.vectors",
+    "load": "benchmarks.platform.load",
+    "scale": "benchmarks.platform.scale",
 }
 
 

@@ -39,6 +39,9 @@ def load(
     most_under_way: Annotated[
         int, typer.Option(help="Requests that may wait for an answer; more are dropped and counted.", min=1, max=20_000)
     ] = 2_000,
+    only: Annotated[
+        str | None, typer.Option(help="Only these operations, by their ids, with commas between them, such as search.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="File for the report; beside it ramps that `outgrow import` takes.")
     ] = None,
@@ -63,6 +66,7 @@ def load(
         levels=tuple(levels(_ramp(ramp, users), rate, seconds)),
         rate_per_user=rate,
         most_under_way=most_under_way,
+        only=tuple(name.strip() for name in (only or "").split(",") if name.strip()),
     )
     found = uvloop.run(carried_out(wanted, settings, app_address(settings), told=_Line().told))
     if report is not None:

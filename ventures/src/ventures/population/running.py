@@ -26,13 +26,16 @@ ANSWER_SECONDS: Final = 30.0
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What load to make. url: of the platform, http only. most_under_way: requests that may wait for an answer."""
+    """What load to make. url: of the platform, http only. most_under_way: requests that may wait for an answer. only:
+    operation ids, in their shares to each other; () is all there are.
+    """
 
     plan: Plan
     url: str
     levels: tuple[Level, ...]
     rate_per_user: float
     most_under_way: Annotated[int, Meta(ge=1, le=20_000)] = 2_000
+    only: tuple[str, ...] = ()
 
 
 async def load(wanted: Wanted, settings: Settings, address: str, *, told: Callable[[str, Step | None], None]) -> Report:
@@ -42,6 +45,9 @@ async def load(wanted: Wanted, settings: Settings, address: str, *, told: Callab
     """
     host, port = _place(wanted.url)
     offered = await asyncio.to_thread(_offered, wanted.url)
+    if unknown := set(wanted.only) - set(NAMES):
+        raise SettingsError(f"The load has no operation {sorted(unknown)[0]!r}; there are {', '.join(NAMES)}.")
+    asked = [name for name in NAMES if not wanted.only or name in wanted.only]
     seed = wanted.plan.seed
     seconds = sum(level.seconds for level in wanted.levels)
     async with open_platform(settings, address) as platform:
@@ -53,7 +59,7 @@ async def load(wanted: Wanted, settings: Settings, address: str, *, told: Callab
         )
     try:
         people = preparing.people(wanted.plan, f"{host}:{port}", found, keys)
-        source = Workload(seed, people, chance(seed, "workload"), [name for name in NAMES if name in offered])
+        source = Workload(seed, people, chance(seed, "workload"), [name for name in asked if name in offered])
         sending = Load(host, port, source, len(NAMES), most=wanted.most_under_way, luck=chance(seed, "arrivals"))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,7 +83,7 @@ async def load(wanted: Wanted, settings: Settings, address: str, *, told: Callab
         seed=seed,
         rate_per_user=wanted.rate_per_user,
         most_under_way=wanted.most_under_way,
-        left_out=[name for name in NAMES if name not in offered],
+        left_out=[name for name in asked if name not in offered],
     )
 
 
