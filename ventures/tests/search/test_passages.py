@@ -69,7 +69,7 @@ async def handled_again(spine: Spine, consumer: Passages, events: Sequence[Event
     wanted = [event for event in events if event.type in (consumer.handles or ())]
     async with spine.database.venture(venture) as scope:
         for some in [[event] for event in wanted] if singly else [wanted]:
-            await consumer.handle_all(scope, some)
+            await (await consumer.handle_all(scope, some))()
 
 
 @FEW

@@ -1,7 +1,19 @@
 """What other rooms may use of the log."""
 
 from ventures.log.bell import Bell
-from ventures.log.consumers import Consumer, Lag, Parked, Step, lags, parked, replay_parked, rewind, step, step_together
+from ventures.log.consumers import (
+    Consumer,
+    Lag,
+    Parked,
+    Rest,
+    Step,
+    lags,
+    parked,
+    replay_parked,
+    rewind,
+    step,
+    step_together,
+)
 from ventures.log.loops import Loop
 from ventures.log.reading import all_ventures, head, key_used, read, read_all, verify_chain
 from ventures.log.records import (
@@ -49,6 +61,7 @@ __all__ = [
     "React",
     "Registry",
     "Replay",
+    "Rest",
     "Room",
     "Runner",
     "Script",

@@ -10,10 +10,11 @@ with the reason; later events of the same entity are parked behind it, so that o
 `replay_parked` tries them again.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, Protocol, TypeGuard
 from uuid import UUID
 
 from ventures.database.pool import Database
@@ -28,7 +29,7 @@ ATTEMPTS = 5
 BATCH = 200
 """Events a transaction."""
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Consumer(Protocol):
@@ -103,10 +104,6 @@ class EventFailed(Exception):
         self.reason = reason
 
 
-class TogetherFailed(Exception):
-    """`handle_all` failed; nobody knows at which event."""
-
-
 async def step_together(
     database: Database,
     registry: Registry,
@@ -121,7 +118,9 @@ async def step_together(
     """
     try:
         return await _turn_together(database, registry, consumers, venture, now)
-    except (EventFailed, TogetherFailed):
+    except (Unavailable, UnknownEvent):
+        raise
+    except Exception:  # foreign code, and what it sent without waiting: each finds out for itself
         return Step(behind=tuple(consumers))
 
 
@@ -203,10 +202,13 @@ async def step(
 ) -> Step:
     """One turn: the next events of one venture for one consumer, in one transaction. Raises: Unavailable."""
     try:
-        try:
-            return await _turn(database, registry, consumer, venture, BATCH, now)
-        except TogetherFailed:
-            return await _turn(database, registry, consumer, venture, BATCH, now, singly=True)
+        return await _turn(database, registry, consumer, venture, BATCH, now)
+    except (Unavailable, UnknownEvent):
+        raise
+    except Exception:  # foreign code; a statement of it that was not waited for fails at the end, whichever it was
+        log.debug("%s failed in %s: its events are handled one by one", consumer.name, venture, exc_info=True)
+    try:
+        return await _turn(database, registry, consumer, venture, BATCH, now, singly=True)
     except EventFailed as failed:
         # what came before the failing event is good: keep it, so that only the failing one is tried again
         async with database.venture(venture) as scope:
@@ -268,22 +270,14 @@ async def _handled_by(
             wanted = await _free(scope, consumer, wanted, now)
         if not wanted:
             continue
-        if singly or not _is_bulk(consumer):
-            for event in wanted:
-                await _handled(scope, consumer, event)
-        elif (rest := await _together(consumer.handle_all(scope, wanted))) is not None:
-            rests.append(rest)
+        if not singly and _is_bulk(consumer):
+            if (rest := await consumer.handle_all(scope, wanted)) is not None:
+                rests.append(rest)
+            continue
+        for event in wanted:
+            await (_handled(scope, consumer, event) if singly else consumer.handle(scope, event))
     for rest in rests:
-        await _together(rest())
-
-
-async def _together(handling: Awaitable[T]) -> T:
-    try:
-        return await handling
-    except Unavailable:
-        raise
-    except Exception as error:  # foreign code, as below
-        raise TogetherFailed from error
+        await rest()
 
 
 async def _free(scope: Scope, consumer: Consumer, wanted: Sequence[Event], now: Callable[[], datetime]) -> list[Event]:
@@ -318,8 +312,10 @@ def _takes_turns_apart(consumer: Consumer) -> bool:
 
 
 async def _handled(scope: Scope, consumer: Consumer, event: Event) -> None:
+    """Waits for all that was sent, so that what fails is this event's. Raises: EventFailed."""
     try:
         await consumer.handle(scope, event)
+        await scope.all(sql.ANSWERED)
     except Unavailable:
         raise
     except Exception as error:  # a consumer is foreign code: whatever it raises parks the event, never the consumer

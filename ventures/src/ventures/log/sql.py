@@ -98,6 +98,9 @@ MOVE_POSITION: LiteralString = """
 UPDATE consumer_position SET seq = %(seq)s, failures = 0, retry_at = NULL
 WHERE venture = %(venture)s AND consumer = %(consumer)s AND target = %(target)s"""
 
+ANSWERED: LiteralString = """
+SELECT 1"""
+
 COUNT_FAILURE: LiteralString = """
 UPDATE consumer_position SET failures = failures + 1, retry_at = %(retry_at)s
 WHERE venture = %(venture)s AND consumer = %(consumer)s AND target = %(target)s AND seq = %(seq)s

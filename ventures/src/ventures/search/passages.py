@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from ventures.database.scope import Scope
-from ventures.log.api import Event
+from ventures.database.scope import Queued, Scope
+from ventures.log.api import Event, Rest
 from ventures.search import sql
-from ventures.search.embedding import Embedder, read, written
+from ventures.search.embedding import Embedder, WordLlamaEmbedder, read, written
 from ventures.search.folding import NEVER, Held, Place
 from ventures.search.keywords import mark
 from ventures.search.ports import Source
@@ -49,27 +49,42 @@ class Read(NamedTuple):
         return sum(len(text) for _, texts in self.changes for text in texts)
 
 
+class Asked(NamedTuple):
+    """What is to become as the tables have it, and the answers on their way that say how; None where nobody asked."""
+
+    held: dict[Key, Held]
+    standing: Queued | None
+    preferences: dict[UUID, Preference]
+    known: Queued | None
+
+
 class Passages:
     """Makes all that is searched of a venture for the embedder's model; another model is another target, filled beside
-    it, with rows of its own. It may wait for an endpoint, and so takes turns of its own.
+    it, with rows of its own. Takes turns of its own where it may wait for an endpoint.
     """
-
-    apart = True
 
     def __init__(self, embedder: Embedder, sources: Sequence[Source]) -> None:
         self.name = NAME
         self.target = embedder.model
         of_sources = frozenset[str]().union(*(source.handles for source in sources))
         self.handles: frozenset[str] | None = of_sources | ACTS.keys() | GOING
+        self.apart = not isinstance(embedder, WordLlamaEmbedder)
         self._embedder = embedder
         self._sources = tuple(sources)
 
     async def handle(self, scope: Scope, event: Event) -> None:
-        await self.handle_all(scope, [event])
+        await (await self.handle_all(scope, [event]))()
 
-    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> None:
-        for some in _portions([await self._read(scope, event) for event in events]):
-            await self._fold(scope, some)
+    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> Rest:
+        first, *others = _portions([await self._read(scope, event) for event in events])
+        asked = await self._ask(scope, first)
+
+        async def rest() -> None:
+            await self._fold(scope, first, asked)
+            for some in others:
+                await self._fold(scope, some, await self._ask(scope, some))
+
+        return rest
 
     async def forget(self, scope: Scope) -> None:
         """All of this model. What stores were filled with is put again from the beginning."""
@@ -85,10 +100,39 @@ class Passages:
                 found += await source.changes(scope, event)
         return Read(event, [Change(one, _texts(one)) for one in found])
 
-    async def _fold(self, scope: Scope, some: Sequence[Read]) -> None:
-        held = await self._held(scope, some)
+    async def _ask(self, scope: Scope, some: Sequence[Read]) -> Asked:
+        """For all sources and members that the events are about, as the tables have them."""
+        keys = {(change.kind, change.source) for one in some for change, _ in one.changes}
+        keys |= {(Kind.CONTENT, one.event.entity) for one in some if one.event.type in ACTS}
+        held = {key: Held(*key) for key in sorted(keys)}
+        accounts = {one.event.account for one in some if one.event.type in ACTS}
+        accounts |= {one.event.entity for one in some if one.event.type in GOING}
+        members = sorted(filter(None, accounts))
+        return Asked(
+            held,
+            await scope.queued(
+                sql.HELD,
+                model=self.target,
+                sources=sorted({source for _, source in held}),
+                first=[passage_id(source, kind, 0) for kind, source in held],
+            )
+            if held
+            else None,
+            {account: Preference(account, 0.0, NEVER, 0, None) for account in members},
+            await scope.queued(
+                sql.PREFERENCES,
+                model=self.target,
+                accounts=members,
+                ids=[preference_id(scope.venture, account) for account in members],
+            )
+            if members
+            else None,
+        )
+
+    async def _fold(self, scope: Scope, some: Sequence[Read], asked: Asked) -> None:
+        held = await _held(asked)
+        preferences = await _preferences(asked)
         vectors = await self._vectors(some, held)
-        preferences = await self._preferences(scope, some)
         for event, changes in some:
             for change, texts in changes:
                 held[change.kind, change.source].fold(change, texts, vectors, event.seq, event.at)
@@ -103,7 +147,7 @@ class Passages:
         moved = [one for one in preferences.values() if one.seq != one.was_seq]
         await self._keep_embeddings(scope, changed, moved)
         if moved:
-            await scope.changed(
+            await scope.run(
                 sql.PUT_PREFERENCES,
                 model=self.target,
                 accounts=[one.account for one in moved],
@@ -111,38 +155,6 @@ class Passages:
                 at=[one.at for one in moved],
                 seqs=[one.seq for one in moved],
             )
-
-    async def _held(self, scope: Scope, some: Sequence[Read]) -> dict[Key, Held]:
-        """All sources that the events are about, as the tables have them."""
-        keys = {(change.kind, change.source) for one in some for change, _ in one.changes}
-        keys |= {(Kind.CONTENT, one.event.entity) for one in some if one.event.type in ACTS}
-        held = {key: Held(*key) for key in sorted(keys)}
-        if not held:
-            return held
-        first = {passage_id(source, kind, 0): (kind, source) for kind, source in held}
-        gone = await scope.queued(sql.GONE, model=self.target, ids=list(first))
-        present = await scope.queued(sql.PRESENT, model=self.target, sources=sorted({source for _, source in held}))
-        for identifier, seq in await gone.all():
-            one = held[first[identifier]]
-            one.seq = one.was_seq = seq
-        for (
-            source,
-            kind,
-            number,
-            title,
-            text,
-            state,
-            version,
-            seq,
-            updated_at,
-            vector_seq,
-            vector,
-        ) in await present.all():
-            if (known := held.get((Kind(kind), source))) is not None:
-                known.title, known.state, known.number, known.updated_at = title, state, version, updated_at
-                known.seq = known.was_seq = seq
-                known.places.append(Place(text, read(vector), vector_seq, embedded(title, number, text), vector_seq))
-        return held
 
     async def _vectors(self, some: Sequence[Read], held: Mapping[Key, Held]) -> dict[str, Vector]:
         """By what they are made of: of all texts that the changes bring, the known ones among them as they are."""
@@ -163,18 +175,6 @@ class Passages:
             known.update(zip(new, await self._embedder.embed(new), strict=True))
         return known
 
-    async def _preferences(self, scope: Scope, some: Sequence[Read]) -> dict[UUID, Preference]:
-        accounts = {one.event.account for one in some if one.event.type in ACTS}
-        accounts |= {one.event.entity for one in some if one.event.type in GOING}
-        found = {account: Preference(account, 0.0, NEVER, 0, None) for account in sorted(filter(None, accounts))}
-        if found:
-            ids = [preference_id(scope.venture, account) for account in found]
-            for account, weight, at, seq, vector in await scope.all(
-                sql.PREFERENCES, model=self.target, accounts=list(found), ids=ids
-            ):
-                found[account] = Preference(account, weight, at, seq, None if vector is None else read(vector), seq)
-        return found
-
     async def _keep_passages(self, scope: Scope, changed: Sequence[Held]) -> None:
         put: list[Row] = []
         marked: list[Row] = []
@@ -191,7 +191,7 @@ class Passages:
             dropped += [passage_id(one.source, one.kind, number) for number in one.gone]
         for rows in _slices(put):
             ids, kinds, sources, places, texts, marks, numbers, titles, states, seqs, updated_at = _columns(rows)
-            await scope.changed(
+            await scope.run(
                 sql.PUT_PASSAGES,
                 model=self.target,
                 ids=ids,
@@ -208,7 +208,7 @@ class Passages:
             )
         for rows in _slices(marked):
             ids, numbers, titles, states, seqs, updated_at = _columns(rows)
-            await scope.changed(
+            await scope.run(
                 sql.MARK_PASSAGES,
                 model=self.target,
                 ids=ids,
@@ -219,7 +219,7 @@ class Passages:
                 updated_at=updated_at,
             )
         if dropped:
-            await scope.changed(sql.DROP_PASSAGES, model=self.target, ids=dropped)
+            await scope.run(sql.DROP_PASSAGES, model=self.target, ids=dropped)
 
     async def _keep_embeddings(self, scope: Scope, changed: Sequence[Held], moved: Sequence[Preference]) -> None:
         put: list[tuple[UUID, Kind, UUID, str, int, Vector | None]] = []
@@ -238,7 +238,7 @@ class Passages:
             put.append((identifier, Kind.PREFERENCE, preference.account, "", preference.seq, preference.vector))
         for rows in _slices(put):
             ids, kinds, sources, states, seqs, vectors = _columns(rows)
-            await scope.changed(
+            await scope.run(
                 sql.PUT_EMBEDDINGS,
                 model=self.target,
                 ids=ids,
@@ -250,7 +250,41 @@ class Passages:
             )
         for rows in _slices(marked):
             ids, states, seqs = _columns(rows)
-            await scope.changed(sql.MARK_EMBEDDINGS, model=self.target, ids=ids, states=states, seqs=seqs)
+            await scope.run(sql.MARK_EMBEDDINGS, model=self.target, ids=ids, states=states, seqs=seqs)
+
+
+async def _held(asked: Asked) -> dict[Key, Held]:
+    held = asked.held
+    if asked.standing is None:
+        return held
+    for (
+        source,
+        kind,
+        number,
+        title,
+        text,
+        state,
+        version,
+        seq,
+        updated_at,
+        vector_seq,
+        vector,
+    ) in await asked.standing.all():
+        if (one := held.get((Kind(kind), source))) is None:
+            continue
+        one.seq = one.was_seq = seq
+        if vector is not None:
+            one.title, one.state, one.number, one.updated_at = title, state, version, updated_at
+            one.places.append(Place(text, read(vector), vector_seq, embedded(title, number, text), vector_seq))
+    return held
+
+
+async def _preferences(asked: Asked) -> dict[UUID, Preference]:
+    found = asked.preferences
+    if asked.known is not None:
+        for account, weight, at, seq, vector in await asked.known.all():
+            found[account] = Preference(account, weight, at, seq, None if vector is None else read(vector), seq)
+    return found
 
 
 def _portions(read: Sequence[Read]) -> Iterator[list[Read]]:

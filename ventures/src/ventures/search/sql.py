@@ -4,16 +4,16 @@ from typing import LiteralString
 
 # Passages, embeddings and preferences.
 
-PRESENT: LiteralString = """
+# The passages of sources, and those that were the first of theirs and are gone, which have no text and no vector.
+HELD: LiteralString = """
 SELECT p.source, p.kind, p.place, p.title, p.text, p.state, p.number, p.seq, p.updated_at, e.seq, e.vector
 FROM passage p
 JOIN embedding e ON e.venture = p.venture AND e.model = p.model AND e.id = p.id
 WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.source = ANY(%(sources)s::uuid[])
-ORDER BY p.source, p.kind, p.place"""
-
-GONE: LiteralString = """
-SELECT id, seq FROM embedding
-WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[]) AND vector IS NULL"""
+UNION ALL
+SELECT g.source, g.kind, 0, '', '', '', 0, g.seq, NULL, g.seq, NULL FROM embedding g
+WHERE g.venture = %(venture)s AND g.model = %(model)s AND g.id = ANY(%(first)s::uuid[]) AND g.vector IS NULL
+ORDER BY source, kind, place"""
 
 PUT_PASSAGES: LiteralString = """
 INSERT INTO passage (venture, model, id, kind, source, place, number, title, text, state, seq, updated_at, words)
@@ -26,19 +26,16 @@ FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(sources)s::uuid[], %(places)s:
     AS n (id, kind, source, place, number, title, text, state, seq, updated_at, mark)
 ON CONFLICT (venture, model, id) DO UPDATE SET
     number = excluded.number, title = excluded.title, text = excluded.text, state = excluded.state, seq = excluded.seq,
-    updated_at = excluded.updated_at, words = excluded.words
-RETURNING 1"""
+    updated_at = excluded.updated_at, words = excluded.words"""
 
 MARK_PASSAGES: LiteralString = """
 UPDATE passage p SET number = n.number, title = n.title, state = n.state, seq = n.seq, updated_at = n.updated_at
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(titles)s::text[], %(states)s::text[], %(seqs)s::bigint[],
             %(updated_at)s::timestamptz[]) AS n (id, number, title, state, seq, updated_at)
-WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = n.id
-RETURNING 1"""
+WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = n.id"""
 
 DROP_PASSAGES: LiteralString = """
-DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])
-RETURNING 1"""
+DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s AND id = ANY(%(ids)s::uuid[])"""
 
 PUT_EMBEDDINGS: LiteralString = """
 INSERT INTO embedding (venture, model, id, kind, source, state, seq, vector)
@@ -46,14 +43,12 @@ SELECT %(venture)s, %(model)s, n.id, n.kind, n.source, n.state, n.seq, n.vector:
 FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(sources)s::uuid[], %(states)s::text[], %(seqs)s::bigint[],
             %(vectors)s::text[]) AS n (id, kind, source, state, seq, vector)
 ON CONFLICT (venture, model, id) DO UPDATE SET
-    state = excluded.state, seq = excluded.seq, vector = excluded.vector
-RETURNING 1"""
+    state = excluded.state, seq = excluded.seq, vector = excluded.vector"""
 
 MARK_EMBEDDINGS: LiteralString = """
 UPDATE embedding e SET state = n.state, seq = n.seq
 FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(seqs)s::bigint[]) AS n (id, state, seq)
-WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = n.id
-RETURNING 1"""
+WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.id = n.id"""
 
 PREFERENCES: LiteralString = """
 SELECT p.account, p.weight, p.at, p.seq, e.vector
@@ -67,8 +62,7 @@ INSERT INTO preference (venture, model, account, weight, at, seq)
 SELECT %(venture)s, %(model)s, n.account, n.weight, n.at, n.seq
 FROM unnest(%(accounts)s::uuid[], %(weights)s::float8[], %(at)s::timestamptz[], %(seqs)s::bigint[])
     AS n (account, weight, at, seq)
-ON CONFLICT (venture, model, account) DO UPDATE SET weight = excluded.weight, at = excluded.at, seq = excluded.seq
-RETURNING 1"""
+ON CONFLICT (venture, model, account) DO UPDATE SET weight = excluded.weight, at = excluded.at, seq = excluded.seq"""
 
 FORGET_PASSAGES: LiteralString = """
 DELETE FROM passage WHERE venture = %(venture)s AND model = %(model)s"""
@@ -84,9 +78,15 @@ DELETE FROM consumer_position WHERE venture = %(venture)s AND consumer = 'vector
 
 # Words and vectors, looked up in PostgreSQL. A query tree of '' or 'T' has no word that a passage must hold.
 
-# A rare word comes from the index on words; of a common one the first by id are found soon on the primary key.
+# A rare word comes from the index on words; of a common one the first by id are found soon on the primary key. Cover
+# density takes time that grows with the cube of a phrase's length where its words are alike, up to minutes a query, and
+# .3 s with 12 words that are alike; what is longer, or has a phrase, is ranked by frequency.
 KEYWORDS: LiteralString = """
-SELECT m.id, m.source, ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s)) AS rank
+SELECT m.id, m.source,
+       CASE WHEN numnode(websearch_to_tsquery('english', %(words)s)) <= 24
+                 AND strpos(websearch_to_tsquery('english', %(words)s)::text, '<') = 0
+            THEN ts_rank_cd(m.words, websearch_to_tsquery('english', %(words)s))
+            ELSE ts_rank(m.words, websearch_to_tsquery('english', %(words)s)) END AS rank
 FROM (
     SELECT p.id, p.source, p.words FROM passage p
     WHERE p.venture = %(venture)s AND p.model = %(model)s
@@ -200,10 +200,13 @@ WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = %(kind)s AND 
        OR p.words @@ websearch_to_tsquery('english', %(phrases)s))
   AND NOT p.words @@ websearch_to_tsquery('english', %(excluded)s)"""
 
-# To mark words takes 50 µs a passage; most of those that are near have none of them.
+# To mark words takes 50 µs a passage; most of those that are near have none of them. To mark long phrases (1-1-1-1…, one
+# word to whoever types it) takes up to 75 ms a passage, so they are not marked.
 PIECES: LiteralString = """
 SELECT p.id, p.source, p.title, p.state, p.number, p.updated_at,
-       CASE WHEN p.words @@ websearch_to_tsquery('english', %(words)s)
+       CASE WHEN (numnode(websearch_to_tsquery('english', %(words)s)) <= 48
+                  OR strpos(websearch_to_tsquery('english', %(words)s)::text, '<') = 0)
+                 AND p.words @@ websearch_to_tsquery('english', %(words)s)
             THEN ts_headline('english', translate(p.text, %(marks)s, ''), websearch_to_tsquery('english', %(words)s),
                              %(how)s)
             ELSE translate(p.text, %(marks)s, '') END
