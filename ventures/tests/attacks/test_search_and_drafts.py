@@ -1,9 +1,13 @@
 """What fails or lies beside search and drafts stays there: the rest of the platform, and other ventures, go on."""
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
+from uuid import uuid4
 
 import httpx2
+import numpy as np
 import pytest
 
 from ventures.database.roles import Addresses
@@ -12,6 +16,8 @@ from ventures.search import searching
 from ventures.search.embedding import EndpointEmbedder
 from ventures.testing.api import api
 from ventures.testing.loopback import Answer, Request, serving
+from ventures.vectors.api import Kind, Remote
+from ventures.vectors.wire import socket_of
 
 
 async def test_an_embedding_endpoint_that_hangs_keeps_no_connection_to_the_database(
@@ -93,3 +99,36 @@ async def test_whatever_an_endpoint_asks_to_wait_it_is_down_and_no_more(wait: st
     async with serving(answers) as url, httpx2.AsyncClient(trust_env=False) as client:
         with pytest.raises(Unavailable):
             await EndpointEmbedder(client, url, "m", 2).embed(["one"])
+
+
+@pytest.mark.parametrize("query", ['"' + "tea " * 60 + '"', "tea " * 120, "tea or " * 70, "1-" * 245, "tea-" * 120])
+async def test_words_that_are_alike_take_no_minutes(database_addresses: Addresses, query: str) -> None:
+    async with api(database_addresses) as at:
+        ada = await at.person()
+        venture = await ada.found()
+        for body in ("tea " * 40_000, "1-" * 40_000):
+            assert (await ada.post(f"/v1/ventures/{venture}/items", {"title": "x", "body": body})).status_code == 201
+        await at.caught_up()
+        async with asyncio.timeout(60):  # only so that a fault ends the test
+            found = await ada.get(f"/v1/ventures/{venture}/search", params={"q": query})
+        assert found.status_code == 200, found.text
+        assert found.json()["items"]
+
+
+async def test_a_folder_where_others_could_listen_is_told_nothing() -> None:
+    heard: list[bytes] = []
+
+    async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1))
+        writer.close()
+
+    with TemporaryDirectory(prefix="v-") as folder:
+        remote, path = Remote(Path(folder), 1), socket_of(Path(folder), 1)
+        path.parent.mkdir(mode=0o700)
+        async with await asyncio.start_unix_server(listens, path):
+            for mode, told in ((0o777, 0), (0o770, 0), (0o700, 1)):
+                path.parent.chmod(mode)
+                with pytest.raises(Unavailable, match="ended" if told else "not a folder of our own"):
+                    await remote.search("tuned", uuid4(), Kind.CONTENT, np.zeros(8, np.float32), limit=1)
+                assert len(heard) == told
+            await remote.close()

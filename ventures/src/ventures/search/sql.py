@@ -200,8 +200,8 @@ WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = %(kind)s AND 
        OR p.words @@ websearch_to_tsquery('english', %(phrases)s))
   AND NOT p.words @@ websearch_to_tsquery('english', %(excluded)s)"""
 
-# To mark words takes 50 µs a passage; most of those that are near have none of them. To mark long phrases (1-1-1-1…, one
-# word to whoever types it) takes up to 75 ms a passage, so they are not marked.
+# To mark words takes 50 µs a passage; most of those that are near have none of them. To mark long phrases (1-1-1-1…,
+# one word to whoever types it) takes up to 75 ms a passage, so they are not marked.
 PIECES: LiteralString = """
 SELECT p.id, p.source, p.title, p.state, p.number, p.updated_at,
        CASE WHEN (numnode(websearch_to_tsquery('english', %(words)s)) <= 48

@@ -98,6 +98,7 @@ class Remote:
         return await asyncio.shield(made)  # whoever gives up waiting leaves it to the others
 
     async def _connect(self) -> "_Connection":
+        wire.require_ours(self._path.parent)
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_unix_connection(_Connection, str(self._path))
         return connection

@@ -7,6 +7,7 @@ connection: nothing after it can be trusted.
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
@@ -179,3 +180,13 @@ def private(folder: Path) -> Path:
         raise SettingsError(f"{folder} belongs to somebody else; remove it, or set VENTURES_DATA to another folder.")
     folder.chmod(0o700)
     return folder
+
+
+def require_ours(folder: Path) -> None:
+    """For who connects: whoever else could put a socket there would be told what is looked for.
+
+    Raises: OSError where it is not there, is somebody else's, or others may write to it.
+    """
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{folder} is not a folder of our own alone")
