@@ -74,6 +74,12 @@ SOONER: Final = {"timedelta(minutes=1)": "timedelta(seconds=4)"}
 """People need time to type; nobody waits for a test."""
 PEOPLE: Final = "@example.org"
 
+BEHIND: Final = re.compile(
+    r"^ventures_(consumer_lag_events\{.*\} [1-9]|index_ventures\{.*behind.*\} [1-9]|index_usable\{.*\} 0)",
+    re.MULTILINE,
+)
+"""What the page of metrics shows while something follows the log still."""
+
 PATIENCE_SECONDS: Final = 90.0
 """Only so that a fault ends the test instead of hanging it."""
 
@@ -269,13 +275,15 @@ class Session:
         self.platform.answers()
 
     def settled(self) -> None:
-        """Returns when all consumers have caught up, as they have when a person comes to type the next command."""
+        """Returns when consumers and the index have caught up, as they have when a person comes to type the next
+        command.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             measured = httpx2.get(f"{self.platform.url}/metrics", trust_env=False).text
-            if not re.search(r"^ventures_consumer_lag_events\{.*\} [1-9]", measured, re.MULTILINE):
+            if not BEHIND.search(measured):
                 return
-            assert time.monotonic() < deadline, f"consumers do not catch up:\n{measured}"
+            assert time.monotonic() < deadline, f"consumers or the index do not catch up:\n{measured}"
             time.sleep(0.1)
 
 
