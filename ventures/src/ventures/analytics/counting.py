@@ -3,106 +3,125 @@
 An event is counted once, however often it is handled: which were counted is kept beside the counts.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import msgspec
 
 from ventures.analytics import sql
 from ventures.analytics.histogram import bucket_of
-from ventures.analytics.records import CountMetric
+from ventures.analytics.records import CountMetric, DurationMetric
 from ventures.content import api as content
 from ventures.database.scope import Scope
-from ventures.log.api import Event, Fact
+from ventures.log.api import Event, Fact, Rest
 from ventures.posts import api as posts
 from ventures.tenancy import api as tenancy
 
 NO_ZONE: Final = "UTC"
+DRAFT_TO_FIRST_APPROVAL: Final[DurationMetric] = "draft_to_first_approval"
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where a count goes."""
+@dataclass
+class Tally:
+    """What some events of one log come to, and what they are folded from.
 
-    target: str
-    day: date
+    drafted: when items were drafted that are not approved yet. doubt: kinds of the channels of posts of which nobody
+    knows whether they are out. Both begin with what the tables have of the items and posts that the events are about;
+    put: whose row is new, taken: whose row is to go.
+    """
+
+    zone: str
+    drafted: dict[UUID, datetime]
+    doubt: dict[UUID, str]
+    counts: Counter[tuple[date, CountMetric, str]] = field(default_factory=Counter)
+    durations: Counter[tuple[date, DurationMetric, int]] = field(default_factory=Counter)
+    seconds: Counter[tuple[date, DurationMetric, int]] = field(default_factory=Counter)
+    active: set[tuple[date, UUID]] = field(default_factory=set)
+    put: set[UUID] = field(default_factory=set)
+    taken: set[UUID] = field(default_factory=set)
+    moved: bool = False
+
+    def fold(self, event: Event) -> None:
+        """One more. A day is a day in the zone that the venture had then."""
+        if isinstance(event.data, tenancy.VentureFounded | tenancy.VentureChanged):
+            self.zone, self.moved = event.data.zone, True
+        day = day_of(event.at, self.zone)
+        if (account := event.account) is not None:
+            self.active.add((day, account))
+        if (fold := FOLDS.get(type(event.data))) is not None:
+            fold(self, day, event)
+
+    def take(self, entity: UUID) -> None:
+        """It is no longer waited for."""
+        self.put.discard(entity)
+        self.taken.add(entity)
 
 
-Fold = Callable[[Scope, Place, Event[Any]], Awaitable[None]]
+Fold = Callable[[Tally, date, Event[Any]], None]
 
 
-async def add(scope: Scope, place: Place, metric: CountMetric, dimension: str = "") -> None:
-    """One more."""
-    await scope.run(sql.ADD, target=place.target, day=place.day, metric=metric, dimension=dimension)
+def _counting(metric: CountMetric) -> Fold:
+    def fold(tally: Tally, day: date, event: Event[Any]) -> None:
+        tally.counts[day, metric, ""] += 1
+
+    return fold
 
 
-async def _drafted(scope: Scope, place: Place, event: Event[content.ItemDrafted]) -> None:
-    await add(scope, place, "items_drafted")
-    await scope.run(sql.PUT_ITEM, target=place.target, item=event.entity, at=event.at)
+def _drafted(tally: Tally, day: date, event: Event[content.ItemDrafted]) -> None:
+    tally.counts[day, "items_drafted", ""] += 1
+    if event.entity not in tally.drafted:
+        tally.drafted[event.entity] = event.at
+        tally.put.add(event.entity)
 
 
-async def _submitted(scope: Scope, place: Place, event: Event[content.SubmittedForApproval]) -> None:
-    await add(scope, place, "items_submitted")
-
-
-async def _approved(scope: Scope, place: Place, event: Event[content.ItemApproved]) -> None:
+def _approved(tally: Tally, day: date, event: Event[content.ItemApproved]) -> None:
     """Only the first approval of an item tells how long it took."""
-    await add(scope, place, "items_approved")
-    row = await scope.one(sql.TAKE_ITEM, target=place.target, item=event.entity)
-    if row is not None:
-        seconds = int((event.at - row[0]).total_seconds())
-        await scope.run(
-            sql.ADD_DURATION,
-            target=place.target,
-            day=place.day,
-            metric="draft_to_first_approval",
-            bucket=bucket_of(seconds),
-            seconds=seconds,
-        )
+    tally.counts[day, "items_approved", ""] += 1
+    if (drafted_at := tally.drafted.pop(event.entity, None)) is not None:
+        tally.take(event.entity)
+        seconds = int((event.at - drafted_at).total_seconds())
+        key = (day, DRAFT_TO_FIRST_APPROVAL, bucket_of(seconds))
+        tally.durations[key] += 1
+        tally.seconds[key] += seconds
 
 
-async def _changes_requested(scope: Scope, place: Place, event: Event[content.ChangesRequested]) -> None:
-    await add(scope, place, "changes_requested")
+def _deleted(tally: Tally, day: date, event: Event[content.ItemDeleted]) -> None:
+    tally.drafted.pop(event.entity, None)
+    tally.take(event.entity)
 
 
-async def _published(scope: Scope, place: Place, event: Event[content.ItemPublished]) -> None:
-    await add(scope, place, "items_published")
+def _post_published(tally: Tally, day: date, event: Event[posts.PostPublished]) -> None:
+    tally.counts[day, "posts_published", event.data.kind] += 1
 
 
-async def _deleted(scope: Scope, place: Place, event: Event[content.ItemDeleted]) -> None:
-    await scope.run(sql.TAKE_ITEM, target=place.target, item=event.entity)
-
-
-async def _post_published(scope: Scope, place: Place, event: Event[posts.PostPublished]) -> None:
-    await add(scope, place, "posts_published", event.data.kind)
-
-
-async def _post_failed(scope: Scope, place: Place, event: Event[posts.PublishingFailed]) -> None:
+def _post_failed(tally: Tally, day: date, event: Event[posts.PublishingFailed]) -> None:
     if event.data.retry_at is None:
-        await add(scope, place, "posts_failed", event.data.kind)
+        tally.counts[day, "posts_failed", event.data.kind] += 1
 
 
-async def _post_unknown(scope: Scope, place: Place, event: Event[posts.PublishingUnknown]) -> None:
-    await add(scope, place, "posts_unknown", event.data.kind)
-    await scope.run(sql.PUT_UNKNOWN, target=place.target, post=event.entity, kind=event.data.kind)
+def _post_unknown(tally: Tally, day: date, event: Event[posts.PublishingUnknown]) -> None:
+    tally.counts[day, "posts_unknown", event.data.kind] += 1
+    tally.doubt[event.entity] = event.data.kind
+    tally.put.add(event.entity)
 
 
-async def _post_resolved(scope: Scope, place: Place, event: Event[posts.PostResolved]) -> None:
-    row = await scope.one(sql.TAKE_UNKNOWN, target=place.target, post=event.entity)
-    if row is not None:
-        await add(scope, place, "posts_published" if event.data.published else "posts_failed", row[0])
+def _post_resolved(tally: Tally, day: date, event: Event[posts.PostResolved]) -> None:
+    if (kind := tally.doubt.pop(event.entity, None)) is not None:
+        tally.take(event.entity)
+        tally.counts[day, "posts_published" if event.data.published else "posts_failed", kind] += 1
 
 
 FOLDS: Final[Mapping[type[Fact], Fold]] = MappingProxyType(
     {
         content.ItemDrafted: _drafted,
-        content.SubmittedForApproval: _submitted,
+        content.SubmittedForApproval: _counting("items_submitted"),
         content.ItemApproved: _approved,
-        content.ChangesRequested: _changes_requested,
-        content.ItemPublished: _published,
+        content.ChangesRequested: _counting("changes_requested"),
+        content.ItemPublished: _counting("items_published"),
         content.ItemDeleted: _deleted,
         posts.PostPublished: _post_published,
         posts.PublishingFailed: _post_failed,
@@ -119,22 +138,35 @@ class Counting:
     name: str = "analytics"
     target: str = ""
     handles: frozenset[str] | None = None
+    apart: bool = False
 
     async def handle(self, scope: Scope, event: Event) -> None:
-        """A day is a day in the zone that the venture had then."""
-        row = await scope.one(sql.COUNT_ONCE, target=self.target, seq=event.seq, at=event.at)
-        if row is None:
-            return
-        zone = row[0] or NO_ZONE
-        if isinstance(event.data, tenancy.VentureFounded | tenancy.VentureChanged):
-            zone = event.data.zone
-            await scope.run(sql.PUT_ZONE, target=self.target, zone=zone)
-        place = Place(self.target, day_of(event.at, zone))
-        account = event.account
-        if account is not None:
-            await scope.run(sql.ACTIVE, target=self.target, day=place.day, account=account)
-        if (fold := FOLDS.get(type(event.data))) is not None:
-            await fold(scope, place, event)
+        await (await self.handle_all(scope, [event]))()
+
+    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> Rest:
+        """Counts those that were not counted before, as the database tells."""
+        named = {"target": self.target}
+        approved = [event.entity for event in events if isinstance(event.data, content.ItemApproved)]
+        resolved = [event.entity for event in events if isinstance(event.data, posts.PostResolved)]
+        fresh = await scope.queued(
+            sql.COUNT_ONCE, **named, seqs=[event.seq for event in events], at=[event.at for event in events]
+        )
+        drafted = await scope.queued(sql.DRAFTED, **named, items=approved) if approved else None
+        doubt = await scope.queued(sql.UNKNOWN, **named, posts=resolved) if resolved else None
+
+        async def rest() -> None:
+            zones: dict[int, str | None] = dict(await fresh.all())
+            tally = Tally(
+                next(iter(zones.values()), None) or NO_ZONE,
+                dict(await drafted.all()) if drafted else {},
+                dict(await doubt.all()) if doubt else {},
+            )
+            for event in events:
+                if event.seq in zones:
+                    tally.fold(event)
+            await _keep(scope, self.target, tally)
+
+        return rest
 
     async def forget(self, scope: Scope) -> None:
         """All of it."""
@@ -145,6 +177,46 @@ class Counting:
         await scope.run(sql.FORGET_COUNTS, target=self.target)
         await scope.run(sql.FORGET_DURATIONS, target=self.target)
         await scope.run(sql.FORGET_ACTIVE, target=self.target)
+
+
+async def _keep(scope: Scope, target: str, tally: Tally) -> None:
+    """Only what there is of it."""
+    if tally.moved:
+        await scope.run(sql.PUT_ZONE, target=target, zone=tally.zone)
+    if tally.active:
+        days, accounts = _columns(tally.active)
+        await scope.run(sql.ACTIVE, target=target, days=days, accounts=accounts)
+    if tally.counts:
+        days, metrics, dimensions = _columns(tally.counts)
+        counts = list(tally.counts.values())
+        await scope.run(sql.ADD, target=target, days=days, metrics=metrics, dimensions=dimensions, counts=counts)
+    if tally.durations:
+        days, metrics, buckets = _columns(tally.durations)
+        counts, seconds = list(tally.durations.values()), list(tally.seconds.values())
+        await scope.run(
+            sql.ADD_DURATIONS,
+            target=target,
+            days=days,
+            metrics=metrics,
+            buckets=buckets,
+            counts=counts,
+            seconds=seconds,
+        )
+    if tally.taken:
+        await scope.run(sql.TAKE_ITEMS, target=target, items=list(tally.taken))
+        await scope.run(sql.TAKE_UNKNOWN, target=target, posts=list(tally.taken))
+    items = [(item, at) for item, at in tally.drafted.items() if item in tally.put]
+    if items:
+        drafted, at = _columns(items)
+        await scope.run(sql.PUT_ITEMS, target=target, items=drafted, at=at)
+    unknown = [(post, kind) for post, kind in tally.doubt.items() if post in tally.put]
+    if unknown:
+        found, kinds = _columns(unknown)
+        await scope.run(sql.PUT_UNKNOWN, target=target, posts=found, kinds=kinds)
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def day_of(at: datetime, zone: str) -> date:

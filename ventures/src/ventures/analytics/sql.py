@@ -4,10 +4,12 @@ from typing import LiteralString
 
 COUNT_ONCE: LiteralString = """
 WITH counted AS (
-    INSERT INTO analytics_counted (venture, target, seq, at) VALUES (%(venture)s, %(target)s, %(seq)s, %(at)s)
-    ON CONFLICT (venture, target, seq) DO NOTHING RETURNING venture
+    INSERT INTO analytics_counted (venture, target, seq, at)
+    SELECT %(venture)s, %(target)s, n.seq, n.at
+    FROM unnest(%(seqs)s::bigint[], %(at)s::timestamptz[]) AS n (seq, at)
+    ON CONFLICT (venture, target, seq) DO NOTHING RETURNING seq
 )
-SELECT z.zone FROM counted c LEFT JOIN analytics_zone z ON z.venture = %(venture)s AND z.target = %(target)s"""
+SELECT c.seq, z.zone FROM counted c LEFT JOIN analytics_zone z ON z.venture = %(venture)s AND z.target = %(target)s"""
 
 ZONE: LiteralString = """
 SELECT zone FROM analytics_zone WHERE venture = %(venture)s AND target = %(target)s"""
@@ -18,37 +20,48 @@ ON CONFLICT (venture, target) DO UPDATE SET zone = excluded.zone"""
 
 ADD: LiteralString = """
 INSERT INTO analytics_count (venture, target, day, metric, dimension, count)
-VALUES (%(venture)s, %(target)s, %(day)s, %(metric)s, %(dimension)s, 1)
-ON CONFLICT (venture, target, day, metric, dimension) DO UPDATE SET count = analytics_count.count + 1"""
+SELECT %(venture)s, %(target)s, n.day, n.metric, n.dimension, n.count
+FROM unnest(%(days)s::date[], %(metrics)s::text[], %(dimensions)s::text[], %(counts)s::bigint[])
+    AS n (day, metric, dimension, count)
+ON CONFLICT (venture, target, day, metric, dimension) DO UPDATE SET count = analytics_count.count + excluded.count"""
 
-ADD_DURATION: LiteralString = """
+ADD_DURATIONS: LiteralString = """
 INSERT INTO analytics_duration (venture, target, day, metric, bucket, count, seconds)
-VALUES (%(venture)s, %(target)s, %(day)s, %(metric)s, %(bucket)s, 1, %(seconds)s)
+SELECT %(venture)s, %(target)s, n.day, n.metric, n.bucket, n.count, n.seconds
+FROM unnest(%(days)s::date[], %(metrics)s::text[], %(buckets)s::smallint[], %(counts)s::bigint[], %(seconds)s::bigint[])
+    AS n (day, metric, bucket, count, seconds)
 ON CONFLICT (venture, target, day, metric, bucket) DO UPDATE
-SET count = analytics_duration.count + 1, seconds = analytics_duration.seconds + excluded.seconds"""
+SET count = analytics_duration.count + excluded.count, seconds = analytics_duration.seconds + excluded.seconds"""
 
 ACTIVE: LiteralString = """
 INSERT INTO analytics_active (venture, target, day, account)
-VALUES (%(venture)s, %(target)s, %(day)s, %(account)s)
+SELECT %(venture)s, %(target)s, n.day, n.account FROM unnest(%(days)s::date[], %(accounts)s::uuid[]) AS n (day, account)
 ON CONFLICT (venture, target, day, account) DO NOTHING"""
 
-PUT_ITEM: LiteralString = """
+DRAFTED: LiteralString = """
+SELECT item, drafted_at FROM analytics_item
+WHERE venture = %(venture)s AND target = %(target)s AND item = ANY(%(items)s::uuid[])"""
+
+PUT_ITEMS: LiteralString = """
 INSERT INTO analytics_item (venture, target, item, drafted_at)
-VALUES (%(venture)s, %(target)s, %(item)s, %(at)s)
+SELECT %(venture)s, %(target)s, n.item, n.at FROM unnest(%(items)s::uuid[], %(at)s::timestamptz[]) AS n (item, at)
 ON CONFLICT (venture, target, item) DO NOTHING"""
 
-TAKE_ITEM: LiteralString = """
-DELETE FROM analytics_item WHERE venture = %(venture)s AND target = %(target)s AND item = %(item)s
-RETURNING drafted_at"""
+TAKE_ITEMS: LiteralString = """
+DELETE FROM analytics_item WHERE venture = %(venture)s AND target = %(target)s AND item = ANY(%(items)s::uuid[])"""
+
+UNKNOWN: LiteralString = """
+SELECT post, kind FROM analytics_unknown_post
+WHERE venture = %(venture)s AND target = %(target)s AND post = ANY(%(posts)s::uuid[])"""
 
 PUT_UNKNOWN: LiteralString = """
 INSERT INTO analytics_unknown_post (venture, target, post, kind)
-VALUES (%(venture)s, %(target)s, %(post)s, %(kind)s)
+SELECT %(venture)s, %(target)s, n.post, n.kind FROM unnest(%(posts)s::uuid[], %(kinds)s::text[]) AS n (post, kind)
 ON CONFLICT (venture, target, post) DO UPDATE SET kind = excluded.kind"""
 
 TAKE_UNKNOWN: LiteralString = """
-DELETE FROM analytics_unknown_post WHERE venture = %(venture)s AND target = %(target)s AND post = %(post)s
-RETURNING kind"""
+DELETE FROM analytics_unknown_post
+WHERE venture = %(venture)s AND target = %(target)s AND post = ANY(%(posts)s::uuid[])"""
 
 FORGET_COUNTED: LiteralString = "DELETE FROM analytics_counted WHERE venture = %(venture)s AND target = %(target)s"
 FORGET_ZONE: LiteralString = "DELETE FROM analytics_zone WHERE venture = %(venture)s AND target = %(target)s"

@@ -56,17 +56,18 @@ MAKE_DELIVERIES: LiteralString = """
 WITH made AS (
     INSERT INTO webhook_delivery (venture, id, webhook, seq, type, state, made_at)
     SELECT %(venture)s,
-           left(encode(sha256(convert_to(concat_ws('/', w.id, %(epoch)s::text, %(seq)s::text), 'UTF8')), 'hex'),
-                32)::uuid,
-           w.id, %(seq)s, %(type)s, 'waiting', %(at)s
+           left(encode(sha256(convert_to(concat_ws('/', w.id, n.epoch::text, n.seq::text), 'UTF8')), 'hex'), 32)::uuid,
+           w.id, n.seq, n.type, 'waiting', n.at
     FROM webhook w
-    WHERE w.venture = %(venture)s AND w.enabled AND w.deleted_at IS NULL AND w.added_seq < %(seq)s
-      AND w.types && %(filters)s
+    JOIN unnest(%(seqs)s::bigint[], %(epochs)s::bigint[], %(types)s::text[], %(features)s::text[],
+                %(at)s::timestamptz[]) AS n (seq, epoch, type, feature, at)
+        ON w.added_seq < n.seq AND w.types && ARRAY[n.type, n.feature || '.*', '*']
+    WHERE w.venture = %(venture)s AND w.enabled AND w.deleted_at IS NULL
     ON CONFLICT (venture, id) DO NOTHING
-    RETURNING id, webhook
+    RETURNING id, webhook, made_at
 )
 INSERT INTO webhook_due (venture, delivery, webhook, due_at, since, attempt, attempts_before)
-SELECT %(venture)s, made.id, made.webhook, greatest(%(at)s, h.hold_until), %(at)s, 0, 0
+SELECT %(venture)s, made.id, made.webhook, greatest(made.made_at, h.hold_until), made.made_at, 0, 0
 FROM made LEFT JOIN webhook_health h ON h.venture = %(venture)s AND h.webhook = made.webhook"""
 
 MAKE_TEST: LiteralString = """

@@ -1,6 +1,6 @@
 """The consumer that makes deliveries of events, and what people may do with deliveries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -33,19 +33,24 @@ class Deliveries:
     name: str = "webhooks"
     target: str = ""
     handles: frozenset[str] | None = None
+    apart: bool = False
 
     async def handle(self, scope: Scope, event: Event) -> None:
+        await self.handle_all(scope, [event])
+
+    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> None:
         """One statement, whether the venture has webhooks or not."""
-        if event.at < self.now() - SENT_AGAIN_AT_MOST:
-            return
-        await scope.run(
-            sql.MAKE_DELIVERIES,
-            seq=event.seq,
-            epoch=event.epoch,
-            type=event.type,
-            filters=[event.type, f"{event.feature}.*", "*"],
-            at=event.at,
-        )
+        oldest = self.now() - SENT_AGAIN_AT_MOST
+        recent = [event for event in events if event.at >= oldest]
+        if recent:
+            await scope.run(
+                sql.MAKE_DELIVERIES,
+                seqs=[event.seq for event in recent],
+                epochs=[event.epoch for event in recent],
+                types=[event.type for event in recent],
+                features=[event.feature for event in recent],
+                at=[event.at for event in recent],
+            )
 
     async def forget(self, scope: Scope) -> None:
         """Nothing: what was sent is sent, and its record keeps it from being sent again."""

@@ -1,6 +1,6 @@
 """Tells the directory which ventures there are and who belongs to them: from the log, and at once by who appended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ventures.database.pool import Database
 from ventures.database.scope import GlobalScope, Scope
@@ -41,13 +41,17 @@ class DirectoryConsumer:
     name = "directory"
     target = ""
     handles: frozenset[str] | None = TOLD
+    apart = False
 
     def __init__(self, database: Database, region: str) -> None:
         self._database = database
         self._region = region
 
     async def handle(self, scope: Scope, event: Event) -> None:
-        await tell_directory(self._database, self._region, (event,))
+        await self.handle_all(scope, (event,))
+
+    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> None:
+        await tell_directory(self._database, self._region, events)
 
     async def forget(self, scope: Scope) -> None:
         """Nothing: the directory keeps the newest it was told, and reading the log again tells it the same."""
