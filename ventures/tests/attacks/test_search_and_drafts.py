@@ -1,6 +1,8 @@
 """What fails or lies beside search and drafts stays there: the rest of the platform, and other ventures, go on."""
 
 import asyncio
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -11,12 +13,14 @@ import numpy as np
 import pytest
 
 from ventures.database.roles import Addresses
-from ventures.errors import Unavailable
+from ventures.errors import SettingsError, Unavailable
 from ventures.search import searching
 from ventures.search.embedding import EndpointEmbedder
 from ventures.testing.api import api
 from ventures.testing.loopback import Answer, Request, serving
-from ventures.vectors.api import Kind, Remote
+from ventures.vectors import serving as serving_index
+from ventures.vectors.api import Cannot, Found, Kind, Remote, Search, StoreStatus
+from ventures.vectors.api import serving as serving_stores
 from ventures.vectors.wire import socket_of
 
 
@@ -132,3 +136,35 @@ async def test_a_folder_where_others_could_listen_is_told_nothing() -> None:
                     await remote.search("tuned", uuid4(), Kind.CONTENT, np.zeros(8, np.float32), limit=1)
                 assert len(heard) == told
             await remote.close()
+
+
+class Nothing:
+    """Holds no store."""
+
+    async def search(self, asked: Search) -> Found | Cannot:
+        return Found(asked.number, [], 0)
+
+    async def status(self) -> list[StoreStatus]:
+        return []
+
+
+async def test_a_socket_that_is_removed_comes_back_and_nobody_else_s_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_index, "WATCH_SECONDS", 0.02)
+    with TemporaryDirectory(prefix="v-") as name:
+        folder = Path(name)
+        async with serving_stores(folder, 1, Nothing()):
+            for whole in (True, False, True):
+                shutil.rmtree(folder / "index") if whole else socket_of(folder, 1).unlink()
+                remote = Remote(folder, 1)
+                async with asyncio.timeout(30):
+                    while True:
+                        with suppress(Unavailable):
+                            await remote.status()
+                            break
+                        await asyncio.sleep(0.02)
+                await remote.close()
+                assert (folder / "index").stat().st_mode & 0o777 == 0o700
+                with pytest.raises(SettingsError, match="runs already"):
+                    async with serving_stores(folder, 1, Nothing()):
+                        pass
+        assert not socket_of(folder, 1).exists()

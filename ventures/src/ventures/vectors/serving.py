@@ -7,11 +7,12 @@ searched: after a pause of the process (a flush, a compaction, the machine) only
 import asyncio
 import fcntl
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TextIO, cast
 
 import msgspec
 
@@ -21,6 +22,9 @@ from ventures.vectors.wire import Cannot, Found, Ping, Pong, Search, Standing, S
 
 IN_FLIGHT: Final = 256
 """Requests of one connection that are worked on; further ones wait in the socket."""
+
+WATCH_SECONDS: Final = 2.0
+"""Between looks whether the socket is still there."""
 
 log = logging.getLogger(__name__)
 
@@ -41,27 +45,81 @@ async def serving(data: Path, number: int, holder: Holder) -> AsyncIterator[None
 
     Raises: SettingsError where another one does, or the folder is not ours.
     """
-    path = wire.socket_of(data, number)
-    folder = wire.private(path.parent)
-    with (folder / f"{number}.lock").open("a") as lock:
+    door = _Door(data, number, holder)
+    await door.open()
+    watching = asyncio.create_task(door.watched())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await door.close()
+
+
+class _Door:
+    """The socket with its lock, made anew where somebody removed them while the process runs."""
+
+    def __init__(self, data: Path, number: int, holder: Holder) -> None:
+        self._path = wire.socket_of(data, number)
+        self._taken = f"Index process {number} runs already with the data in {data}. Stop it first."
+        self._holder = holder
+        self._connections: set[_Connection] = set()
+        self._lock: TextIO | None = None
+        self._server: asyncio.AbstractServer | None = None
+        self._inode: int | None = 0
+
+    async def open(self) -> None:
+        folder = wire.private(self._path.parent)
+        lock = self._locked(folder / f"{self._path.stem}.lock")
+        if self._server is not None:
+            self._server.close()
+        if self._lock is not None and self._lock is not lock:
+            self._lock.close()
+        self._lock = lock
+        self._path.unlink(missing_ok=True)  # of a process that was killed
+        self._server = await asyncio.get_running_loop().create_unix_server(
+            lambda: _Connection(self._holder, self._connections.add, self._connections.discard), str(self._path)
+        )
+        self._inode = _inode(self._path)
+
+    async def watched(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if _inode(self._path) == self._inode:
+                continue
+            try:
+                await self.open()
+                log.warning("the socket %s was gone; it is there again", self._path)
+            except (SettingsError, OSError) as error:
+                log.error("the socket %s is gone and cannot be made again: %s", self._path, error)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        if _inode(self._path) == self._inode:
+            self._path.unlink(missing_ok=True)
+        for connection in list(self._connections):
+            await connection.finished()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _locked(self, path: Path) -> TextIO:
+        if self._lock is not None and os.fstat(self._lock.fileno()).st_ino == _inode(path):
+            return self._lock
+        lock = path.open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SettingsError(
-                f"Index process {number} runs already with the data in {data}. Stop it first."
-            ) from None
-        path.unlink(missing_ok=True)  # of a process that was killed
-        connections: set[_Connection] = set()
-        server = await asyncio.get_running_loop().create_unix_server(
-            lambda: _Connection(holder, connections.add, connections.discard), str(path)
-        )
-        try:
-            yield
-        finally:
-            server.close()
-            path.unlink(missing_ok=True)
-            for connection in list(connections):
-                await connection.finished()
+            lock.close()
+            raise SettingsError(self._taken) from None
+        return lock
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 class _Connection(asyncio.Protocol):
