@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import LiteralString
 from uuid import UUID
 
 import pytest
 
 from ventures.database.scope import Scope
 from ventures.errors import Unavailable
-from ventures.log.api import Event, Spine, parked, replay_parked, step, step_together
+from ventures.log.api import Event, Rest, Spine, parked, replay_parked, step, step_together
 from ventures.log.consumers import ATTEMPTS
-from ventures.testing.log import ANNA, Drop, Raise, Recorder, Watch, founded
+from ventures.testing.log import ANNA, VALUES, Drop, Raise, Recorder, Watch, founded
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
+BROKEN: LiteralString = "SELECT 1 / %(by)s::int"
 
 
 @dataclass
@@ -24,12 +26,13 @@ class BulkRecorder(Recorder):
     down: bool = False
     at_once: list[int] = field(default_factory=list)
 
-    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> None:
+    async def handle_all(self, scope: Scope, events: Sequence[Event]) -> Rest | None:
         if self.down:
             raise Unavailable("down")
         self.at_once.append(len(events))
         for event in events:
             await self.handle(scope, event)
+        return None
 
 
 @pytest.fixture
@@ -117,3 +120,77 @@ async def test_apart_and_alone_it_is_told_of_too(spine: Spine, watch: Watch) -> 
     await step(spine.database, spine.registry, slow, venture, now=watch)
     done = await step_together(spine.database, spine.registry, [slow], venture, now=watch)
     assert (done.behind, done.moved, len(slow.seen)) == ((), 0, 5)
+
+
+async def test_all_ask_before_any_goes_on(spine: Spine, watch: Watch) -> None:
+    said: list[str] = []
+
+    class Asking(BulkRecorder):
+        async def handle_all(self, scope: Scope, events: Sequence[Event]) -> Rest:
+            said.append(f"{self.name} asks")
+            asked = await scope.queued(VALUES)
+
+            async def rest() -> None:
+                said.append(f"{self.name} is told of {len(await asked.all())}")
+
+            return rest
+
+    venture = await some_events(spine)
+    done = await step_together(
+        spine.database, spine.registry, [Asking(name="one"), Asking(name="other")], venture, now=watch
+    )
+    assert done.moved == 5
+    assert said == ["one asks", "other asks", "one is told of 2", "other is told of 2"]
+
+
+async def test_what_fails_when_it_goes_on_is_found_and_parked_alone(spine: Spine, watch: Watch) -> None:
+    class Late(BulkRecorder):
+        async def handle_all(self, scope: Scope, events: Sequence[Event]) -> Rest:
+            async def rest() -> None:
+                await BulkRecorder.handle_all(self, scope, events)
+
+            return rest
+
+    late, plain = Late(poison=set()), Recorder()
+    venture = await some_events(spine)
+    late.poison = {(venture, 5)}
+    done = await step_together(spine.database, spine.registry, [plain, late], venture, now=watch)
+    assert (done.moved, done.behind) == (0, (plain, late))
+    await turned_out(spine, [plain, late], venture, watch)
+    assert (plain.seen[-5:], late.seen[-4:]) == ([(venture, seq) for seq in range(1, 6)], plain.seen[-5:-1])
+    async with spine.database.venture(venture) as scope:
+        assert [one.seq for one in await parked(scope, late)] == [5]
+
+
+@pytest.mark.parametrize("kind", [Recorder, BulkRecorder])
+async def test_a_statement_that_fails_unseen_parks_its_event_alone(
+    spine: Spine, watch: Watch, kind: type[Recorder]
+) -> None:
+    class Unseen(kind):  # type: ignore[misc,valid-type]  # the law is the same for both
+        broken = True
+
+        async def handle(self, scope: Scope, event: Event) -> None:
+            await super().handle(scope, event)
+            if event.seq == 3 and self.broken:
+                await scope.run(BROKEN, by=0)
+
+    unseen, plain = Unseen(), Recorder(name="plain")
+    venture = await some_events(spine)
+    assert (await step_together(spine.database, spine.registry, [plain, unseen], venture, now=watch)).moved == 0
+    await turned_out(spine, [plain, unseen], venture, watch)
+    assert plain.seen[-5:] == [(venture, seq) for seq in range(1, 6)]
+    async with spine.database.venture(venture) as scope:
+        reasons = {one.seq: one.reason for one in await parked(scope, unseen)}
+        assert await parked(scope, plain) == []
+    assert ("division by zero" in reasons[3], sorted(reasons)) == (True, [3, 5])
+    assert await replay_parked(spine.database, spine.registry, unseen, venture, now=watch) == (0, 2)
+    unseen.broken = False
+    assert await replay_parked(spine.database, spine.registry, unseen, venture, now=watch) == (2, 0)
+
+
+async def turned_out(spine: Spine, consumers: Sequence[Recorder], venture: UUID, watch: Watch) -> None:
+    """Turns of their own until nothing is left."""
+    for consumer in consumers:
+        for _ in range(30):
+            await step(spine.database, spine.registry, consumer, venture, now=watch)
+            watch.move(10)

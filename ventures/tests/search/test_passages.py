@@ -13,6 +13,7 @@ from ventures.database.pool import Database
 from ventures.database.scope import Scope
 from ventures.errors import Refused, Unavailable
 from ventures.log.api import Event, Spine, parked, read_all, rewind, step, step_together
+from ventures.search.embedding import WordLlamaEmbedder
 from ventures.search.passages import Passages
 from ventures.search.preferences import preference_id
 from ventures.search.records import SourceChange
@@ -252,6 +253,15 @@ async def test_an_embedder_that_is_down_holds_up_no_other_consumer_and_loses_not
     assert (await made(spine.database, venture, consumer.target)).passages == {item: ["A tea."]}
     done = await step_together(spine.database, spine.registry, [recorder, consumer], venture, now=spine.now)
     assert done.behind == ()
+
+
+async def test_an_embedder_in_this_process_takes_turns_with_the_others(spine: Spine) -> None:
+    consumer, recorder = Passages(WordLlamaEmbedder(), [ContentSource()]), Recorder()
+    venture = await founded(spine)
+    item = await drafted(spine, venture)
+    done = await step_together(spine.database, spine.registry, [recorder, consumer], venture, now=spine.now)
+    assert (done.moved, done.behind) == (3, ())
+    assert (await made(spine.database, venture, consumer.target)).passages == {item: ["A tea."]}
 
 
 async def test_another_model_is_filled_beside_the_first(spine: Spine) -> None:
