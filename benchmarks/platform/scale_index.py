@@ -143,14 +143,14 @@ async def _fill_alike(store: VectorStore, folder: Path, users: int) -> None:
     await _settled(store)
     await store.close()
     for first, others in copies.items():
-        files = list(_read(folder / _venture(first).hex))
+        files = list(read_files(folder / _venture(first).hex))
         for venture in others:
-            _write(folder / _venture(venture).hex, files)
+            write_files(folder / _venture(venture).hex, files)
     os.sync()  # or it would be written while searches are timed
     known.write_text(str(users))
 
 
-def _read(folder: Path) -> Iterator[tuple[Path, int, list[tuple[int, bytes]]]]:
+def read_files(folder: Path) -> Iterator[tuple[Path, int, list[tuple[int, bytes]]]]:
     """Path, size and what is in it of each file: those of the engine are full of holes."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         descriptor, parts, at = os.open(path, os.O_RDONLY), [], 0
@@ -166,7 +166,8 @@ def _read(folder: Path) -> Iterator[tuple[Path, int, list[tuple[int, bytes]]]]:
         yield path.relative_to(folder), size, parts
 
 
-def _write(folder: Path, files: list[tuple[Path, int, list[tuple[int, bytes]]]]) -> None:
+def write_files(folder: Path, files: list[tuple[Path, int, list[tuple[int, bytes]]]]) -> None:
+    """The files that `read_files` found, in this folder and nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
     for parent in sorted({folder / path.parent for path, _, _ in files}):
         parent.mkdir(parents=True, exist_ok=True)

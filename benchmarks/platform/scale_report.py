@@ -79,6 +79,11 @@ def crossing(steps: Steps, limit: float) -> float | None:
     return None
 
 
+def fell_behind(step: Mapping[str, Any]) -> bool:
+    """Whether the last answer came so much later than it was due that searches were waiting for each other."""
+    return bool(step["late"] > max(1.0, 0.05 * step["seconds"]))
+
+
 def behind(steps: Steps, seconds_between: float) -> float | None:
     """Users from which on searches come faster than they are answered, so that who waits waits ever longer.
 
@@ -86,7 +91,7 @@ def behind(steps: Steps, seconds_between: float) -> float | None:
     what was due is compared with when it was done. None where every step kept up.
     """
     for before, after in zip([None, *steps], steps, strict=False):
-        if after["late"] > 0.05 * after["seconds"] and after["late"] > 1.0:
+        if fell_behind(after):
             share = (after["seconds"] + after["late"]) / after["seconds"]
             if before is None:
                 return float(after["users"])
@@ -214,8 +219,8 @@ def _walls(found: Layouts, seconds_between: float) -> Table:
             "One processor full: users whose searches take all of it, by the processor time of a search as a power of "
             "users, 10–90 % in brackets; a forecast beyond the steps. It does not depend on who else uses the machine.",
             "shared is what one builds first: one store, every vector in it, the venture a field without an index. "
-            "Each search looks at all of it. Building the engine's graph does not help it: with 40,000 passages a "
-            "search took 16 ms of a processor before and after.",
+            "Each search looks at all of it. Building the engine's graph does not help it: in a trial with 40,000 "
+            "passages a search took 16 ms of a processor before and after.",
         ),
     )  # fmt: skip
 
@@ -250,8 +255,9 @@ def _memory(found: Layouts, passages_each: int) -> Table:
             "doubt has it; that memory goes on as a line is assumed. `outgrow` itself gives no date for a limit more "
             "than four times beyond the last step.",
             "Resident counts pages of files, which the system takes back when it needs them; its own are what it does "
-            "not. The embedding model, about .1 GB, is not in it. per-venture holds 1,024 shards open at most, so its "
-            "memory ends with them; PostgreSQL's (its processes' proportional share) with its buffers.",
+            "not. The embedding model, which an index process loads too, is not in it. per-venture holds 1,024 shards "
+            "open at most, so its memory ends with them; PostgreSQL's (its processes' proportional share) with its "
+            "buffers.",
         ),
     )  # fmt: skip
 
