@@ -14,9 +14,13 @@ import pytest
 
 from ventures.database.roles import Addresses
 from ventures.errors import SettingsError, Unavailable
+from ventures.generation import drafting
+from ventures.generation.model import Times
 from ventures.search import searching
 from ventures.search.embedding import EndpointEmbedder
 from ventures.testing.api import api
+from ventures.testing.generation import drafting_api
+from ventures.testing.language_model import language_model
 from ventures.testing.loopback import Answer, Request, serving
 from ventures.vectors import serving as serving_index
 from ventures.vectors.api import Cannot, Found, Kind, Remote, Search, StoreStatus
@@ -168,3 +172,24 @@ async def test_a_socket_that_is_removed_comes_back_and_nobody_else_s_is_taken(mo
                     async with serving_stores(folder, 1, Nothing()):
                         pass
         assert not socket_of(folder, 1).exists()
+
+
+async def test_drafts_of_one_person_leave_room_for_others(
+    database_addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafting, "AT_ONCE_OF_ONE", 2)
+    wanted = {"instruction": "About oolong"}
+    async with language_model() as server, drafting_api(database_addresses, server, Times()) as at:
+        server.misdeeds.extend(["hangs"] * 9)
+        ada, bob = await at.person("Ada"), await at.person("Bob")
+        asked = [await ada.post(f"/v1/ventures/{await ada.found()}/drafts", wanted) for _ in range(3)]
+        assert [one.status_code for one in asked] == [201, 201, 429]
+        assert asked[-1].headers["Retry-After"] == "5"
+        assert (await bob.post(f"/v1/ventures/{await bob.found()}/drafts", wanted)).status_code == 201
+        assert (await at.nobody.post(f"/v1/ventures/{uuid4()}/drafts", wanted)).status_code == 401
+        draft = asked[0].headers["Location"]
+        assert (await ada.post(f"{draft}/cancel", if_match=1)).status_code == 200
+        async with asyncio.timeout(30):
+            venture = draft.split("/")[3]
+            while (await ada.post(f"/v1/ventures/{venture}/drafts", wanted)).status_code == 429:
+                await asyncio.sleep(0.1)

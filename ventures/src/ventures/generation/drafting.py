@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Final, Literal
 from uuid import UUID
 
-from ventures.errors import Conflict, NotFound, Refused, Unavailable
+from ventures.errors import Conflict, NotFound, Refused, TooMany, Unavailable
 from ventures.generation.commands import WRITER, AbandonDraft, FailDraft, FinishDraft
 from ventures.generation.composing import gathered, instruction_vector, pattern_of
 from ventures.generation.model import SENTENCES
@@ -22,6 +22,8 @@ from ventures.vectors.api import Point
 
 AT_ONCE: Final = 32
 """Drafts that one process writes at once."""
+AT_ONCE_OF_ONE: Final = 8
+"""Of these for one person, in however many ventures: a model that hangs keeps each for two minutes."""
 LONGEST_SECONDS: Final = 135.0
 """Search and the model's 120 s; less than `commands.DUE`, after which it counts as abandoned."""
 WATCH_SECONDS: Final = 2.0
@@ -112,29 +114,37 @@ class Drafting:
         self._wrote = wrote
         self._points: Sequence[Point] | None = None
         self._running: dict[UUID, tuple[asyncio.Task[None], Progress]] = {}
-        self._taken = 0
+        self._taken: list[UUID] = []
 
     @contextmanager
-    def place(self) -> Iterator[Callable[[Asked], Progress]]:
-        """Room for one more; what it yields begins to write. Raises: Unavailable where there is none."""
-        if self._taken >= AT_ONCE:
+    def place(self, account: UUID) -> Iterator[Callable[[Asked], Progress]]:
+        """Room for one more of this person's; what it yields begins to write.
+
+        Raises: Unavailable where there is none, TooMany where they have their share.
+        """
+        if self._taken.count(account) >= AT_ONCE_OF_ONE:
+            raise TooMany(
+                f"{AT_ONCE_OF_ONE} drafts are being written for you already. Wait for one to end, or cancel one.",
+                retry_after_seconds=5,
+            )
+        if len(self._taken) >= AT_ONCE:
             raise Unavailable(
                 f"{AT_ONCE} drafts are being written by this process already. Try again in a few seconds.",
                 retry_after_seconds=5,
             )
-        self._taken += 1
+        self._taken.append(account)
         started = False
 
         def start(asked: Asked) -> Progress:
             nonlocal started
             started = True
-            return self._started(asked)
+            return self._started(asked, account)
 
         try:
             yield start
         finally:
             if not started:
-                self._taken -= 1
+                self._taken.remove(account)
 
     def progress(self, draft: UUID) -> Progress | None:
         """Of a draft that this process is writing."""
@@ -154,7 +164,7 @@ class Drafting:
         if self._model is not None:
             await self._model.close()
 
-    def _started(self, asked: Asked) -> Progress:
+    def _started(self, asked: Asked, account: UUID) -> Progress:
         progress = Progress()
         task = asyncio.create_task(self._written(asked, progress))
         self._running[asked.draft] = (task, progress)
@@ -162,7 +172,7 @@ class Drafting:
         def over(ended: asyncio.Task[None]) -> None:
             if not ended.cancelled() and (error := ended.exception()) is not None:
                 log.error("draft %s stays running until it is overdue", asked.draft, exc_info=error)
-            self._taken -= 1
+            self._taken.remove(account)
             self._running.pop(asked.draft, None)
             progress.end()
 

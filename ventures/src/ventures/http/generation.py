@@ -41,6 +41,7 @@ from ventures.http.exchange import (
     IdempotencyKey,
     IfMatch,
     append,
+    claimed_account,
     expected_version,
     platform_of,
     reading,
@@ -229,7 +230,7 @@ async def ask_draft(
         passages=data.passages,
         notes=data.notes,
     )
-    with drafting_of(request).place() as start:
+    with drafting_of(request).place(claimed_account(request)) as start:
         done = await append(request, venture, command, idempotency_key)
         progress = drafting_of(request).progress(done.entity)
         if not done.replayed:
