@@ -57,8 +57,8 @@ PAGES: Final = (
             "publish-to-mastodon",
             "receive-webhooks",
             "run-ventures",
-            "search-and-draft",
             "watch-ventures",
+            "search-and-draft",  # the last one, since it changes settings
         )
     ),
 )
@@ -341,16 +341,20 @@ def one_platform() -> Iterator[Serving]:
         yield serve
 
 
+@pytest.fixture(scope="module")
+def began(one_platform: Serving) -> dict[str, str]:
+    return dict(one_platform.environment)
+
+
 @pytest.fixture
-def platform(one_platform: Serving) -> Iterator[Serving]:
-    """With the settings it began with, whatever a page sets."""
-    began = dict(one_platform.environment)
-    yield one_platform
+def platform(one_platform: Serving, began: dict[str, str]) -> Serving:
+    """With the settings it began with, whatever the page before has set."""
     if one_platform.environment != began:
         one_platform.stop()
-        one_platform.environment = began
+        one_platform.environment = dict(began)
         one_platform.start()
         one_platform.answers()
+    return one_platform
 
 
 @contextmanager
