@@ -61,7 +61,9 @@ async def test_counts_are_those_of_the_log_and_the_same_however_often_it_is_read
     for event in await stage.events():
         async with stage.database.venture(stage.venture) as scope:
             await Counting().handle(scope, event)
+            await Counting(target="singly").handle(scope, event)
     assert await made(stage) == once
+    assert await made(stage, "singly") == once
 
     await stage.read(Counting(target="beside"))
     assert await made(stage, "beside") == once
