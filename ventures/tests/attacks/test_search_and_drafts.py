@@ -19,7 +19,9 @@ from ventures.generation.model import Times
 from ventures.search import searching
 from ventures.search.embedding import EndpointEmbedder
 from ventures.testing.api import api
+from ventures.testing.embeddings import Embeddings, passages, units
 from ventures.testing.generation import drafting_api
+from ventures.testing.index_process import DIMENSION, MODEL, IndexProcess
 from ventures.testing.language_model import language_model
 from ventures.testing.loopback import Answer, Request, serving
 from ventures.vectors import serving as serving_index
@@ -193,3 +195,31 @@ async def test_drafts_of_one_person_leave_room_for_others(
             venture = draft.split("/")[3]
             while (await ada.post(f"/v1/ventures/{venture}/drafts", wanted)).status_code == 429:
                 await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("layout", ["buckets", "per-venture"])
+async def test_every_layout_is_filled_begun_anew_and_kept(database_addresses: Addresses, layout: str) -> None:
+    with (
+        TemporaryDirectory(prefix="v-") as folder,
+        Embeddings(database_addresses.superuser, model=MODEL, dimension=DIMENSION) as rows,
+    ):
+        process = IndexProcess(Path(folder), database_addresses.app, layout=layout)
+        ventures = [rows.venture() for _ in range(3)]
+        try:
+            for begin in range(2):
+                for number, venture in enumerate(ventures):
+                    rows.put(venture, passages(units(5, DIMENSION, seed=10 * begin + number)))
+                process.start()
+                await process.caught_up(len(ventures))
+                for venture in ventures:
+                    rows.forget(venture)
+                    rows.put(venture, passages(units(4, DIMENSION)))
+                async with asyncio.timeout(60):  # only so that a fault ends the test
+                    while any(list(rows.kept(venture).values()) != [1] for venture in ventures):
+                        await asyncio.sleep(0.05)
+                process.stop()
+                held = await process.all_held(ventures)
+                assert held == {venture: rows.held(venture) for venture in ventures}
+                assert [len(rows.kept(venture)) for venture in ventures] == [1] * len(ventures)
+        finally:
+            process.kill()

@@ -135,14 +135,13 @@ class Shelf:
         """
         store, part = self._there(), self.part(venture)
         self.filled.pop(venture, None)
-        async with self.database.venture(venture, redoable=not durable) as scope:
-            await scope.run(sql.BEGIN_FILLING, target=part)
-            asked = await scope.queued(sql.PASSAGES_POSITION, model=self.model)
-            rows = await scope.all(sql.WHOLE, model=self.model, after=FIRST, limit=PAGE)
-            row = await asked.one()
+        rows, position = await self._begin(venture, part, durable=durable)
         self.begun[venture] = self.look
         with self._of_store(venture):
             await store.drop(venture)
+        if (renamed := self.part(venture)) != part:  # where a venture has a part of its own, it is made anew
+            part = renamed
+            rows, position = await self._begin(venture, part, durable=False)
         await self._put(store, venture, rows)
         while len(rows) == PAGE:
             async with self.database.reading(venture) as scope:
@@ -152,7 +151,16 @@ class Shelf:
             return  # it failed meanwhile, and what was put with it
         self._pause = SHORTEST_PAUSE_SECONDS
         self._dirty = True
-        self.filled[venture] = Filled(part, row[0] if row else 0, 0, self.look)
+        self.filled[venture] = Filled(part, position, 0, self.look)
+
+    async def _begin(self, venture: UUID, part: str, *, durable: bool) -> tuple[list[Row], int]:
+        """From now on nothing is known to be in the part. → the first rows, and up to where the log is in them."""
+        async with self.database.venture(venture, redoable=not durable) as scope:
+            await scope.run(sql.BEGIN_FILLING, target=part)
+            asked = await scope.queued(sql.PASSAGES_POSITION, model=self.model)
+            rows = await scope.all(sql.WHOLE, model=self.model, after=FIRST, limit=PAGE)
+            row = await asked.one()
+        return rows, row[0] if row else 0
 
     async def follow(self, venture: UUID, until: int) -> None:
         """Puts and deletes what changed in a filled venture up to the seq. Raises: as `fill`."""
