@@ -44,7 +44,7 @@ CENTRES = _unit(np.random.default_rng(SEED).standard_normal((TOPICS, DIMENSION),
 
 
 def sizes_of(users: int) -> Sizes:
-    """Passages of each venture, largest first. None has fewer with more users."""
+    """Passages of each venture, largest first. From 100 users on, none has fewer with more of them."""
     ventures = int(users * VENTURES_EACH)
     share = np.arange(1, ventures + 1) ** -ZIPF
     sizes: Sizes = np.maximum(1, np.floor(share / share.sum() * users * PASSAGES_EACH)).astype(np.int64)

@@ -25,7 +25,7 @@ def step(users: int, **more: float) -> dict[str, Any]:
     return plain | more
 
 
-@given(st.integers(2, 50_000), st.integers(0, 20_000))
+@given(st.integers(100, 50_000), st.integers(0, 20_000))
 def test_no_venture_has_fewer_passages_with_more_users(users: int, more: int) -> None:
     few, many = sizes_of(users), sizes_of(users + more)
     assert (many[: len(few)] >= few).all()
@@ -62,9 +62,9 @@ def test_memory_goes_on_as_its_line_does(each: float, level: float, seed: int) -
     low, mid, high = memory_line(steps, 20) or (0, 0, 0)
     assert low <= mid <= high
     assert mid == pytest.approx(each, rel=0.05)
-    low, mid, high = users_at(steps, 20, 8e9) or (0, 0, 0)
+    low, mid, high = users_at(steps, 20, 1e9) or (0, 0, 0)
     assert low <= mid <= high
-    assert mid == pytest.approx((8e9 - level) / each / 20, rel=0.05)
+    assert mid == pytest.approx((1e9 - level) / each / 20, rel=0.05)
 
 
 def test_memory_that_stays_or_was_seen_twice_is_not_continued() -> None:
