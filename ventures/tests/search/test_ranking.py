@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ventures.search.ranking import Found, K, best_by_item, fused, together
+from ventures.search.ranking import Found, K, best_by_item, fused, in_order, together
 
 
 def passage(item: int, place: int) -> UUID:
@@ -47,6 +47,20 @@ def test_one_search_alone_keeps_its_order(leg: list[Found]) -> None:
     assert [one.item for one in fused(leg, [])] == order
     assert [one.item for one in fused([], leg)] == order
     assert [one.item for one in fused(leg, leg)] == order
+
+
+@given(legs(), legs(), st.integers(0, 12), st.integers(0, 12), st.data())
+def test_however_deep_is_searched_the_order_begins_alike(
+    keyword: list[Found], vector: list[Found], words: int, meanings: int, data: st.DataObject
+) -> None:
+    begun = in_order(keyword[:words], vector[:meanings], words, meanings)
+    assert begun == fused(keyword[:words], vector[:meanings])
+    depth = data.draw(st.integers(0, 30))
+    deeper = in_order(keyword[: words + depth], vector[: meanings + depth], words, meanings)
+    assert deeper[: len(begun)] == begun
+    items = [one.item for one in deeper]
+    assert len(items) == len(set(items))
+    assert set(items) == {one.item for one in fused(keyword[: words + depth], vector[: meanings + depth])}
 
 
 @given(legs(), legs(), st.data())

@@ -16,8 +16,9 @@ from ventures.database.pool import Database
 from ventures.database.roles import Addresses
 from ventures.errors import NotFound, Unavailable
 from ventures.identifiers import new_id
-from ventures.search import routes
+from ventures.search import routes, searching
 from ventures.search.api import Passage, Results, Wanted, passages_near, search
+from ventures.search.snippets import BEGIN, END
 from ventures.testing.notifications import Stage, staged
 from ventures.testing.search_index import Library, WordsEmbedder
 from ventures.vectors.api import ALL, Kind, Only
@@ -157,6 +158,35 @@ async def test_pages_neither_repeat_nor_skip(database: Database) -> None:
     assert pages == whole
 
 
+async def test_a_first_page_is_searched_less_deep_and_is_the_beginning_of_the_same_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "FIRST", 6)
+    monkeypatch.setattr(searching, "FEW_HITS", 5)
+    shelf = await shelved(database, {f"Tea {n}": f"Number {n} of our teas, {'green ' * (n % 7)}." for n in range(23)})
+    deep = await shelf.search("green teas", limit=100)
+    assert len(deep.hits) == 23
+    asked = shelf.library.index.asked
+    for limit, depths in ((3, [6]), (6, [100]), (5, [6])):
+        asked.clear()
+        found = await shelf.search("green teas", limit=limit, explain=True)
+        assert ([hit.item for hit in found.hits], found.more) == ([hit.item for hit in deep.hits[:limit]], True)
+        assert [depth for *_, depth, _ in asked] == depths
+    await shelf.add("Long", "\n\n".join(f"Green teas {n}. " + "green teas " * 60 for n in range(12)))
+    await shelf.fill()
+    asked.clear()
+    found = await shelf.search("green teas", limit=5)
+    assert ([depth for *_, depth, _ in asked], len(found.hits), found.more) == ([6, 100], 5, True)  # few items in 6
+
+
+async def test_marks_in_a_text_are_none(database: Database) -> None:
+    shelf = await shelved(database, {"Mine": f"{BEGIN}Oolong{END} \ue000 tea and {BEGIN}", "Other": "Tea."})
+    found = {hit.title: hit for hit in (await shelf.search("tea", explain=True)).hits}
+    assert found["Mine"].snippet == "Oolong \ue000 «tea» and"
+    assert found["Mine"].reason is not None
+    assert found["Mine"].reason.words == ("tea",)
+
+
 async def test_an_index_that_cannot_answer_is_stood_in_for(database: Database) -> None:
     shelf = await shelved(database)
     by_index = await shelf.search("green tea", explain=True)
@@ -234,9 +264,11 @@ async def test_a_venture_is_asked_for_where_its_route_says(database: Database, d
     await shelf.search("tea")
     assert shelf.library.index.asked[-1][0] == routes.Route("per-venture", 1)
     placed("pgvector")
-    asked = len(shelf.library.index.asked)
+    shelf.library.index.foreign = (new_id(),)  # what is asked where the venture was last does not count
     found = await shelf.search("green tea")
+    asked = len(shelf.library.index.asked)
     assert (found.answered_by, found.because) == ("exact", None)
+    assert await shelf.titles("green tea") == [hit.title for hit in found.hits] != []
     assert len(shelf.library.index.asked) == asked
     assert shelf.library.observed[-1][:2] == ("pgvector", "exact")
 

@@ -5,10 +5,11 @@ lets it be used where the match is marked leakproof (`ventures.database.roles.ex
 passages are read: the same answer, later.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid5
 
-from ventures.database.scope import Scope
+from ventures.database.scope import Queued, Row, Scope
 from ventures.search import sql
 from ventures.search.ranking import Found
 from ventures.vectors.api import ALL, Kind, Only
@@ -28,10 +29,21 @@ async def search(
     Where more than 500 passages have the words, 500 of them are ranked: the first by id, which is as good as by lot.
     The statement is planned for these words, since the best plan depends on how common they are.
     """
+    return found(await (await ask(scope, model, words, limit, only, kind=kind)).all())
+
+
+def found(rows: Sequence[Row]) -> list[Found]:
+    """What was asked for with `ask`."""
+    return [Found(*row) for row in rows]
+
+
+async def ask(
+    scope: Scope, model: str, words: str, limit: int, only: Only = ALL, *, kind: Kind = Kind.CONTENT
+) -> Queued:
+    """The same, sent without waiting for it."""
     planning_scope = Scope(scope.connection, scope.venture, prepare=False)
-    return await planning_scope.all(
+    return await planning_scope.queued(
         sql.KEYWORDS,
-        Found,
         model=model,
         mark=f"'{mark(scope.venture, model, kind)}'",
         words=plain(words),

@@ -1,14 +1,14 @@
 """A venture's vectors, asked for where its route says that they are, and exactly in PostgreSQL wherever that fails."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter
 from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from outgrow.routing import Route, routed
-from ventures.database.scope import Scope
+from ventures.database.scope import Queued, Row, Scope
 from ventures.errors import NO_SUCH_VENTURE, NotFound
 from ventures.search import sql
 from ventures.search.embedding import Embedder
@@ -25,6 +25,8 @@ EXACT: Final = "pgvector"
 BEHIND_EVENTS: Final = 50
 BEHIND_SECONDS: Final = 5.0
 """An index that lacks more events than this, or any for longer, is not asked: fillings take a few seconds at most."""
+MOST_REMEMBERED: Final = 10_000
+"""Ventures whose routes a process remembers: a few MB."""
 
 By: TypeAlias = AnsweredBy | Literal["keywords"]
 """Who answered for the meaning of a query: the index, PostgreSQL exactly, or nobody, so that words alone counted."""
@@ -78,7 +80,10 @@ def unsampled(samples: Iterable[Sample]) -> None:
 
 @dataclass(frozen=True)
 class Finder:
-    """What searches are made with. store: where ventures without a route are. offer: takes what may be audited."""
+    """What searches are made with. store: where ventures without a route are. offer: takes what may be audited.
+    routes: where ventures were when they were asked for last, so that their index can be asked before it is known where
+    they are now.
+    """
 
     embedder: Embedder
     index: Index
@@ -86,42 +91,53 @@ class Finder:
     now: Callable[[], datetime]
     observed: Observed = unobserved
     offer: Callable[[Iterable[Sample]], None] = unsampled
+    routes: dict[UUID, Route] = field(default_factory=dict)
 
 
 async def standing(scope: Scope, finder: Finder) -> Standing:
     """Raises: NotFound."""
-    row = await scope.one(sql.STANDING, consumer=CONSUMER, model=finder.embedder.model, point=POINT)
+    return stood(scope, finder, await (await ask_standing(scope, finder)).one())
+
+
+async def ask_standing(scope: Scope, finder: Finder) -> Queued:
+    """The same, sent without waiting for it."""
+    return await scope.queued(sql.STANDING, consumer=CONSUMER, model=finder.embedder.model, point=POINT)
+
+
+def stood(scope: Scope, finder: Finder, row: Row | None) -> Standing:
+    """What was asked for with `ask_standing`. Raises: NotFound."""
+    finder.routes.pop(scope.venture, None)
     if row is None:
         raise NotFound(NO_SUCH_VENTURE)
     head, position, store, generation = row
-    return Standing(
-        head, finder.embedder.model, position, routed(None if store is None else (store, generation), finder.store)
-    )
+    route = routed(None if store is None else (store, generation), finder.store)
+    if len(finder.routes) >= MOST_REMEMBERED:
+        del finder.routes[next(iter(finder.routes))]
+    finder.routes[scope.venture] = route
+    return Standing(head, finder.embedder.model, position, route)
 
 
 async def nearest(
     scope: Scope, finder: Finder, stands: Standing, kind: Kind, vector: Vector, *, limit: int, only: Only = ALL
 ) -> Nearest:
     """From the index; exactly from PostgreSQL where it cannot answer now, or knows too little of the venture."""
-    asked = await ask_index(scope, finder, stands, kind, vector, limit=limit, only=only)
+    asked = await ask_index(scope.venture, finder, stands.route, kind, vector, limit=limit, only=only)
     return await settled(scope, finder, stands, kind, vector, asked, limit=limit, only=only)
 
 
 async def ask_index(
-    scope: Scope, finder: Finder, stands: Standing, kind: Kind, vector: Vector, *, limit: int, only: Only
+    venture: UUID, finder: Finder, route: Route, kind: Kind, vector: Vector, *, limit: int, only: Only
 ) -> Nearest | str | None:
-    """What the index says; a sentence where it cannot, None where PostgreSQL is the index. Does not touch the scope,
-    so that it can be asked something else meanwhile.
-    """
-    if stands.route.store == EXACT:
+    """What the index says; a sentence where it cannot, None where PostgreSQL is the index."""
+    if route.store == EXACT:
         return None
     began = perf_counter()
     try:
-        answer = await finder.index.search(stands.route, scope.venture, kind, vector, limit=limit, only=only)
+        answer = await finder.index.search(route, venture, kind, vector, limit=limit, only=only)
     except IndexUnavailable as unavailable:
         return str(unavailable)
-    finder.observed(stands.route.store, "index", perf_counter() - began)
-    return Nearest(list(answer.matches), "index", None, min(answer.position, stands.position))
+    finder.observed(route.store, "index", perf_counter() - began)
+    return Nearest(list(answer.matches), "index", None, answer.position)
 
 
 async def settled(
@@ -140,7 +156,7 @@ async def settled(
     if isinstance(asked, Nearest):
         because = await _behind(scope, stands, asked.position, finder.now())
         if because is None:
-            return asked
+            return replace(asked, position=min(asked.position, stands.position))
     began = perf_counter()
     matches = await exact_search(scope, finder.embedder.model, kind, vector, limit, only)
     finder.observed(stands.route.store, "exact", perf_counter() - began)

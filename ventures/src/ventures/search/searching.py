@@ -5,32 +5,51 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from secrets import token_hex
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from outgrow.routing import Route
 from ventures.database.pool import Database
-from ventures.database.scope import Scope
+from ventures.database.scope import Queued, Row, Scope
 from ventures.errors import Forbidden, Invalid, NotFound, Unavailable
 from ventures.log.api import Actor, Authority
 from ventures.search import keywords, sql
 from ventures.search.keywords import plain
 from ventures.search.queries import Query, parsed
-from ventures.search.ranking import Found, Ranked, fused, together
+from ventures.search.ranking import Found, Ranked, fused, in_order, together
 from ventures.search.records import Hit, Reason
-from ventures.search.routes import By, Finder, Nearest, Sample, Standing, ask_index, settled, standing
+from ventures.search.routes import (
+    By,
+    Finder,
+    Nearest,
+    Sample,
+    Standing,
+    ask_index,
+    ask_standing,
+    settled,
+    stood,
+)
 from ventures.search.snippets import BEGIN, END, snippet, words_in
 from ventures.vectors.api import ALL, Kind, Only, Vector
 
 DEPTH: Final = 100
-"""Passages that each of the two searches gives, whatever page is asked for: so that all pages are of one order."""
+"""Passages that each of the two searches gives at most."""
+FIRST: Final = 50
+"""The items of so many come before all others, so that a first page needs no more of them and all pages have one order.
+"""
+FEW_HITS: Final = 20
+"""What is not beyond so many hits is looked for in the first passages, mostly with success."""
 MOST_HITS: Final = 200
 AT_ONCE: Final = 4
 """Ventures asked at the same time for one person; each takes a connection."""
 NO_WORDS: Final = "There is no word to look for in this query."
 MARKS: Final = BEGIN + END
-_MARKED: Final = f"HighlightAll=true, StartSel={BEGIN}, StopSel={END}"
+_OPENED: Final = token_hex(8)
+_CLOSED: Final = token_hex(8)
+_MARKED: Final = f"HighlightAll=true, StartSel={_OPENED}, StopSel={_CLOSED}"
 
 MOST_QUERY_CHARACTERS: Final = 1_000
 MEANING_SECONDS: Final = 2.0
@@ -60,12 +79,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Legs:
-    """What both searches of one venture found."""
+    """What both searches of one venture found. near_first: how many by vector are of the first 50 that the index gave.
+    deeper: there may be more than were asked for.
+    """
 
     keyword: list[Found]
     vector: list[Found]
     standing: Standing
     nearest: Nearest
+    near_first: int = 0
+    deeper: bool = False
     sample: Sample | None = None
 
 
@@ -139,12 +162,15 @@ async def search(
 ) -> Results:
     """Hits `offset` to `offset + limit` of the venture, of at most 200. Raises: NotFound."""
     asked = await understood(finder, wanted)
-    legs = await search_legs(scope, finder, asked)
-    ranked = fused(legs.keyword, legs.vector)[:MOST_HITS]
-    page = ranked[offset : offset + limit]
+    end = min(offset + limit, MOST_HITS)
+    legs = await search_legs(scope, finder, asked, FIRST if end <= FEW_HITS else DEPTH)
+    ranked = in_order(legs.keyword, legs.vector, FIRST, legs.near_first)
+    if len(ranked) <= end and legs.deeper:
+        legs = await search_legs(scope, finder, asked, DEPTH)
+        ranked = in_order(legs.keyword, legs.vector, FIRST, legs.near_first)
     return Results(
-        hits=await _hits(scope, finder, asked, page, explain=explain),
-        more=len(ranked) > offset + limit,
+        hits=await _hits(scope, finder, asked, ranked[offset:end], explain=explain),
+        more=min(len(ranked), MOST_HITS) > end,
         answered_by=legs.nearest.answered_by,
         because=legs.nearest.because,
         as_of=legs.nearest.position,
@@ -153,59 +179,114 @@ async def search(
     )
 
 
-async def search_legs(scope: Scope, finder: Finder, asked: Asked) -> Legs:
+async def search_legs(scope: Scope, finder: Finder, asked: Asked, depth: int = DEPTH) -> Legs:
     """Both searches, at the same time. What is in PostgreSQL now decides what of theirs can be shown.
 
-    Raises: NotFound.
+    depth: passages that each of them gives. Raises: NotFound.
     """
-    stands = await standing(scope, finder)
+    standing_row = await ask_standing(scope, finder)
     if asked.because == NO_WORDS:
+        stands = stood(scope, finder, await standing_row.one())
         return Legs([], [], stands, Nearest([], "keywords", NO_WORDS, stands.position))
-    by_words = keywords.search(scope, stands.model, asked.query.text, DEPTH, asked.only, kind=asked.kind)
+    words = await keywords.ask(scope, finder.embedder.model, asked.query.text, depth, asked.only, kind=asked.kind)
     if asked.vector is None:
-        return Legs(await by_words, [], stands, Nearest([], "keywords", asked.because, stands.position))
-    which = (scope, finder, stands, asked.kind, asked.vector)
-    words, said = await asyncio.gather(by_words, ask_index(*which, limit=DEPTH, only=asked.only))
-    near = await settled(*which, said, limit=DEPTH, only=asked.only)
-    items = await items_of(
+        stands = stood(scope, finder, await standing_row.one())
+        keyword = keywords.found(await words.all())
+        near = Nearest([], "keywords", asked.because, stands.position)
+        return Legs(keyword, [], stands, near, deeper=len(keyword) == depth < DEPTH)
+    remembered = finder.routes.get(scope.venture)
+    told, items = None, None
+    if remembered is not None:
+        _send(scope)
+        told, items = await _ask_near(scope, finder, asked, remembered, asked.vector, depth)
+    stands = stood(scope, finder, await standing_row.one())
+    if stands.route != remembered:
+        told, items = await _ask_near(scope, finder, asked, stands.route, asked.vector, depth)
+    near = await settled(scope, finder, stands, asked.kind, asked.vector, told, limit=depth, only=asked.only)
+    if items is None or near.answered_by == "exact":
+        items = await _ask_items(scope, finder, asked, near)
+    return _legs(scope, asked, depth, stands, near, keywords.found(await words.all()), await items.all())
+
+
+def _legs(
+    scope: Scope,
+    asked: Asked,
+    depth: int,
+    stands: Standing,
+    near: Nearest,
+    keyword: list[Found],
+    items: Sequence[Row],
+) -> Legs:
+    """items: (passage, item) of what is near and can be shown."""
+    assert asked.vector is not None
+    item_of = {passage.int: item for passage, item in items}
+    vector = [Found(one.id, item_of[one.id.int], one.score) for one in near.matches if one.id.int in item_of]
+    return Legs(
+        keyword=keyword,
+        vector=vector,
+        standing=stands,
+        nearest=near,
+        near_first=sum(one.id.int in item_of for one in near.matches[:FIRST]),
+        deeper=max(len(keyword), len(near.matches)) >= depth < DEPTH,
+        sample=Sample(scope.venture, stands, asked.kind, asked.vector, asked.only, near),
+    )
+
+
+def _send(scope: Scope) -> None:
+    """What was asked of PostgreSQL so far is sent now: it answers while something else is waited for."""
+    scope.connection.pgconn.send_flush_request()
+    scope.connection.pgconn.flush()
+
+
+async def _ask_near(
+    scope: Scope, finder: Finder, asked: Asked, route: Route, vector: Vector, depth: int
+) -> tuple[Nearest | str | None, Queued | None]:
+    """What the index says, and where it answers the items of that, which are on their way."""
+    said = await ask_index(scope.venture, finder, route, asked.kind, vector, limit=depth, only=asked.only)
+    return said, await _ask_items(scope, finder, asked, said) if isinstance(said, Nearest) else None
+
+
+async def _ask_items(scope: Scope, finder: Finder, asked: Asked, near: Nearest) -> Queued:
+    """Asks for the items of what is near, without waiting for them."""
+    return await ask_items_of(
         scope,
-        stands.model,
+        finder.embedder.model,
         asked.kind,
         asked.only,
         [one.id for one in near.matches],
         phrases=asked.query.phrases,
         excluded=asked.query.excluded,
     )
-    return Legs(
-        keyword=words,
-        vector=[Found(one.id, item, one.score) for one in near.matches if (item := items.get(one.id)) is not None],
-        standing=stands,
-        nearest=near,
-        sample=Sample(scope.venture, stands, asked.kind, asked.vector, asked.only, near),
-    )
 
 
-async def items_of(
-    scope: Scope, model: str, kind: Kind, only: Only, passages: Sequence[UUID], *, phrases: str = "", excluded: str = ""
-) -> dict[UUID, UUID]:
-    """The item of each of the passages that there still is, of the kind and among those it is narrowed to.
-
-    phrases, excluded: as in `Query`.
-    """
+async def items_of(scope: Scope, model: str, kind: Kind, only: Only, passages: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The item of each of the passages that there still is, of the kind and among those it is narrowed to."""
     if not passages:
         return {}
+    return dict(await (await ask_items_of(scope, model, kind, only, passages)).all())
+
+
+async def ask_items_of(
+    scope: Scope, model: str, kind: Kind, only: Only, passages: Sequence[UUID], *, phrases: str = "", excluded: str = ""
+) -> Queued:
+    """Asks for (passage, item) without waiting for it. phrases, excluded: as in `Query`."""
     narrowed = {
         "model": model,
         "kind": kind.value,
-        "ids": list(passages),
+        "ids": _written(passages),
         "states": list(only.states),
         "sources": list(only.sources),
         "but": list(only.but),
     }
     if phrases or excluded:
         words = {"phrases": plain(phrases), "excluded": plain(excluded)}
-        return dict(await scope.all(sql.ITEMS_OF_WORDS, **narrowed, **words))
-    return dict(await scope.all(sql.ITEMS_OF, **narrowed))
+        return await scope.queued(sql.ITEMS_OF_WORDS, **narrowed, **words)
+    return await scope.queued(sql.ITEMS_OF, **narrowed)
+
+
+def _written(ids: Sequence[UUID]) -> str:
+    """An array as PostgreSQL reads it, in a tenth of the time that its parts take one by one."""
+    return "{" + ",".join([id.hex for id in ids]) + "}"
 
 
 async def _hits(
@@ -216,17 +297,24 @@ async def _hits(
         return []
     rows = await scope.all(
         sql.PIECES,
-        Piece,
+        _piece,
         model=finder.embedder.model,
-        ids=[one.passage for one in page],
+        ids=_written([one.passage for one in page]),
         words=plain(asked.query.any),
-        marks=MARKS,
         how=_MARKED,
     )
-    pieces = {piece.id: piece for piece in rows}
+    pieces = {piece.id.int: piece for piece in rows}
     return [
-        as_hit(scope.venture, pieces[one.passage], one if explain else None) for one in page if one.passage in pieces
+        as_hit(scope.venture, piece, one if explain else None)
+        for one in page
+        if (piece := pieces.get(one.passage.int)) is not None
     ]
+
+
+def _piece(id: UUID, item: UUID, title: str, state: str, number: int, updated_at: datetime, text: str) -> Piece:
+    """With our marks instead of those that PostgreSQL sets, which no text can hold; ours may be in it already."""
+    text = text.replace(BEGIN, "").replace(END, "").replace(_OPENED, BEGIN).replace(_CLOSED, END)
+    return Piece(id, item, title, state, number, updated_at, text)
 
 
 def as_hit(venture: UUID, piece: Piece, ranked: Ranked | None = None) -> Hit:

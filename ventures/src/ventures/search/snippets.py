@@ -8,16 +8,16 @@ import re
 import unicodedata
 from typing import Final
 
-BEGIN: Final = "\ue000"
-END: Final = "\ue001"
-"""What the database puts around words that were asked for; of the private use area, and taken out of texts."""
+BEGIN: Final = "\x02"
+END: Final = "\x03"
+"""Around words that were asked for. Control characters, which no snippet shows; a text in ASCII stays so with them."""
 MOST_CHARACTERS: Final = 240
 BEFORE: Final = 60
 """Characters shown before the first mark."""
 ELLIPSIS: Final = "…"
 _JOINER: Final = "\u200d"
 _UNSEEN: Final = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "[\x00\x01\x04-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff]"
 )
 """Control characters that are no space, and characters of format: the direction of writing must not reach beyond the
@@ -34,7 +34,7 @@ def snippet(marked: str, most: int = MOST_CHARACTERS) -> str:
     is one nearby, and never within what a reader takes for one character. marked: the text, words that were asked for
     between BEGIN and END.
     """
-    plain, spans = _unmarked(" ".join(_UNSEEN.sub("", marked).split()))
+    plain, spans = _unmarked(marked if _on_one_line(marked) else " ".join(_UNSEEN.sub("", marked).split()))
     start = _start(plain, spans[0][0] if spans else 0, most)
     end = _end(plain, start, most)
     pieces, at = [ELLIPSIS if start else ""], start
@@ -47,6 +47,12 @@ def snippet(marked: str, most: int = MOST_CHARACTERS) -> str:
     for one, instead in _SHOWN:
         shown = shown.replace(one, instead)
     return shown
+
+
+def _on_one_line(marked: str) -> bool:
+    """Whether there is nothing in it that is not shown: most texts have nothing."""
+    text = marked.replace(BEGIN, "").replace(END, "")
+    return text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]
 
 
 def words_in(marked: str) -> tuple[str, ...]:

@@ -192,25 +192,28 @@ WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = %(kind)s AND 
 # here.
 ITEMS_OF_WORDS: LiteralString = """
 SELECT p.id, p.source FROM passage p
+CROSS JOIN (
+    SELECT websearch_to_tsquery('english', %(phrases)s) AS phrases,
+           websearch_to_tsquery('english', %(excluded)s) AS excluded OFFSET 0
+) AS a
 WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.kind = %(kind)s AND p.id = ANY(%(ids)s::uuid[])
   AND (cardinality(%(states)s::text[]) = 0 OR p.state = ANY(%(states)s::text[]))
   AND (cardinality(%(sources)s::uuid[]) = 0 OR p.source = ANY(%(sources)s::uuid[]))
   AND NOT p.source = ANY(%(but)s::uuid[])
-  AND (numnode(websearch_to_tsquery('english', %(phrases)s)) = 0
-       OR p.words @@ websearch_to_tsquery('english', %(phrases)s))
-  AND NOT p.words @@ websearch_to_tsquery('english', %(excluded)s)"""
+  AND (numnode(a.phrases) = 0 OR p.words @@ a.phrases) AND NOT p.words @@ a.excluded"""
 
 # To mark words takes 50 µs a passage; most of those that are near have none of them. To mark long phrases (1-1-1-1…,
-# one word to whoever types it) takes up to 75 ms a passage, so they are not marked.
+# one word to whoever types it) takes up to 75 ms a passage, so they are not marked. OFFSET 0 keeps what was asked for
+# from being read anew for each passage.
 PIECES: LiteralString = """
 SELECT p.id, p.source, p.title, p.state, p.number, p.updated_at,
-       CASE WHEN (numnode(websearch_to_tsquery('english', %(words)s)) <= 48
-                  OR strpos(websearch_to_tsquery('english', %(words)s)::text, '<') = 0)
-                 AND p.words @@ websearch_to_tsquery('english', %(words)s)
-            THEN ts_headline('english', translate(p.text, %(marks)s, ''), websearch_to_tsquery('english', %(words)s),
-                             %(how)s)
-            ELSE translate(p.text, %(marks)s, '') END
+       CASE WHEN a.marked AND p.words @@ a.words THEN ts_headline('english', p.text, a.words, %(how)s)
+            ELSE p.text END
 FROM passage p
+CROSS JOIN (
+    SELECT q.words, numnode(q.words) <= 48 OR strpos(q.words::text, '<') = 0 AS marked
+    FROM (SELECT websearch_to_tsquery('english', %(words)s) AS words OFFSET 0) AS q OFFSET 0
+) AS a
 WHERE p.venture = %(venture)s AND p.model = %(model)s AND p.id = ANY(%(ids)s::uuid[])"""
 
 WHOLE_PASSAGES: LiteralString = """
