@@ -179,6 +179,8 @@ class Filling:
             if head > until:
                 self._behind.add(venture)
         self._place(routed)
+        if self._has(self._default, SHARED):
+            self._shelf(self._default)  # made before the first venture waits for it
         for shelf in list(self._shelves.values()):
             if await shelf.opened() is not None:
                 await self._tried(shelf, self._compare(shelf, kept, look))

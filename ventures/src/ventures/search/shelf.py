@@ -234,6 +234,8 @@ class Shelf:
             )
         filled = self.filled.get(asked.venture)
         if filled is None and (asked.venture != SHARED or self._shared is None):
+            if asked.venture not in self.routed:
+                return Cannot(asked.number, "The index has not heard of this venture yet; it looks again in a moment.")
             done, all_ = self.progress()
             return Cannot(asked.number, f"The index does not have this venture yet: {done} of {all_} are filled.")
         matches = await store.search(
