@@ -6,6 +6,8 @@ import os
 import random
 import signal
 
+import uvloop
+
 from ventures.errors import Unavailable
 from ventures.log.api import Loop, Runner
 from ventures.settings import read
@@ -17,7 +19,8 @@ PAUSE_AFTER_FAULT_SECONDS = 1.0
 
 def main() -> None:
     """Runs until SIGTERM or SIGINT; then finishes what is under way."""
-    asyncio.run(_run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run())
 
 
 async def _run() -> None:
