@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -80,7 +81,8 @@ async def sent(port: int, per_second: float, seconds: float, most: int = 500, ti
 def adds_up(step: Step) -> None:
     unanswered = sum(count for (_, why), count in step.errors.items() if not why[0].isdigit())
     assert step.offered == step.dropped + step.answered + unanswered
-    assert step.whole.count == step.answered
+    refused = sum(count for (_, why), count in step.errors.items() if why[0].isdigit())
+    assert step.whole.count == step.offered - refused
 
 
 async def test_a_server_that_stalls_shows_in_the_latencies_of_all_that_was_due_meanwhile() -> None:
@@ -148,6 +150,19 @@ async def test_what_is_never_answered_ends_as_an_error() -> None:
         step = await sent(port, 50, 0.5, timeout=0.4)
     adds_up(step)
     assert {why for _, why in step.errors} == {"no answer in time"}
+    late = step.whole.quantile(0.75)
+    assert late is not None  # what was never answered is no reason to look quick
+    assert late >= 0.4
+
+
+async def test_an_answer_that_cannot_be_read_is_an_error() -> None:
+    def done(status: int, version: int, body: bytes) -> None:
+        raise msgspec.DecodeError("no JSON")
+
+    async with server(lambda number: (0.0, OK)) as port:
+        sending = Load("127.0.0.1", port, Pings(done), 1, most=500, luck=Random(3))
+        (step,) = await sending.run([Level(1, 100, 0.3)], lambda step: None)
+    assert step.errors[0, "200, and nothing that can be read"] == step.answered == step.offered
 
 
 async def test_nobody_there_is_an_error_a_request() -> None:
@@ -195,10 +210,10 @@ async def test_people_are_answered_and_the_figures_add_up(served: Any) -> None:
     (step,) = found.steps
     assert found.errors == {}
     assert (step.dropped, step.unanswered) == (0, 0)
-    assert step.offered == step.answered == found.whole.answered
-    assert step.answered == sum(one.answered for one in step.operations.values())
+    assert step.offered == step.answered == found.whole.count
+    assert step.answered == sum(one.count for one in step.operations.values())
     assert sum(count for _, count in found.histogram) == step.answered
-    writes = sum(one.answered for name, one in step.operations.items() if name in WRITES)
+    writes = sum(one.count for name, one in step.operations.items() if name in WRITES)
     assert 0.03 <= writes / step.answered <= 0.2
     assert step.unmodified > 0  # somebody came back
     assert found.accuracy.foreign == 0

@@ -1,7 +1,8 @@
 """Open-loop load: requests leave when they were to, whatever became of those before, and are timed from then.
 
-A server that stalls cannot slow the load down, so it cannot hide: whatever was to be sent meanwhile counts as late from
-the moment it was to be sent. So many requests may be under way at most; what finds that many is *dropped*, and counted.
+A server that stalls cannot slow the load down, so it cannot hide: whatever was to be sent meanwhile counts as late
+from the moment it was to be sent. So many requests may be under way at most; what finds that many is *dropped*, and
+counted.
 """
 
 import asyncio
@@ -44,8 +45,10 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Step:
-    """What came of one level. lateness: from when a request was to leave until it left, where a connection was free;
-    cpu_seconds: of this process.
+    """What came of one level. lateness: from when a request was to leave until this process came to it;
+    cpu_seconds: of this process. latencies, by operation: of good answers; a request that got none, or was not sent
+    (`lost`), counts as if it took the time-out, so that nothing looks quicker for having failed. Refusals and
+    faults are errors and have no latency.
     """
 
     def __init__(self, level: Level, operations: int) -> None:
@@ -55,6 +58,7 @@ class Step:
         self.offered = self.dropped = self.answered = self.unmodified = 0
         self.errors: Counter[tuple[int, str]] = Counter()
         self.latencies = [Latencies() for _ in range(operations)]
+        self.lost = Latencies()
         self.lateness = Latencies()
 
     @property
@@ -63,6 +67,7 @@ class Step:
         found = Latencies()
         for one in self.latencies:
             found.merge(one)
+        found.merge(self.lost)
         return found
 
     @property
@@ -148,8 +153,10 @@ class Load:
 
     def _offer(self, step: Step, due: float, now: float) -> None:
         step.offered += 1
+        step.lateness.add(now - due)
         if len(self._under_way) >= self._most:
             step.dropped += 1
+            step.lost.add(self._timeout)
             return
         ask = self._source.next()
         ask.intended = due
@@ -159,7 +166,6 @@ class Load:
             if connection.open:
                 self._under_way[ask] = connection
                 ask.sent = now
-                step.lateness.add(now - due)
                 connection.send(ask)
                 return
         self._under_way[ask] = None
@@ -190,13 +196,16 @@ class Load:
             return
         step = self._step_of.pop(ask)
         step.answered += 1
-        step.latencies[ask.operation].add(ask.answered - ask.intended)
-        if ask.status == 304:
-            step.unmodified += 1
-        elif ask.status not in FINE:
+        if ask.status not in FINE:
             step.errors[ask.operation, f"{ask.status} {_kind(ask.body)}".strip()] += 1
+        else:
+            step.latencies[ask.operation].add(ask.answered - ask.intended)
+            step.unmodified += ask.status == 304
         if ask.done is not None:
-            ask.done(ask.status, ask.version, ask.body)
+            try:
+                ask.done(ask.status, ask.version, ask.body)
+            except msgspec.MsgspecError:
+                step.errors[ask.operation, f"{ask.status}, and nothing that can be read"] += 1
 
     def _ended(self, connection: Connection, ask: Ask | None, why: str) -> None:
         if ask is None:
@@ -211,6 +220,7 @@ class Load:
         if step is None:
             return
         step.errors[ask.operation, why] += 1
+        step.latencies[ask.operation].add(max(self._timeout, time.perf_counter() - ask.intended))
         if ask.done is not None:
             ask.done(FAILED, 0, b"")
 

@@ -14,9 +14,11 @@ RAMP_COLUMNS: Final = "load_per_second,p50_seconds,p95_seconds,p99_seconds,throu
 
 
 class Times(msgspec.Struct, frozen=True):
-    """Latencies in seconds from when each request was to leave; None where nothing was answered."""
+    """Latencies in seconds from when each request was to leave; None where there are none. count: good answers, and
+    requests without any or not sent, which count as if they took the time-out; refusals and faults have no latency.
+    """
 
-    answered: int
+    count: int
     p50_seconds: float | None
     p95_seconds: float | None
     p99_seconds: float | None
@@ -159,7 +161,7 @@ def ramp_csv(found: Report, operation: str | None = None) -> str | None:
         if times is None or times.p50_seconds is None:
             return None
         figures = (step.offered_per_second, times.p50_seconds, times.p95_seconds, times.p99_seconds)
-        throughput = step.answered_per_second if operation is None else times.answered / (step.seconds or 1.0)
+        throughput = step.answered_per_second if operation is None else times.count / (step.seconds or 1.0)
         rows.append(",".join(f"{one:.6g}" for one in (*figures, throughput)) + f",open,{found.began_at}")
     return "\n".join(rows) + "\n"
 
@@ -179,8 +181,8 @@ def table(found: Report) -> list[list[str]]:
                 *_milliseconds(step.whole),
             ]
         )
-    rows.append(["operation", "", "answered", "", "", "p50 ms", "p95 ms", "p99 ms", "max ms"])
-    rows += [[name, "", str(one.answered), "", "", *_milliseconds(one)] for name, one in found.operations.items()]
+    rows.append(["operation", "", "count", "", "", "p50 ms", "p95 ms", "p99 ms", "max ms"])
+    rows += [[name, "", str(one.count), "", "", *_milliseconds(one)] for name, one in found.operations.items()]
     return rows
 
 
