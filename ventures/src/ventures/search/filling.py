@@ -10,7 +10,7 @@ so that an end at any moment, of this process or of the machine, means doing a l
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -25,9 +25,11 @@ from ventures.vectors.api import SHARED, Cannot, Found, Point, Search, StoreStat
 POLL_SECONDS: Final = 0.25
 RECENT_SECONDS: Final = 10.0
 """Ventures whose log moved within it are looked at, and those of which not all passages are made yet."""
-WHOLE_SECONDS: Final = 5.0
+WHOLE_SECONDS: Final = 15.0
 """Between looks at all ventures: for routes, and for positions that were set back."""
 EVER_SECONDS: Final = 1e9
+ROWS_AT_ONCE: Final = 500
+"""Ventures looked at before searches are answered: about a millisecond."""
 WHOLE_SHARE: Final = 0.02
 """The most of its time the process looks at all ventures: with very many it does so less often."""
 KEEP_SECONDS: Final = 2.0
@@ -85,6 +87,7 @@ class Filling:
         self._processes = processes
         self._shared_points = shared_points
         self._shelves: dict[str, Shelf] = {}
+        self._moved: Mapping[UUID, object] = {}
         self._looks = 0
         self._from_nothing: dict[tuple[Shelf, UUID], bool] = {}
         self._being_filled: set[tuple[Shelf, UUID]] = set()
@@ -168,7 +171,8 @@ class Filling:
         kept: dict[UUID, dict[str, int]] = {}
         routed: dict[UUID, tuple[str, int]] = {}
         self._behind.clear()
-        for venture, head, until, store, part, seq in rows:
+        self._moved = kept
+        async for venture, head, until, store, part, seq in _giving_way(rows):
             if not self._has(store or self._default, venture):
                 routed[venture] = ("", 0)
                 continue
@@ -178,7 +182,7 @@ class Filling:
                 parts[part] = seq
             if head > until:
                 self._behind.add(venture)
-        self._place(routed)
+        await self._place(routed)
         if self._has(self._default, SHARED):
             self._shelf(self._default)  # made before the first venture waits for it
         for shelf in list(self._shelves.values()):
@@ -190,19 +194,19 @@ class Filling:
         if self._from_nothing:
             self._some_to_fill.set()
 
-    def _place(self, routed: dict[UUID, tuple[str, int]]) -> None:
+    async def _place(self, routed: dict[UUID, tuple[str, int]]) -> None:
         """Each venture on the shelf that its route leads to, and on no other."""
         for name in {name for name, _ in routed.values() if name}:
             self._shelf(name)
         for shelf in self._shelves.values():
-            for venture, (name, until) in routed.items():
+            async for venture, (name, until) in _giving_way(routed.items()):
                 if name == shelf.name:
                     shelf.routed[venture] = until
                 else:
                     shelf.routed.pop(venture, None)
 
     async def _compare(self, shelf: Shelf, kept: dict[UUID, dict[str, int]], look: int) -> None:
-        for venture in kept:
+        async for venture in _giving_way(kept):
             if (until := shelf.routed.get(venture)) is None:
                 continue
             part = shelf.part(venture)
@@ -270,9 +274,10 @@ class Filling:
             await asyncio.sleep(pause)
 
     async def _follow(self) -> None:
-        for shelf in list(self._shelves.values()):
-            for venture, until in list(shelf.routed.items()):
-                filled = shelf.filled.get(venture)
+        moved, self._moved = self._moved, {}
+        for venture in moved:
+            for shelf in list(self._shelves.values()):
+                filled, until = shelf.filled.get(venture), shelf.routed.get(venture, 0)
                 if filled is not None and filled.position < until and shelf.store is not None:
                     await self._tried(shelf, shelf.follow(venture, until))
 
@@ -323,6 +328,14 @@ class Filling:
             log.warning("filling waits for the database: %s", error)
         self._said = str(error)
         await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
+
+
+async def _giving_way(rows: Iterable[T]) -> AsyncIterator[T]:
+    """The same, with searches answered in between where there are many."""
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 def _stands(shelf: Shelf, venture: UUID, part: str, seq: int | None, until: int, look: int) -> bool:
