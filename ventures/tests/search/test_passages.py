@@ -306,3 +306,22 @@ async def test_a_member_who_is_gone_leaves_no_preference(spine: Spine, consumer:
     after = await made(spine.database, venture, consumer.target)
     assert {after.vectors[one] for one in known} == {None}
     assert [row[1] for row in after.preference] == [0.0]
+
+
+async def test_a_venture_that_is_deleted_keeps_no_text_and_no_vector(spine: Spine, consumer: Passages) -> None:
+    venture = await founded(spine)
+    await drafted(spine, venture)
+    await consumed(spine, consumer, venture)
+    events = await events_of(spine, venture)
+    before = await made(spine.database, venture, consumer.target)
+    assert preferences(before)
+    done = await spine.append(venture, tenancy.DeleteVenture(version=1), actor=OWNER)
+    await consumed(spine, consumer, venture)
+    after = await made(spine.database, venture, consumer.target)
+    assert (after.passage, after.preference, set(after.vectors.values())) == ([], [], {None})
+    assert {row[4] for row in after.embedding} == {done.events[0].seq}  # for stores to hear of
+    await handled_again(spine, consumer, events, venture, singly=True)
+    assert await made(spine.database, venture, consumer.target) == after
+    await rewind(spine.database, consumer, venture)
+    await consumed(spine, consumer, venture)
+    assert await made(spine.database, venture, consumer.target) == after

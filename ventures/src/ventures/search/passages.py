@@ -18,9 +18,11 @@ from ventures.search.ports import Source
 from ventures.search.preferences import ACTS, GOING, Preference, preference_id
 from ventures.search.records import PassageChange, SourceChange
 from ventures.search.splitting import embedded, passage_id, split
+from ventures.tenancy.api import VentureDeleted
 from ventures.vectors.api import Kind, Vector
 
 NAME: Final = "passages"
+ENDED: Final = VentureDeleted.type
 MOST_CHARACTERS: Final = 500_000
 """Of the texts that are folded in one go: about 1,000 passages, with their vectors a few megabytes."""
 ROWS: Final = 500
@@ -67,7 +69,7 @@ class Passages:
         self.name = NAME
         self.target = embedder.model
         of_sources = frozenset[str]().union(*(source.handles for source in sources))
-        self.handles: frozenset[str] | None = of_sources | ACTS.keys() | GOING
+        self.handles: frozenset[str] | None = of_sources | ACTS.keys() | GOING | {ENDED}
         self.apart = not isinstance(embedder, WordLlamaEmbedder)
         self._embedder = embedder
         self._sources = tuple(sources)
@@ -83,8 +85,17 @@ class Passages:
             await self._fold(scope, first, asked)
             for some in others:
                 await self._fold(scope, some, await self._ask(scope, some))
+            for event in events:
+                if event.type == ENDED:
+                    await self._end(scope, event.seq)
 
         return rest
+
+    async def _end(self, scope: Scope, seq: int) -> None:
+        """The venture was deleted: no text stays, and of vectors only that they went, for the stores to hear of."""
+        await scope.run(sql.FORGET_PASSAGES, model=self.target)
+        await scope.run(sql.END_EMBEDDINGS, model=self.target, seq=seq)
+        await scope.run(sql.FORGET_PREFERENCES, model=self.target)
 
     async def forget(self, scope: Scope) -> None:
         """All of this model. What stores were filled with is put again from the beginning."""

@@ -73,6 +73,10 @@ DELETE FROM embedding WHERE venture = %(venture)s AND model = %(model)s"""
 FORGET_PREFERENCES: LiteralString = """
 DELETE FROM preference WHERE venture = %(venture)s AND model = %(model)s"""
 
+END_EMBEDDINGS: LiteralString = """
+UPDATE embedding SET vector = NULL, state = '', seq = %(seq)s
+WHERE venture = %(venture)s AND model = %(model)s AND vector IS NOT NULL"""
+
 FORGET_FILLING: LiteralString = """
 DELETE FROM consumer_position WHERE venture = %(venture)s AND consumer = 'vectors'"""
 
