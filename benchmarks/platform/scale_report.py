@@ -20,10 +20,10 @@ FARTHEST = 1e7
 DRAWS = 20_000
 ENDS = {
     "not reached": "not reached",
-    "out of time": "not reached; no time to measure further",
+    "out of time": "not measured further",
     "unusable": "",
     "memory": "not reached; memory ends it",
-    "": "not reached",
+    "": "not measured further",
 }
 Floats = npt.NDArray[np.float64]
 Layouts = Mapping[str, Mapping[str, Any]]
@@ -241,7 +241,7 @@ def _memory(found: Layouts, passages_each: int) -> Table:
                 last["resident_bytes"] / 1e9,
                 None if own is None else own / 1e9,
                 last["disk_bytes"] / 1e9,
-                "does not follow passages" if line is None else _range(line),
+                _said_of(line, steps),
                 *(None if one is None else _range(one) for one in at),
             )
         )
@@ -256,10 +256,16 @@ def _memory(found: Layouts, passages_each: int) -> Table:
             "than four times beyond the last step.",
             "Resident counts pages of files, which the system takes back when it needs them; its own are what it does "
             "not. The embedding model, which an index process loads too, is not in it. per-venture holds 1,024 shards "
-            "open at most, so its memory ends with them; PostgreSQL's (its processes' proportional share) with its "
-            "buffers.",
+            "open at most, so that from 1,400 users on a line says rather too much of it; PostgreSQL's memory (its "
+            "processes' proportional share) ends with its buffers.",
         ),
     )  # fmt: skip
+
+
+def _said_of(line: tuple[float, float, float] | None, steps: Steps) -> str:
+    if line is not None:
+        return _range(line)
+    return "too few steps" if len(steps) < LEAST_STEPS else "does not follow passages"
 
 
 def _range(values: tuple[float, float, float]) -> str:
@@ -288,8 +294,9 @@ def _steps(found: Layouts, seconds_between: float) -> Table:
             for step in one["steps"]
         ),
         (
-            "Few users are asked for more often than they ask, up to 20/s and as long as the index is taken up no more "
-            "than a tenth: their figures are no lower for it. Before each step up to 1,024 ventures are asked once. "
-            "Filling is of several layouts at once, from the step before on, with the making of the vectors.",
+            "Few users are asked for more often than they ask, up to 20/s and as long as a search at a time would take "
+            "up no more than .15 of the index: their figures are no lower for it. Before each step up to 1,024 "
+            "ventures are asked once. Filling is of several layouts at once, from the step before on, with the making of the "
+            "vectors.",
         ),
     )  # fmt: skip
