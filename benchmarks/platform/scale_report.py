@@ -296,7 +296,7 @@ def _steps(found: Layouts, seconds_between: float) -> Table:
         (
             "Few users are asked for more often than they ask, up to 20/s and as long as a search at a time would take "
             "up no more than .15 of the index: their figures are no lower for it. Before each step up to 1,024 "
-            "ventures are asked once. Filling is of several layouts at once, from the step before on, with the making of the "
-            "vectors.",
+            "ventures are asked once. Filling is of several layouts at once, from the step before on, with the "
+            "making of the vectors.",
         ),
     )  # fmt: skip
