@@ -71,9 +71,7 @@ async def test_killed_at_any_moment_it_misses_nothing_and_brings_nothing_back(
     stages: set[str] = set()
     for kill in range(int(os.environ.get("INDEX_KILLS", "10"))):
         process.start()
-        for _ in range(
-            chance.randrange(4) if kill else 0
-        ):  # the first at once
+        for _ in range(chance.randrange(4) if kill else 0):  # the first at once
             venture = chance.choice(ventures)
             new = passages(units(chance.randrange(60), DIMENSION, seed=chance.randrange(1 << 30)))
             gone = dict.fromkeys(chance.sample(known[venture], chance.randrange(30)))
