@@ -40,7 +40,7 @@ SWEEP_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Platform:
-    """What one process of the platform works with. vector_queries_heard: who is told how long vectors were asked for."""
+    """What one process of the platform works with. vector_queries_heard: who hears of each asking for vectors."""
 
     settings: Settings
     database: Database
