@@ -35,6 +35,9 @@ SAMPLES: dict[str, Any] = {
     "json": "{}",
     "jsonb": "{}",
     "double precision": 1.0,
+    "real": 1.0,
+    "tsvector": "a",
+    "public.vector": "[1,0]",
     "numeric": 1,
 }
 RIGHTS = "SELECT has_any_column_privilege(%s, 'UPDATE'), has_table_privilege(%s, 'DELETE')"
