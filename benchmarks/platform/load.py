@@ -93,18 +93,19 @@ def _populate(data: Path, users: int) -> None:
 def _rebuilt(platform: Serving, began: float) -> dict[str, float]:
     """Until the index has every venture, and until it has made its parts small: seconds since `serve` was started."""
     full = None
-    busy = _index_cpu(platform)
+    busy, points = _index_cpu(platform), 0.0
     while True:
         time.sleep(LOOK_SECONDS)
         metrics = _metrics(platform)
         behind, filled = (_sum(metrics, "ventures_index_ventures", f'state="{one}"') for one in ("behind", "filled"))
         if full is None and filled > 0 and behind == 0:
             full = time.monotonic() - began
+        points = max(points, _sum(metrics, "ventures_index_points"))
         before, busy = busy, _index_cpu(platform)
         if full is not None and busy - before < 0.1 * LOOK_SECONDS:
             memory = [process.memory_info().rss for process in platform.processes("index")]
             return {
-                "points": _sum(metrics, "ventures_index_points"),
+                "points": points,
                 "filled_seconds": full,
                 "compacted_seconds": time.monotonic() - began,
                 "resident_bytes": float(sum(memory)),
