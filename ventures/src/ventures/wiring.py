@@ -66,12 +66,9 @@ class _Passages:
     database: Database
     finder: search.Finder
 
-    async def near(
-        self, venture: UUID, text: str, limit: int, *, kind: Kind = Kind.CONTENT
-    ) -> list[generation.Passage]:
+    async def near(self, venture: UUID, text: str, limit: int, *, kind: Kind = Kind.CONTENT) -> list[search.Passage]:
         async with self.database.reading(venture) as scope:
-            found = await search.passages_near(scope, self.finder, text, limit=limit, kind=kind)
-        return [generation.Passage(one.id, one.item, one.title, one.text, one.number) for one in found]
+            return await search.passages_near(scope, self.finder, text, limit=limit, kind=kind)
 
 
 def utc_now() -> datetime:
@@ -111,13 +108,7 @@ async def open_platform(
         )
         allowances = billing.CachedAllowances(service)
         embedder = await stack.enter_async_context(search.opened_embedder(settings))
-        index = search.RoutedIndex(
-            database,
-            settings.data,
-            model=embedder.model,
-            dimension=embedder.dimension,
-            processes=settings.index_processes,
-        )
+        index = search.RoutedIndex(settings.data, processes=settings.index_processes)
         stack.push_async_callback(index.close)
         heard: list[search.Observed] = []
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ventures.generation.extracting import chosen, put_together, sentences
 from ventures.generation.patterns import PATTERNS
-from ventures.generation.records import Passage
+from ventures.search.api import Passage
 from ventures.testing.generation import WordEmbedder
 
 ID = UUID(int=7)

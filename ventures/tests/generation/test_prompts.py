@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ventures.generation.patterns import PATTERNS
 from ventures.generation.prompts import PROMPT, SYSTEM, messages
-from ventures.generation.records import Material, Passage
+from ventures.generation.records import Material
+from ventures.search.api import Passage
 
 FROZEN = {"draft-1": "dd324bf451376987"}
 """The start of a digest of all constant words, by version: other words are another version."""

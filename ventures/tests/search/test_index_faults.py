@@ -41,8 +41,8 @@ def process(database_addresses: Addresses) -> Iterator[IndexProcess]:
 
 
 @pytest_asyncio.fixture
-async def index(database: Database, process: IndexProcess) -> AsyncIterator[RoutedIndex]:
-    asked = RoutedIndex(database, process.data, model=MODEL, dimension=DIMENSION, processes=1)
+async def index(process: IndexProcess) -> AsyncIterator[RoutedIndex]:
+    asked = RoutedIndex(process.data, processes=1)
     yield asked
     await asked.close()
 

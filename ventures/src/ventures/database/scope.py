@@ -66,6 +66,11 @@ class GlobalScope:
         """Sent without waiting, its rows fetched later: for reads that should share one round trip."""
         return Queued(await self._sent(statement, parameters))
 
+    def send(self) -> None:
+        """What was asked so far is sent now, so that the server answers while something else is waited for."""
+        self.connection.pgconn.send_flush_request()
+        self.connection.pgconn.flush()
+
 
 class Queued:
     """Rows on their way."""
@@ -91,6 +96,10 @@ class Scope(GlobalScope):
         if "venture" in parameters:
             raise TypeError("the scope binds the venture; a statement cannot be given another")
         return {**parameters, "venture": self.venture}
+
+    def planned_anew(self) -> "Scope":
+        """The same, for a statement whose best plan depends on what it is asked: it is planned each time."""
+        return Scope(self.connection, self.venture, prepare=False)
 
 
 SET_VENTURE: LiteralString = "SELECT set_config('ventures.venture', %(venture)s, true)"

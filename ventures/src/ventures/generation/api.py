@@ -37,13 +37,12 @@ from ventures.generation.records import (
     Failure,
     Instruction,
     NoteText,
-    Passage,
     PassageLimit,
     State,
 )
 from ventures.generation.sources import ContextNotes
 from ventures.log.api import Consumer, Loop, Room, Spine
-from ventures.search.api import Embedder
+from ventures.search.api import Embedder, Passage
 from ventures.settings import Settings
 
 ROOM = Room("generation", notes.DECIDE | commands.DECIDE, APPLY, commands.REACT)

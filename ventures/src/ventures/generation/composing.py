@@ -10,8 +10,8 @@ from ventures.errors import NotFound
 from ventures.generation.patterns import PatternId, nearest
 from ventures.generation.ports import Passages
 from ventures.generation.reading import known_notes, notes
-from ventures.generation.records import MOST_NOTES, Asked, Material, Passage
-from ventures.search.api import Embedder
+from ventures.generation.records import MOST_NOTES, Asked, Material
+from ventures.search.api import Embedder, Passage
 from ventures.vectors.api import Kind, Point, Vector
 
 MOST_NOTE_CHARACTERS: Final = 8_000

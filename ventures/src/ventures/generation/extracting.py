@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ventures.generation.patterns import PATTERNS, PatternId
-from ventures.generation.records import Passage
+from ventures.search.api import Passage
 from ventures.vectors.api import Vector
 
 RELEVANCE: Final = 0.5

@@ -5,7 +5,8 @@ from typing import Protocol
 from uuid import UUID
 
 from ventures.generation.prompts import Message
-from ventures.generation.records import Failed, Passage, Written
+from ventures.generation.records import Failed, Written
+from ventures.search.api import Passage
 from ventures.vectors.api import Kind
 
 

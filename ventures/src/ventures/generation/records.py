@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from ventures.generation.patterns import PatternId
+from ventures.search.api import Passage
 
 MOST_NOTES: Final = 100
 MOST_NOTE_CHARACTERS: Final = 20_000
@@ -67,19 +68,6 @@ class ContextNote(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     version: int
-
-
-class Passage(msgspec.Struct, frozen=True):
-    """A piece of the venture's own text, as search finds it. item: the item, or for kind `CONTEXT` the note.
-
-    number: of the item's version.
-    """
-
-    id: UUID
-    item: UUID
-    title: str
-    text: str
-    number: int
 
 
 class Citation(msgspec.Struct, frozen=True):

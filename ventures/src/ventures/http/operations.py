@@ -96,7 +96,7 @@ class _Whole:
         try:
             found = await lags(platform.database, platform.consumers, now)
             measured = await signals.gathered(
-                platform.database, platform.settings.region, self.processes, platform.finder.index, now
+                platform.database, platform.settings.region, self.processes, platform.index, now
             )
         except Unavailable as error:
             log.warning("what is measured lacks what the database knows: %s", error)

@@ -21,7 +21,7 @@ from ventures.identifiers import NewId
 from ventures.log.api import Loop
 from ventures.search import sql
 from ventures.search.exact import exact_search
-from ventures.search.routes import CONSUMER, Sample
+from ventures.search.routes import Sample
 from ventures.tenancy import api as tenancy
 from ventures.vectors.api import Kind, Only
 
@@ -156,7 +156,7 @@ async def audited(scope: GlobalScope) -> dict[Result, int]:
 
 
 async def _checked(scope: Scope, sample: _Kept, now: datetime) -> Result:
-    row = await scope.one(sql.LAST_CHANGE, model=sample.model, kind=sample.kind, consumer=CONSUMER)
+    row = await scope.one(sql.LAST_CHANGE, model=sample.model, kind=sample.kind)
     changed, position = row or (0, 0)
     if now - sample.at > MOST_AGE or position < sample.position:  # it is being read again from the beginning
         return "not_comparable"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -25,6 +26,8 @@ from ventures.vectors.api import (
     digest,
 )
 
+POSTGRESQL: Final = "pgvector"
+"""The layout that PostgreSQL answers by itself, and nobody fills."""
 NO_ID = UUID(int=0)
 
 
@@ -77,7 +80,7 @@ class PgvectorStore:
     table; what is put here with its model would be written over with the next event.
     """
 
-    name = "pgvector"
+    name = POSTGRESQL
 
     def __init__(self, database: Database, model: str, dimension: int) -> None:
         self.dimension = dimension
@@ -127,7 +130,7 @@ class PgvectorStore:
 
     def part(self, venture: UUID) -> str:
         """Always the same: the table does not get lost without the log that it comes from."""
-        return f"pgvector/{self._model}"
+        return f"{self.name}/{self._model}"
 
     async def close(self) -> None:
         """The database is not its own."""

@@ -19,7 +19,8 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 from ventures.database.pool import Database
 from ventures.errors import Invalid, Refused, Unavailable
 from ventures.search import sql
-from ventures.search.shelf import Filled, Shelf, StoreFailed
+from ventures.search.exact import POSTGRESQL
+from ventures.search.shelf import Filled, Shelf, StoreFailed, give_way
 from ventures.vectors.api import SHARED, Cannot, Found, Point, Search, StoreStatus, VectorStore, process_of
 
 POLL_SECONDS: Final = 0.25
@@ -44,8 +45,6 @@ ASKED_SECONDS: Final = 5.0
 PAUSE_AFTER_FAULT_SECONDS: Final = 0.5
 SHARED_LOOKS: Final = 60
 """Every so many looks, what all ventures share is asked for."""
-IN_POSTGRESQL: Final = "pgvector"
-"""The layout that nobody fills."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -95,7 +94,6 @@ class Filling:
         self._said = ""
         self._behind: set[UUID] = set()
         self._whole_at = 0.0
-        self.look_seconds = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then flushes and closes. Outlives a database that goes away, and a store that fails."""
@@ -188,9 +186,9 @@ class Filling:
         for shelf in list(self._shelves.values()):
             if await shelf.opened() is not None:
                 await self._tried(shelf, self._compare(shelf, kept, look))
-        self.look_seconds = time.monotonic() - began
         if whole:
-            self._whole_at = time.monotonic() + max(WHOLE_SECONDS, self.look_seconds / WHOLE_SHARE)
+            ended = time.monotonic()
+            self._whole_at = ended + max(WHOLE_SECONDS, (ended - began) / WHOLE_SHARE)
         if self._from_nothing:
             self._some_to_fill.set()
 
@@ -221,7 +219,7 @@ class Filling:
                     await scope.run(sql.END_FILLING, targets=ended)
 
     def _has(self, store: str, venture: UUID) -> bool:
-        return store != IN_POSTGRESQL and process_of(store, venture, self._processes) == self._process - 1
+        return store != POSTGRESQL and process_of(store, venture, self._processes) == self._process - 1
 
     def _shelf(self, name: str) -> Shelf:
         if name not in self._shelves:
@@ -335,7 +333,7 @@ async def _giving_way(rows: Iterable[T]) -> AsyncIterator[T]:
     for number, row in enumerate(rows, 1):
         yield row
         if number % ROWS_AT_ONCE == 0:
-            await asyncio.sleep(0)
+            await give_way()
 
 
 def _stands(shelf: Shelf, venture: UUID, part: str, seq: int | None, until: int, look: int) -> bool:

@@ -5,35 +5,21 @@ from pathlib import Path
 from uuid import UUID
 
 from outgrow.routing import Route
-from ventures.database.pool import Database
 from ventures.errors import Unavailable
-from ventures.search import sql
-from ventures.search.exact import PgvectorStore
-from ventures.search.filling import IN_POSTGRESQL
 from ventures.search.ports import Answer, IndexUnavailable
 from ventures.vectors.api import ALL, Kind, Only, Remote, StoreStatus, Vector, process_of
 
 
 class RoutedIndex:
-    """`Index` over `processes` index processes of a data folder, and PostgreSQL for the layout pgvector. Belongs to one
-    event loop.
-    """
+    """`Index` over `processes` index processes of a data folder. Belongs to one event loop."""
 
-    def __init__(self, database: Database, data: Path, *, model: str, dimension: int, processes: int) -> None:
-        self._database = database
-        self._model = model
-        self._exact = PgvectorStore(database, model, dimension)
+    def __init__(self, data: Path, *, processes: int) -> None:
         self._remotes = [Remote(data, number + 1) for number in range(processes)]
 
     async def search(
         self, route: Route, venture: UUID, kind: Kind, vector: Vector, *, limit: int, only: Only = ALL
     ) -> Answer:
         """The nearest points, in the store of the route. Raises: IndexUnavailable within a fraction of a second."""
-        if route.store == IN_POSTGRESQL:
-            async with self._database.reading(venture) as scope:
-                row = await scope.one(sql.PASSAGES_POSITION, model=self._model)
-            matches = await self._exact.search(venture, kind, vector, limit=limit, only=only)
-            return Answer(matches, row[0] if row else 0)
         if not self._remotes:
             raise IndexUnavailable("No process holds the vector index here: VENTURES_INDEX_PROCESSES is 0.")
         remote = self._remotes[process_of(route.store, venture, len(self._remotes))]

@@ -41,8 +41,7 @@ async def ask(
     scope: Scope, model: str, words: str, limit: int, only: Only = ALL, *, kind: Kind = Kind.CONTENT
 ) -> Queued:
     """The same, sent without waiting for it."""
-    planning_scope = Scope(scope.connection, scope.venture, prepare=False)
-    return await planning_scope.queued(
+    return await scope.planned_anew().queued(
         sql.KEYWORDS,
         model=model,
         mark=f"'{mark(scope.venture, model, kind)}'",

@@ -12,16 +12,13 @@ from ventures.database.scope import Queued, Row, Scope
 from ventures.errors import NO_SUCH_VENTURE, NotFound
 from ventures.search import sql
 from ventures.search.embedding import Embedder
-from ventures.search.exact import exact_search
+from ventures.search.exact import POSTGRESQL, exact_search
 from ventures.search.ports import Index, IndexUnavailable
 from ventures.search.records import AnsweredBy
 from ventures.vectors.api import ALL, Kind, Match, Only, Vector
 
 POINT: Final = "data-architecture"
 """The rewrite point whose routes say where a venture's vectors are."""
-CONSUMER: Final = "passages"
-EXACT: Final = "pgvector"
-"""The layout that PostgreSQL answers by itself."""
 BEHIND_EVENTS: Final = 50
 BEHIND_SECONDS: Final = 5.0
 """An index that lacks more events than this, or any for longer, is not asked: fillings take a few seconds at most."""
@@ -101,7 +98,7 @@ async def standing(scope: Scope, finder: Finder) -> Standing:
 
 async def ask_standing(scope: Scope, finder: Finder) -> Queued:
     """The same, sent without waiting for it."""
-    return await scope.queued(sql.STANDING, consumer=CONSUMER, model=finder.embedder.model, point=POINT)
+    return await scope.queued(sql.STANDING, model=finder.embedder.model, point=POINT)
 
 
 def stood(scope: Scope, finder: Finder, row: Row | None) -> Standing:
@@ -129,7 +126,7 @@ async def ask_index(
     venture: UUID, finder: Finder, route: Route, kind: Kind, vector: Vector, *, limit: int, only: Only
 ) -> Nearest | str | None:
     """What the index says; a sentence where it cannot, None where PostgreSQL is the index."""
-    if route.store == EXACT:
+    if route.store == POSTGRESQL:
         return None
     began = perf_counter()
     try:

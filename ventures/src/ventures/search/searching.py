@@ -120,8 +120,8 @@ class ResultsOfAll(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[Sample]
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole passage. number: of the version of the item or note that it is of."""
+class Passage(msgspec.Struct, frozen=True):
+    """A whole passage. item: the item, or for kind `CONTEXT` the note; number: of its version."""
 
     id: UUID
     item: UUID
@@ -197,7 +197,7 @@ async def search_legs(scope: Scope, finder: Finder, asked: Asked, depth: int = D
     remembered = finder.routes.get(scope.venture)
     told, items = None, None
     if remembered is not None:
-        _send(scope)
+        scope.send()
         told, items = await _ask_near(scope, finder, asked, remembered, asked.vector, depth)
     stands = stood(scope, finder, await standing_row.one())
     if stands.route != remembered:
@@ -230,12 +230,6 @@ def _legs(
         deeper=max(len(keyword), len(near.matches)) >= depth < DEPTH,
         sample=Sample(scope.venture, stands, asked.kind, asked.vector, asked.only, near),
     )
-
-
-def _send(scope: Scope) -> None:
-    """What was asked of PostgreSQL so far is sent now: it answers while something else is waited for."""
-    scope.connection.pgconn.send_flush_request()
-    scope.connection.pgconn.flush()
 
 
 async def _ask_near(
@@ -349,13 +343,9 @@ async def passages_near(
     legs = await search_legs(scope, finder, await understood(finder, Wanted(text, kind, only)))
     each = [[one._replace(item=one.passage) for one in leg] for leg in (legs.keyword, legs.vector)]
     ids = [one.passage for one in fused(*each)[:limit]]
-    rows = await scope.all(sql.WHOLE_PASSAGES, _passage, model=finder.embedder.model, ids=ids, marks=MARKS)
+    rows = await scope.all(sql.WHOLE_PASSAGES, Passage, model=finder.embedder.model, ids=ids, marks=MARKS)
     found = {one.id: one for one in rows}
     return [found[id] for id in ids if id in found]
-
-
-def _passage(id: UUID, item: UUID, title: str, text: str, number: int) -> Passage:
-    return Passage(id=id, item=item, title=title, text=text, number=number)
 
 
 @dataclass(frozen=True)

@@ -280,14 +280,14 @@ class Shelf:
             return size.points or 0
         for venture in [one for one in self.filled if one not in self._counts]:
             self._counts[venture] = await self.store.count(venture)
-            await _give_way()
+            await give_way()
         return sum(self._counts.values())
 
     async def _put(self, store: VectorStore, venture: UUID, rows: Sequence[Row]) -> None:
         with self._of_store(venture):
             for start in range(0, len(rows), CHUNK):
                 await store.put(venture, points(rows[start : start + CHUNK], self.dimension))
-                await _give_way()
+                await give_way()
 
     def _there(self) -> VectorStore:
         if self.store is None:
@@ -329,7 +329,7 @@ def points(rows: Sequence[Row], dimension: int) -> list[Point]:
     ]
 
 
-async def _give_way() -> None:
+async def give_way() -> None:
     """Lets what has arrived meanwhile be read and answered: it takes the loop three rounds."""
     for _ in range(3):
         await asyncio.sleep(0)

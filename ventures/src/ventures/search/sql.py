@@ -177,7 +177,7 @@ ORDER BY seq, id LIMIT %(limit)s"""
 STANDING: LiteralString = """
 SELECT h.seq, coalesce(p.seq, 0), r.store, r.generation
 FROM log_head h
-LEFT JOIN consumer_position p ON p.venture = %(venture)s AND p.consumer = %(consumer)s AND p.target = %(model)s
+LEFT JOIN consumer_position p ON p.venture = %(venture)s AND p.consumer = 'passages' AND p.target = %(model)s
 LEFT JOIN outgrow.route AS r (point, venture, store, generation)
     ON r.venture = %(venture)s::text AND r.point = %(point)s
 WHERE h.venture = %(venture)s"""
@@ -275,7 +275,7 @@ SELECT coalesce((
         WHERE e.venture = %(venture)s AND e.model = %(model)s AND e.kind = %(kind)s), 0),
     coalesce((
         SELECT p.seq FROM consumer_position p
-        WHERE p.venture = %(venture)s AND p.consumer = %(consumer)s AND p.target = %(model)s), 0)"""
+        WHERE p.venture = %(venture)s AND p.consumer = 'passages' AND p.target = %(model)s), 0)"""
 
 KNOWN: LiteralString = """
 SELECT count(*), count(e.vector) FROM embedding e

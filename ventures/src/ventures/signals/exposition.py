@@ -14,7 +14,8 @@ from prometheus_client.metrics_core import (
 
 from ventures.signals.complaining import AREAS, UNKNOWN
 from ventures.signals.counting import RECENT
-from ventures.signals.records import ABOUTS, Audited, Count, ProcessUse, StoreUse
+from ventures.signals.records import ABOUTS, Audited, Count, ProcessUse
+from ventures.vectors.api import StoreStatus
 
 COUNTED: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
     "users_registered": ("ventures_users_registered", "Accounts.", ()),
@@ -50,7 +51,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     drafts: Mapping[tuple[str, str], int] | None = None
     draft_seconds: tuple[Sequence[float], Sequence[int], float] | None = None
     checks: Mapping[str, int] | None = None
-    stores: Sequence[StoreUse] | None = None
+    stores: Sequence[StoreStatus] | None = None
 
 
 def families(measured: Measured) -> Iterator[Metric]:
@@ -171,7 +172,7 @@ def _processes(measured: Measured) -> Iterator[Metric]:
     )
 
 
-def _stores(stores: Sequence[StoreUse]) -> Iterator[Metric]:
+def _stores(stores: Sequence[StoreStatus]) -> Iterator[Metric]:
     labels = ("store", "process")
     points = GaugeMetricFamily("ventures_index_points", "Vectors in a store of an index process.", labels=labels)
     disk = GaugeMetricFamily("ventures_index_disk_bytes", "What a store takes on the disk.", labels=labels)
@@ -184,12 +185,13 @@ def _stores(stores: Sequence[StoreUse]) -> Iterator[Metric]:
         "ventures_index_usable", "1 where a store of an index process can be used, else 0.", labels=labels
     )
     for one in stores:
-        usable.add_metric((one.store, one.process), float(not one.fault))
+        process = f"index-{one.process}"
+        usable.add_metric((one.store, process), float(not one.fault))
         if one.store:
-            points.add_metric((one.store, one.process), one.points)
-            disk.add_metric((one.store, one.process), one.disk_bytes)
-            ventures.add_metric((one.store, one.process, "filled"), one.filled)
-            ventures.add_metric((one.store, one.process, "behind"), one.behind)
+            points.add_metric((one.store, process), one.points)
+            disk.add_metric((one.store, process), one.disk_bytes)
+            ventures.add_metric((one.store, process, "filled"), one.filled)
+            ventures.add_metric((one.store, process, "behind"), one.behind)
     yield from (points, disk, ventures, usable)
 
 

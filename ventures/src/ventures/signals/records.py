@@ -129,17 +129,3 @@ class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     cpu_seconds: float
     resident_bytes: int
-
-
-class StoreUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A store of vectors in one index process. points: vectors; filled, behind: ventures it has whole, and those that
-    it is still reading. fault: why it cannot be used, "" where it can; store: "" where the process does not answer.
-    """
-
-    store: str
-    process: str
-    points: int
-    disk_bytes: int
-    filled: int
-    behind: int
-    fault: str

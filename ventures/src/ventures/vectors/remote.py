@@ -61,14 +61,14 @@ class Remote:
         self._failures = 0
         if isinstance(reply, Found):
             return reply
-        raise Unavailable(reply.why if isinstance(reply, Cannot) else "The index answered something else.")
+        raise _refused(reply)
 
     async def status(self) -> list[StoreStatus]:
         """How the stores of the process are. Raises: Unavailable."""
         reply = await self._reply(Status(next(self._numbers)), STATUS_SECONDS)
         if isinstance(reply, Standing):
             return reply.stores
-        raise Unavailable(reply.why if isinstance(reply, Cannot) else "The index answered something else.")
+        raise _refused(reply)
 
     async def close(self) -> None:
         """Lets go of the connection; what is in flight fails."""
@@ -134,6 +134,10 @@ class Remote:
         finally:
             self._failures = 0
             self._probing = None
+
+
+def _refused(reply: wire.Reply) -> Unavailable:
+    return Unavailable(reply.why if isinstance(reply, Cannot) else "The index answered something else.")
 
 
 class _Connection(asyncio.Protocol):
