@@ -6,7 +6,18 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-CORE = ("quantities.py", "errors.py", "ports.py", "points", "signals", "outlook", "evidence", "decisions", "schedule")
+CORE = (
+    "quantities.py",
+    "errors.py",
+    "ports",
+    "points",
+    "signals",
+    "outlook",
+    "evidence",
+    "decisions",
+    "schedule",
+    "migration",
+)
 
 FORBIDDEN_MODULES = {"time", "random", "secrets", "socket", "ssl", "urllib", "http", "subprocess", "asyncio", "os"}
 FORBIDDEN_CALLS = {

@@ -252,6 +252,95 @@ class AnswersRule(_Declared):
 Rule = Annotated[RatioRule | AnswersRule, Field(discriminator="kind")]
 
 
+class DeclaredArm(_Declared):
+    """One thing that is measured; its other keys are the experiment's own, and checked by it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: Identifier = Field(description="Names it in what is said.")
+    option: Identifier | None = Field(None, description="The option it stands for; none: the service as it is.")
+
+
+class Comparison(_Declared):
+    """A measured comparison of the point's options; keys beside these are the experiment's own, and checked by it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: Identifier = Field(description="Names the plugin: command, http, vectors, or one of your own.")
+    arms: tuple[DeclaredArm, ...] = Field((), max_length=20, description="None: those that the plugin offers.")
+    rounds: Annotated[int, Field(ge=6, le=1000)] = Field(12, description="Fixed beforehand; each runs every arm once.")
+    round_seconds: Annotated[Duration, Field(gt=0)] = Field(10.0, description="How long an arm is asked in a round.")
+    fitness_rounds: Annotated[int, Field(ge=6, le=100)] = Field(
+        6, description="Rounds of the baseline against itself, before anything else."
+    )
+    load: Annotated[float, Field(gt=0, le=0.9)] = Field(0.6, description="Of the slowest arm's capacity.")
+    rate: Annotated[float, Field(gt=0)] | None = Field(None, description="Requests a second, instead of the load.")
+    users: Users | None = Field(None, description="How many users what is measured stands for.")
+    least_recall: Annotated[float, Field(gt=0, le=1)] = Field(0.95, description="An arm below it has no ratio.")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        1, description="The same seed sends the same requests, in the same order."
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The experiment's own keys, with the arms as they are written."""
+        own = dict(self.__pydantic_extra__ or {})
+        return own | {"arms": [arm.model_dump() for arm in self.arms]}
+
+
+class DeclaredPace(_Declared):
+    """How hard a move may press on the service; it waits, and says why, where one of these does not hold."""
+
+    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=500, description="Items copied at once.")
+    most_lag: Duration = Field(default=5.0, description="By which the target may be behind.")
+    freeze: Annotated[Duration, Field(gt=0, le=60)] = Field(
+        default=5.0, description="The longest that writes of one tenant wait in a switch."
+    )
+    p95_signal: str = Field(default="", description="The service's own p95, a declared signal.")
+    p95_limit: Annotated[Duration, Field(gt=0)] | None = Field(
+        default=None, description="Wait while the signal is above."
+    )
+    stop_file: str = Field(default="", description="While this file is there, nothing is copied.")
+    command: str = Field(default="", description="Nothing is copied while it ends with another code than 0.")
+    shadow_share: Annotated[float, Field(ge=0, le=1)] = Field(default=0.0, description="Of reads asked of both stores.")
+    least_shadowed: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Compared reads a tenant needs to be ready."
+    )
+    first_wave: Annotated[int, Field(ge=1)] = Field(default=3, description="Tenants of the first wave.")
+    wave_factor: Annotated[float, Field(ge=1)] = Field(
+        default=4.0, description="How many times larger each further wave is."
+    )
+
+
+class Plugin(_Declared):
+    """A source, a notifier or a mover: ``kind`` names the plugin; its other keys are checked by the plugin itself."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: Identifier
+    name: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The plugin's own keys."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DeclaredMove(_Declared):
+    """How the point's tenants are moved from a store to another."""
+
+    mover: Plugin = Field(description="What reads and writes both stores: sql-table, qdrant, or one of your own.")
+    source: str = Field(min_length=1, max_length=100, description="The store they are in, as routes name it.")
+    target: str = Field(min_length=1, max_length=100, description="The store they go to.")
+    truth: str | None = Field(
+        None,
+        description="postgresql:// URL (password from PGPASSWORD or the password file) of the application's own "
+        "database, where routes are; default: a file beside the ledger.",
+    )
+    internal: tuple[str, ...] = Field((), description="Your own tenants: they go first.")
+    pace: DeclaredPace = Field(DeclaredPace(), description="How hard it may press on the service.")
+
+
 class Point(_Declared):
     """An architectural limit that growth will reach."""
 
@@ -280,6 +369,8 @@ class Point(_Declared):
     triggers: tuple[Trigger, ...] = Field(min_length=1)
     options: tuple[Option, ...] = ()
     rule: Rule | None = None
+    experiment: Comparison | None = Field(None, description="What outgrow prove measures.")
+    migration: DeclaredMove | None = Field(None, description="What outgrow migrate moves.")
 
 
 class TimeOff(_Declared):
@@ -326,20 +417,6 @@ class Costs(_Declared):
         default="unknown", description="What leaves the bank a month beside infrastructure and beyond revenue."
     )
     revenue_per_user: Money = Field(default="unknown", description="A month, for users beyond those of today.")
-
-
-class Plugin(_Declared):
-    """A source or a notifier: ``kind`` names the plugin; its other keys are checked by the plugin itself."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    kind: Identifier
-    name: str | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The plugin's own keys."""
-        return dict(self.__pydantic_extra__ or {})
 
 
 class Declaration(_Declared):

@@ -9,6 +9,7 @@ It is the only truth about where a tenant is: `outgrow migrate` changes it, the 
 it reads of the tenant.
 """
 
-from outgrow.routing.routes import PLACE, ROUTE, ROUTES, SCHEMA, Route, routed
+from outgrow.routing.routes import PLACE, ROUTE, ROUTES, Route, routed
+from outgrow.routing.tables import SCHEMA
 
 __all__ = ["PLACE", "ROUTE", "ROUTES", "SCHEMA", "Route", "routed"]

@@ -3,19 +3,6 @@
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-SCHEMA: Final[tuple[LiteralString, ...]] = (
-    "CREATE SCHEMA IF NOT EXISTS outgrow",
-    """
-    CREATE TABLE IF NOT EXISTS outgrow.route (
-        point text NOT NULL CHECK (length(point) BETWEEN 1 AND 100),
-        tenant text NOT NULL CHECK (length(tenant) BETWEEN 1 AND 200),
-        store text NOT NULL CHECK (length(store) BETWEEN 1 AND 100),
-        generation bigint NOT NULL CHECK (generation > 0),
-        PRIMARY KEY (point, tenant)
-    )""",
-)
-"""What makes the tables, in order; each a second time changes nothing. For a migration of the application."""
-
 ROUTE: Final[LiteralString] = """
 SELECT store, generation FROM outgrow.route WHERE point = %(point)s AND tenant = %(tenant)s"""
 """One tenant's route; no row where it is in the default store."""

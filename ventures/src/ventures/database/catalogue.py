@@ -135,7 +135,7 @@ def _places(session: Session) -> list[str]:
         for (table,) in session.execute(STRANGE_TABLES)
     ]
     found += [
-        f"{table}: row-level security is off; declare it routed() in its migration."
+        f"{table}: row-level security is off; declare it routed() or closed() in its migration."
         for (table,) in session.execute(OPEN_ROUTES)
     ]
     found += [

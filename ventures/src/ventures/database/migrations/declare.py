@@ -49,3 +49,8 @@ def routed(table: str) -> None:
     op.execute(f"CREATE POLICY own_venture ON {name} FOR SELECT TO ventures_app USING ({own})")
     op.execute(f"CREATE POLICY scan ON {name} FOR SELECT TO ventures_runner USING (true)")
     op.execute(f"GRANT SELECT ON {name} TO ventures_app, ventures_runner")
+
+
+def closed(table: str) -> None:
+    """Guards `outgrow.table`: neither the application nor its workers see it, only the owner, who moves ventures."""
+    op.execute(f'ALTER TABLE outgrow."{table}" ENABLE ROW LEVEL SECURITY')

@@ -1,0 +1,97 @@
+"""What the inner rooms ask of the outside world: protocols and the records that cross them. No I/O happens here.
+
+In: the records of the inner rooms. Out: protocols whose calls take and give them. Adapters (``sources``, ``ledger``,
+``notifiers``, ``experiments``, ``movers``, ``clock``) implement these; ``wiring`` chooses them. Times are seconds since
+the Unix epoch; values are in the base unit of their signal.
+"""
+
+from outgrow.ports.experiments import (
+    Answers,
+    Experiment,
+    ExperimentFailed,
+    Footprint,
+    Load,
+    Measured,
+    Request,
+)
+from outgrow.ports.ledger import (
+    Delivery,
+    Ledger,
+    Note,
+    RecordKind,
+    SignalSummary,
+    StoredForecast,
+    StoredRecord,
+)
+from outgrow.ports.looking import (
+    Clock,
+    History,
+    HourlyValue,
+    Message,
+    Notifier,
+    Numbers,
+    Observation,
+    Sample,
+    Severity,
+    Source,
+)
+from outgrow.ports.movers import (
+    Copied,
+    Copying,
+    Filling,
+    Item,
+    Mover,
+    Put,
+    Searched,
+    Standing,
+    Store,
+    StoreFailed,
+    TenantSize,
+    digest_of,
+)
+from outgrow.ports.moves import Busy, Change, Flipped, MoveLedger, ShadowCount, Superseded
+
+__all__ = [
+    "Answers",
+    "Busy",
+    "Change",
+    "Clock",
+    "Copied",
+    "Copying",
+    "Delivery",
+    "Experiment",
+    "ExperimentFailed",
+    "Filling",
+    "Flipped",
+    "Footprint",
+    "History",
+    "HourlyValue",
+    "Item",
+    "Ledger",
+    "Load",
+    "Measured",
+    "Message",
+    "MoveLedger",
+    "Mover",
+    "Note",
+    "Notifier",
+    "Numbers",
+    "Observation",
+    "Put",
+    "RecordKind",
+    "Request",
+    "Sample",
+    "Searched",
+    "Severity",
+    "ShadowCount",
+    "SignalSummary",
+    "Source",
+    "Standing",
+    "Store",
+    "StoreFailed",
+    "StoredForecast",
+    "StoredRecord",
+    "Superseded",
+    "TenantSize",
+    "digest_of",
+]
