@@ -12,7 +12,7 @@ from ventures.database.roles import Addresses
 from ventures.identifiers import new_id
 from ventures.log.api import Actor, rewind
 from ventures.search import api as search_room
-from ventures.search.api import Everywhere, Sampler, Wanted, audited, passages_near, search
+from ventures.search.api import Everywhere, Sampler, Wanted, audited, passages_near, search, understood
 from ventures.search.auditing import LOOK_AGAIN_SECONDS, Auditor
 from ventures.search.routes import Sample
 from ventures.tenancy import api as tenancy
@@ -38,7 +38,7 @@ class Audited:
 
     async def search(self, text: str = "tea leaf") -> None:
         async with self.stage.database.reading(self.stage.venture) as scope:
-            found = await search(scope, self.library.finder, Wanted(text))
+            found = await search(scope, self.library.finder, await understood(self.library.finder, Wanted(text)))
         self.library.finder.offer(found.samples)
         await self.library.sampler.idle()
 
@@ -165,7 +165,7 @@ async def test_a_search_for_who_was_no_member_is_found(teas: Audited, member_bef
         stage.watch.move(60)
         await teas.library.fill(stage.venture)
     async with stage.database.reading(stage.venture) as scope:
-        found = await search(scope, teas.library.finder, Wanted("tea leaf"))
+        found = await search(scope, teas.library.finder, await understood(teas.library.finder, Wanted("tea leaf")))
     (sample,) = found.samples
     planted = Sample(**{**vars(sample), "account": who})  # what a check of permission that failed would leave
     teas.library.finder.offer([planted])
@@ -185,9 +185,11 @@ async def test_few_searches_are_sampled_and_exact_answers_are_not(teas: Audited,
     clock = iter(float(second) / 10 for second in range(10_000))
     sampler = Sampler(teas.stage.database, teas.stage.watch, new_id, every=3, clock=lambda: next(clock))
     async with teas.stage.database.reading(teas.stage.venture) as scope:
-        samples = (await search(scope, teas.library.finder, Wanted("tea"))).samples
+        samples = (
+            await search(scope, teas.library.finder, await understood(teas.library.finder, Wanted("tea")))
+        ).samples
         teas.library.index.away = "Away."
-        exact = (await search(scope, teas.library.finder, Wanted("tea"))).samples
+        exact = (await search(scope, teas.library.finder, await understood(teas.library.finder, Wanted("tea")))).samples
     teas.library.sampler.offer(exact)
     await teas.library.sampler.idle()
     with psycopg.connect(database_addresses.superuser) as session:

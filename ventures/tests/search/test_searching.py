@@ -17,7 +17,7 @@ from ventures.database.roles import Addresses
 from ventures.errors import NotFound, Unavailable
 from ventures.identifiers import new_id
 from ventures.search import routes, searching
-from ventures.search.api import Passage, Results, Wanted, passages_near, search
+from ventures.search.api import Passage, Results, Wanted, passages_near, search, understood
 from ventures.search.snippets import BEGIN, END
 from ventures.testing.notifications import Stage, staged
 from ventures.testing.search_index import Library, WordsEmbedder
@@ -53,7 +53,9 @@ class Shelf:
 
     async def search(self, text: str, only: Only = ALL, kind: Kind = Kind.CONTENT, **options: Any) -> Results:
         async with self.stage.database.reading(self.venture) as scope:
-            return await search(scope, self.library.finder, Wanted(text, kind, only), **options)
+            return await search(
+                scope, self.library.finder, await understood(self.library.finder, Wanted(text, kind, only)), **options
+            )
 
     async def titles(self, text: str, only: Only = ALL, **options: Any) -> list[str]:
         return [hit.title for hit in (await self.search(text, only, **options)).hits]
@@ -277,7 +279,7 @@ async def test_there_is_no_search_in_a_venture_that_is_not(database: Database) -
     shelf = await shelved(database)
     with pytest.raises(NotFound):
         async with database.reading(new_id()) as scope:
-            await search(scope, shelf.library.finder, Wanted("tea"))
+            await search(scope, shelf.library.finder, await understood(shelf.library.finder, Wanted("tea")))
 
 
 async def test_a_venture_without_anything_is_searched(database: Database) -> None:

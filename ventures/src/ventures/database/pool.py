@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ventures.database.gathering import GatheringPipeline
-from ventures.database.scope import GlobalScope, Row, Scope, bind_venture
+from ventures.database.scope import GlobalScope, Row, Scope, Turns, bind_venture
 from ventures.errors import Unavailable
 
 SEARCH_PATH = "-c search_path=regional"
@@ -42,20 +42,30 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, venture: UUID) -> AsyncIterator[Scope]:
-        """The same for reads only, without the round trip of a commit: statements of one pipeline are one
-        transaction by themselves, which ends with it, and the setting of the venture with both.
+        """The same for reads only, without the round trip of a commit: what is sent before an answer is waited for is
+        one transaction by itself, which ends with that answer, and the setting of the venture with it. The scope sets
+        it again for what is asked later.
         """
-        async with self._pipeline() as connection:
-            await bind_venture(connection, venture)
-            yield Scope(connection, venture)
+        async with self._pipeline() as (connection, pipeline):
+            pipeline.answers_end = True
+            yield Scope(connection, venture, reads=pipeline)
+
+    @asynccontextmanager
+    async def in_turn(self, *, redoable: bool = False) -> AsyncIterator[Turns]:
+        """`venture` for several of them in one transaction, one bound after the other: no statement sees another than
+        the bound one. Take them in the order of their ids, so that two such transactions do not wait for each other.
+        """
+        async with self._transaction() as connection:
+            yield Turns(connection, redoable=redoable)
 
     @asynccontextmanager
     async def by_itself(self) -> AsyncIterator[GlobalScope]:
-        """`everywhere` without begin and commit: the statements of one pipeline are a transaction by themselves.
+        """`everywhere` without begin and commit: what is sent before an answer is waited for is a transaction.
 
-        Whatever is raised between them does not undo those that were sent: for a single change, or none.
+        Whatever is raised later does not undo it: for a single change, or none.
         """
-        async with self._pipeline() as connection:
+        async with self._pipeline() as (connection, pipeline):
+            pipeline.answers_end = True
             yield GlobalScope(connection)
 
     @asynccontextmanager
@@ -91,7 +101,7 @@ class Database:
 
         Whatever is raised leaves the connection's own context, which rolls back.
         """
-        async with self._pipeline() as connection:
+        async with self._pipeline() as (connection, _):
             await connection.execute(BEGIN, prepare=True)
             yield connection
             ended = await connection.execute(COMMIT, prepare=True)
@@ -99,14 +109,15 @@ class Database:
             raise RuntimeError(f"a transaction ended with {ended.statusmessage!r}: a statement of it had failed unseen")
 
     @asynccontextmanager
-    async def _pipeline(self) -> AsyncIterator[AsyncConnection[Row]]:
+    async def _pipeline(self) -> AsyncIterator[tuple[AsyncConnection[Row], GatheringPipeline]]:
         try:
             async with (
                 self._pool.connection(timeout=ACQUIRE_SECONDS) as connection,
                 connection.pipeline() as pipeline,
             ):
                 pipeline.__class__ = GatheringPipeline
-                yield connection
+                assert isinstance(pipeline, GatheringPipeline)
+                yield connection, pipeline
         except PipelineAborted:  # our own fault: a statement's failure was swallowed, and more was sent
             raise
         except (OperationalError, PoolTimeout) as error:

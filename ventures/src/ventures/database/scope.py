@@ -4,7 +4,8 @@ A `Scope` is one transaction on one venture: the venture is bound to every state
 transaction, where the policies of row-level security read it. A `GlobalScope` is one transaction without a venture;
 the policies then show it no regional row at all. Statements are sent in pipeline mode: `run` does not wait for the
 server, and an error of such a statement surfaces at the next read or at the end of the transaction, which then rolls
-back.
+back. A scope for reads has a transaction for each time it waits: the end of one travels with what is asked in it. What
+is noted beside a read (that a session was used) does not wait for the disk.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,8 @@ from typing import Any, LiteralString, TypeVar, overload
 from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor
+
+from ventures.database.gathering import GatheringPipeline
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -88,9 +91,17 @@ class Queued:
 class Scope(GlobalScope):
     """One transaction on one venture. `%(venture)s` is bound to every statement; no caller can bind another."""
 
-    def __init__(self, connection: AsyncConnection[Row], venture: UUID, *, prepare: bool | None = True) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection[Row],
+        venture: UUID,
+        *,
+        prepare: bool | None = True,
+        reads: GatheringPipeline | None = None,
+    ) -> None:
         super().__init__(connection, prepare=prepare)
         self.venture = venture
+        self._reads = reads
 
     def _bound(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         if "venture" in parameters:
@@ -99,7 +110,42 @@ class Scope(GlobalScope):
 
     def planned_anew(self) -> "Scope":
         """The same, for a statement whose best plan depends on what it is asked: it is planned each time."""
-        return Scope(self.connection, self.venture, prepare=False)
+        return Scope(self.connection, self.venture, prepare=False, reads=self._reads)
+
+    async def _sent(self, statement: LiteralString, parameters: Mapping[str, Any]) -> AsyncCursor[Row]:
+        if self._reads is not None and self._reads.ended:
+            await bind_venture(self.connection, self.venture, redoable=True)
+        return await super()._sent(statement, parameters)
+
+
+class Turns:
+    """One transaction that goes through several ventures, one after the other: one round trip for all of them."""
+
+    def __init__(self, connection: AsyncConnection[Row], *, redoable: bool) -> None:
+        self._connection = connection
+        self._redoable = redoable
+        self.now: Scope | None = None
+
+    async def of(self, venture: UUID) -> Scope:
+        """The venture's turn, until the next one's: the scopes of those before take no statement any more. Rows that
+        were asked for in them can be fetched later.
+        """
+        await bind_venture(self._connection, venture, redoable=self._redoable)
+        self.now = _Turn(self, self._connection, venture)
+        return self.now
+
+
+class _Turn(Scope):
+    """A scope that ends when another venture is bound."""
+
+    def __init__(self, turns: Turns, connection: AsyncConnection[Row], venture: UUID) -> None:
+        super().__init__(connection, venture)
+        self._turns = turns
+
+    def _bound(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._turns.now is not self:
+            raise RuntimeError(f"the turn of venture {self.venture} is over: another is bound")
+        return super()._bound(parameters)
 
 
 SET_VENTURE: LiteralString = "SELECT set_config('ventures.venture', %(venture)s, true)"
@@ -110,4 +156,4 @@ SELECT set_config('ventures.venture', %(venture)s, true), set_config('synchronou
 async def bind_venture(connection: AsyncConnection[Row], venture: UUID, *, redoable: bool = False) -> None:
     """For this transaction only: the policies of row-level security read it."""
     statement = SET_VENTURE_REDOABLE if redoable else SET_VENTURE
-    await connection.execute(statement, {"venture": str(venture)})
+    await connection.execute(statement, {"venture": str(venture)}, prepare=True)

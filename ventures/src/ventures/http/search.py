@@ -98,7 +98,9 @@ async def search(
     this = _digest(venture, text, kind, only)
     offset = _offset(cursor, this)
     finder = finder_of(request)
-    wanted = search_room.Wanted(text, Kind(kind), only)
+    claimed_account(request)  # nothing is looked for on behalf of nobody
+    asked = await search_room.understood(finder, search_room.Wanted(text, Kind(kind), only))
+    ahead = await search_room.told(finder, venture, asked, search_room.depth_for(offset, limit))
     found = await reading(
         request,
         venture,
@@ -106,7 +108,8 @@ async def search(
         "view",
         search_room.search,
         finder,
-        wanted,
+        asked,
+        ahead,
         offset=offset,
         limit=limit,
         explain=explain,

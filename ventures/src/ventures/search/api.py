@@ -18,13 +18,18 @@ from ventures.search.routes import By, Finder, Observed, Sample
 from ventures.search.searching import (
     MOST_HITS,
     MOST_QUERY_CHARACTERS,
+    Asked,
     Everywhere,
     Passage,
     Results,
     ResultsOfAll,
+    Told,
     Wanted,
+    depth_for,
     passages_near,
     search,
+    told,
+    understood,
 )
 from ventures.search.sources import ContentSource
 from ventures.search.splitting import passage_id
@@ -40,6 +45,7 @@ __all__ = [
     "MOST_QUERY_CHARACTERS",
     "Answer",
     "AnsweredBy",
+    "Asked",
     "By",
     "ContentSource",
     "Embedder",
@@ -69,10 +75,12 @@ __all__ = [
     "SourceChange",
     "SourceGone",
     "StateChange",
+    "Told",
     "Wanted",
     "WordLlamaEmbedder",
     "audited",
     "consumers",
+    "depth_for",
     "exact_search",
     "loops",
     "opened_embedder",
@@ -83,4 +91,6 @@ __all__ = [
     "recommend",
     "search",
     "texts",
+    "told",
+    "understood",
 ]

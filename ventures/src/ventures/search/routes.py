@@ -78,8 +78,8 @@ def unsampled(samples: Iterable[Sample]) -> None:
 @dataclass(frozen=True)
 class Finder:
     """What searches are made with. store: where ventures without a route are. offer: takes what may be audited.
-    routes: where ventures were when they were asked for last, so that their index can be asked before it is known where
-    they are now.
+    routes: where ventures that have a route were when they were asked for last, so that their index can be asked before
+    it is known where they are now.
     """
 
     embedder: Embedder
@@ -108,9 +108,10 @@ def stood(scope: Scope, finder: Finder, row: Row | None) -> Standing:
         raise NotFound(NO_SUCH_VENTURE)
     head, position, store, generation = row
     route = routed(None if store is None else (store, generation), finder.store)
-    if len(finder.routes) >= MOST_REMEMBERED:
-        del finder.routes[next(iter(finder.routes))]
-    finder.routes[scope.venture] = route
+    if store is not None:
+        if len(finder.routes) >= MOST_REMEMBERED:
+            del finder.routes[next(iter(finder.routes))]
+        finder.routes[scope.venture] = route
     return Standing(head, finder.embedder.model, position, route)
 
 

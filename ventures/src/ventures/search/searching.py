@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from outgrow.routing import Route
+from outgrow.routing import Route, routed
 from ventures.database.pool import Database
 from ventures.database.scope import Queued, Row, Scope
 from ventures.errors import Forbidden, Invalid, NotFound, Unavailable
@@ -75,6 +75,15 @@ class Asked:
     because: str | None
     kind: Kind
     only: Only
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the index said of a venture, before it was known where the venture is. depth: so much was asked for."""
+
+    route: Route
+    depth: int
+    said: Nearest | str | None
 
 
 @dataclass(frozen=True)
@@ -157,13 +166,39 @@ async def understood(finder: Finder, wanted: Wanted) -> Asked:
     return Asked(query, vector, None, wanted.kind, wanted.only)
 
 
+async def told(finder: Finder, venture: UUID, asked: Asked, depth: int = DEPTH) -> Told | None:
+    """Asks the index where the venture was last, or where it is by default: before a connection is taken, so that none
+    waits for it. None where there is nothing to ask. It is believed once the venture is known to be there.
+    """
+    if asked.vector is None:
+        return None
+    route = finder.routes.get(venture) or routed(None, finder.store)
+    return Told(
+        route, depth, await ask_index(venture, finder, route, asked.kind, asked.vector, limit=depth, only=asked.only)
+    )
+
+
+def depth_for(offset: int, limit: int) -> int:
+    """How many passages a page of hits is looked for in at first."""
+    return FIRST if offset + limit <= FEW_HITS else DEPTH
+
+
 async def search(
-    scope: Scope, finder: Finder, wanted: Wanted, *, offset: int = 0, limit: int = 20, explain: bool = False
+    scope: Scope,
+    finder: Finder,
+    asked: Asked,
+    ahead: Told | None = None,
+    *,
+    offset: int = 0,
+    limit: int = 20,
+    explain: bool = False,
 ) -> Results:
-    """Hits `offset` to `offset + limit` of the venture, of at most 200. Raises: NotFound."""
-    asked = await understood(finder, wanted)
+    """Hits `offset` to `offset + limit` of the venture, of at most 200. ahead: what was `told` already.
+
+    Raises: NotFound.
+    """
     end = min(offset + limit, MOST_HITS)
-    legs = await search_legs(scope, finder, asked, FIRST if end <= FEW_HITS else DEPTH)
+    legs = await search_legs(scope, finder, asked, depth_for(offset, limit), ahead)
     ranked = in_order(legs.keyword, legs.vector, FIRST, legs.near_first)
     if len(ranked) <= end and legs.deeper:
         legs = await search_legs(scope, finder, asked, DEPTH)
@@ -179,30 +214,34 @@ async def search(
     )
 
 
-async def search_legs(scope: Scope, finder: Finder, asked: Asked, depth: int = DEPTH) -> Legs:
-    """Both searches, at the same time. What is in PostgreSQL now decides what of theirs can be shown.
+async def search_legs(
+    scope: Scope, finder: Finder, asked: Asked, depth: int = DEPTH, ahead: Told | None = None
+) -> Legs:
+    """Both searches. What is in PostgreSQL now decides what of theirs can be shown.
 
-    depth: passages that each of them gives. Raises: NotFound.
+    depth: passages that each of them gives. ahead: what was `told` already. Raises: NotFound.
     """
+    if ahead is None or ahead.depth != depth:
+        ahead = await told(finder, scope.venture, asked, depth)
     standing_row = await ask_standing(scope, finder)
     if asked.because == NO_WORDS:
         stands = stood(scope, finder, await standing_row.one())
         return Legs([], [], stands, Nearest([], "keywords", NO_WORDS, stands.position))
     words = await keywords.ask(scope, finder.embedder.model, asked.query.text, depth, asked.only, kind=asked.kind)
-    if asked.vector is None:
+    if asked.vector is None or ahead is None:
         stands = stood(scope, finder, await standing_row.one())
         keyword = keywords.found(await words.all())
         near = Nearest([], "keywords", asked.because, stands.position)
         return Legs(keyword, [], stands, near, deeper=len(keyword) == depth < DEPTH)
-    remembered = finder.routes.get(scope.venture)
-    told, items = None, None
-    if remembered is not None:
-        scope.send()
-        told, items = await _ask_near(scope, finder, asked, remembered, asked.vector, depth)
+    said = ahead.said
+    items = await _ask_items(scope, finder, asked, said) if isinstance(said, Nearest) else None
     stands = stood(scope, finder, await standing_row.one())
-    if stands.route != remembered:
-        told, items = await _ask_near(scope, finder, asked, stands.route, asked.vector, depth)
-    near = await settled(scope, finder, stands, asked.kind, asked.vector, told, limit=depth, only=asked.only)
+    if stands.route != ahead.route:
+        said = await ask_index(
+            scope.venture, finder, stands.route, asked.kind, asked.vector, limit=depth, only=asked.only
+        )
+        items = None
+    near = await settled(scope, finder, stands, asked.kind, asked.vector, said, limit=depth, only=asked.only)
     if items is None or near.answered_by == "exact":
         items = await _ask_items(scope, finder, asked, near)
     return _legs(scope, asked, depth, stands, near, keywords.found(await words.all()), await items.all())
@@ -230,14 +269,6 @@ def _legs(
         deeper=max(len(keyword), len(near.matches)) >= depth < DEPTH,
         sample=Sample(scope.venture, stands, asked.kind, asked.vector, asked.only, near),
     )
-
-
-async def _ask_near(
-    scope: Scope, finder: Finder, asked: Asked, route: Route, vector: Vector, depth: int
-) -> tuple[Nearest | str | None, Queued | None]:
-    """What the index says, and where it answers the items of that, which are on their way."""
-    said = await ask_index(scope.venture, finder, route, asked.kind, vector, limit=depth, only=asked.only)
-    return said, await _ask_items(scope, finder, asked, said) if isinstance(said, Nearest) else None
 
 
 async def _ask_items(scope: Scope, finder: Finder, asked: Asked, near: Nearest) -> Queued:
@@ -390,10 +421,12 @@ class Everywhere:
     async def _legs(self, venture: UUID, asked: Asked) -> Legs | None:
         """None where they may not, or not any more."""
         try:
-            async with self.free, self.database.reading(venture) as scope:
-                rights = await self.authority.ask(scope, self.actor.account)
-                legs = await search_legs(scope, self.finder, asked)
-                await rights.allow(self.actor, "search", "view")
+            async with self.free:
+                ahead = await told(self.finder, venture, asked)
+                async with self.database.reading(venture) as scope:
+                    rights = await self.authority.ask(scope, self.actor.account)
+                    legs = await search_legs(scope, self.finder, asked, ahead=ahead)
+                    await rights.allow(self.actor, "search", "view")
         except (NotFound, Forbidden):
             return None
         return legs
