@@ -36,7 +36,7 @@ class Carry:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Compare all keys of both stores; with ``repair`` copy those that differ from ``truth`` and compare these again."""
+    """Compare all keys of both stores; with ``repair`` copy what differs from ``truth``, and compare that again."""
 
     truth: Side
     repair: bool = False
