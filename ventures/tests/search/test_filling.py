@@ -231,7 +231,10 @@ async def test_between_looks_at_all_it_sees_what_moved_and_what_was_not_ready_wh
     assert [await store.count(one) for one in ventures] == [2, 2, 2]
 
 
-async def test_what_is_not_filled_is_said(database: Database, rows: Embeddings) -> None:
+async def test_what_is_not_filled_is_said(
+    database: Database, rows: Embeddings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ventures.search.filling.FILL_AT_ONCE", 1)
     store = VectorsInMemory()
     filled = filling(database, store)
     ventures = [rows.venture() for _ in range(3)]

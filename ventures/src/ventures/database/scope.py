@@ -124,28 +124,34 @@ class Turns:
     def __init__(self, connection: AsyncConnection[Row], *, redoable: bool) -> None:
         self._connection = connection
         self._redoable = redoable
-        self.now: Scope | None = None
+        self.bound: UUID | None = None
 
     async def of(self, venture: UUID) -> Scope:
         """The venture's turn, until the next one's: the scopes of those before take no statement any more. Rows that
         were asked for in them can be fetched later.
         """
+        self.bound = None
         await bind_venture(self._connection, venture, redoable=self._redoable)
-        self.now = _Turn(self, self._connection, venture)
-        return self.now
+        self.bound = venture
+        return _Turn(self, self._connection, venture)
 
 
 class _Turn(Scope):
     """A scope that ends when another venture is bound."""
 
-    def __init__(self, turns: Turns, connection: AsyncConnection[Row], venture: UUID) -> None:
-        super().__init__(connection, venture)
+    def __init__(
+        self, turns: Turns, connection: AsyncConnection[Row], venture: UUID, *, prepare: bool | None = True
+    ) -> None:
+        super().__init__(connection, venture, prepare=prepare)
         self._turns = turns
 
     def _bound(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._turns.now is not self:
+        if self._turns.bound != self.venture:
             raise RuntimeError(f"the turn of venture {self.venture} is over: another is bound")
         return super()._bound(parameters)
+
+    def planned_anew(self) -> Scope:
+        return _Turn(self._turns, self.connection, self.venture, prepare=False)
 
 
 SET_VENTURE: LiteralString = "SELECT set_config('ventures.venture', %(venture)s, true)"

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -38,7 +39,9 @@ KEEP_SECONDS: Final = 2.0
 KEEP_SHARE: Final = 0.05
 """The most of its time the process flushes: it takes up to .2 s a part that changed, in which nothing is answered."""
 FILLS: Final = 2
-"""Ventures filled from nothing at once: while the points of one are put, PostgreSQL reads those of the other."""
+"""Fillings from nothing at once: while the points of one are put, PostgreSQL reads those of the other."""
+FILL_AT_ONCE: Final = 32
+"""Ventures that are begun in one transaction. The first rows of each, at most 9 MB together, are held meanwhile."""
 COMPACTING_LOOK_SECONDS: Final = 1.0
 ASKED_SECONDS: Final = 5.0
 """Who was asked within it pauses after a compaction as long as that took."""
@@ -204,6 +207,7 @@ class Filling:
                     shelf.routed.pop(venture, None)
 
     async def _compare(self, shelf: Shelf, kept: dict[UUID, dict[str, int]], look: int) -> None:
+        ended: dict[UUID, list[str]] = {}
         async for venture in _giving_way(kept):
             if (until := shelf.routed.get(venture)) is None:
                 continue
@@ -214,9 +218,9 @@ class Filling:
                 if shelf.spoiled.get(venture, 0.0) < time.monotonic():
                     self._from_nothing[shelf, venture] = bool(seq)
             layout = part.partition("@")[0]
-            if ended := [one for one in kept[venture] if one != part and one.partition("@")[0] == layout]:
-                async with self._database.venture(venture, redoable=True) as scope:
-                    await scope.run(sql.END_FILLING, targets=ended)
+            if former := [one for one in kept[venture] if one != part and one.partition("@")[0] == layout]:
+                ended[venture] = former
+        await shelf.end(ended)
 
     def _has(self, store: str, venture: UUID) -> bool:
         return store != POSTGRESQL and process_of(store, venture, self._processes) == self._process - 1
@@ -300,15 +304,16 @@ class Filling:
         if not self._from_nothing:
             self._some_to_fill.clear()
             return
-        shelf, venture = next(iter(self._from_nothing))
-        durable = self._from_nothing.pop((shelf, venture))
+        shelf, _ = next(iter(self._from_nothing))
+        next_ones = [one for one in islice(self._from_nothing, FILL_AT_ONCE) if one[0] is shelf]
+        filled_before = [self._from_nothing.pop(one) for one in next_ones]
         if shelf.store is None:
-            return  # the next look finds the venture unfilled, once the store is there
-        self._being_filled.add((shelf, venture))
+            return  # the next look finds the ventures unfilled, once the store is there
+        self._being_filled.update(next_ones)
         try:
-            await self._tried(shelf, shelf.fill(venture, durable=durable))
+            await self._tried(shelf, shelf.fill([venture for _, venture in next_ones], durable=any(filled_before)))
         finally:
-            self._being_filled.discard((shelf, venture))
+            self._being_filled.difference_update(next_ones)
 
     async def _tried(self, shelf: Shelf, doing: Awaitable[T]) -> T | None:
         """Its result; None where the store failed, which is closed then, or refused a venture's vectors."""

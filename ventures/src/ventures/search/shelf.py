@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from operator import itemgetter
+from typing import Final, TypeVar
 from uuid import UUID
 
 import numpy as np
 
 from ventures.database.pool import Database
-from ventures.database.scope import Row
+from ventures.database.scope import Queued, Row
 from ventures.errors import Invalid, Refused, VenturesError
 from ventures.search import sql
 from ventures.vectors.api import (
@@ -31,6 +32,12 @@ from ventures.vectors.api import (
 
 CHUNK: Final = 256
 """Points put at once: some 7 ms, in which nothing is answered."""
+BUSY_SECONDS: Final = 0.008
+"""How long ventures are put one after the other before searches are answered."""
+BEGINNING: Final = 256
+"""Rows read at once of each of several ventures; who has more is read on by itself."""
+AT_ONCE: Final = 64
+"""Ventures whose positions move in one transaction: one alone costs as much as the points of ten passages."""
 PAGE: Final = 2_048
 """Rows read at once where a venture is filled from nothing: 2 MB of vectors of 256 numbers."""
 SHORTEST_PAUSE_SECONDS: Final = 1.0
@@ -42,6 +49,7 @@ SIZE_SECONDS: Final = 10.0
 FIRST: Final = UUID(int=0)
 LAST: Final = UUID(int=(1 << 128) - 1)
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 Opening = Callable[[], Awaitable[VectorStore]]
@@ -91,6 +99,7 @@ class Shelf:
     _sized_at: float = -1e9
     _counts: dict[UUID, int] = field(default_factory=dict)
     _shared: int | None = None
+    _busy_since: float = 0.0
 
     async def opened(self) -> VectorStore | None:
         """The store; None where it cannot be had now, for the reason that `fault` gives. Tried again after a pause."""
@@ -128,39 +137,69 @@ class Shelf:
         with self._of_store(None):
             return self._there().part(venture)
 
-    async def fill(self, venture: UUID, *, durable: bool) -> None:
-        """Puts the whole venture, from nothing. durable: it was filled before, which must never be believed again.
+    async def fill(self, ventures: Sequence[UUID], *, durable: bool) -> None:
+        """Puts the whole of each venture, from nothing, but those whose vectors the store refuses, which is said.
 
-        Raises: StoreFailed; Unavailable where PostgreSQL is away; Invalid where the store refuses a vector.
+        durable: one of them was filled before, which must never be believed again.
+
+        Raises: StoreFailed; Unavailable where PostgreSQL is away.
         """
-        store, part = self._there(), self.part(venture)
-        self.filled.pop(venture, None)
-        rows, position = await self._begin(venture, part, durable=durable)
-        self.begun[venture] = self.look
+        store, parts = self._there(), {venture: self.part(venture) for venture in ventures}
+        for venture in ventures:
+            self.filled.pop(venture, None)
+        begun = await self._begin(parts, durable=durable)
+        self._busy_since = time.monotonic()
+        for venture, part in parts.items():
+            with suppress(Invalid):
+                await self._fill(store, venture, part, *begun.pop(venture))
+            if self.store is not store:
+                return  # it failed meanwhile, and what was put with it
+
+    async def _fill(self, store: VectorStore, venture: UUID, part: str, position: int, rows: list[Row]) -> None:
         with self._of_store(venture):
             await store.drop(venture)
         if (renamed := self.part(venture)) != part:  # where a venture has a part of its own, it is made anew
             part = renamed
-            rows, position = await self._begin(venture, part, durable=False)
+            position, rows = (await self._begin({venture: part}, durable=False))[venture]
         await self._put(store, venture, rows)
-        while len(rows) == PAGE:
+        page = BEGINNING
+        while len(rows) == page:
+            page = PAGE
             async with self.database.reading(venture) as scope:
-                rows = await scope.all(sql.WHOLE, model=self.model, after=rows[-1][0], limit=PAGE)
+                rows = await scope.all(sql.WHOLE, model=self.model, after=rows[-1][0], limit=page)
             await self._put(store, venture, rows)
         if self.store is not store or self.part(venture) != part:
-            return  # it failed meanwhile, and what was put with it
+            return
         self._pause = SHORTEST_PAUSE_SECONDS
         self._dirty = True
         self.filled[venture] = Filled(part, position, 0, self.look)
 
-    async def _begin(self, venture: UUID, part: str, *, durable: bool) -> tuple[list[Row], int]:
-        """From now on nothing is known to be in the part. → the first rows, and up to where the log is in them."""
-        async with self.database.venture(venture, redoable=not durable) as scope:
-            await scope.run(sql.BEGIN_FILLING, target=part)
-            asked = await scope.queued(sql.PASSAGES_POSITION, model=self.model)
-            rows = await scope.all(sql.WHOLE, model=self.model, after=FIRST, limit=PAGE)
-            row = await asked.one()
-        return rows, row[0] if row else 0
+    async def _begin(self, parts: Mapping[UUID, str], *, durable: bool) -> dict[UUID, tuple[int, list[Row]]]:
+        """From now on nothing is known to be in the parts. → of each venture up to where the log is in its rows, and
+        the first of them.
+        """
+        asked: dict[UUID, tuple[Queued, Queued]] = {}
+        async with self.database.in_turn(redoable=not durable) as turns:
+            for venture in sorted(parts):
+                scope = await turns.of(venture)
+                await scope.run(sql.BEGIN_FILLING, target=parts[venture])
+                position = await scope.queued(sql.PASSAGES_POSITION, model=self.model)
+                rows = await scope.queued(sql.WHOLE, model=self.model, after=FIRST, limit=BEGINNING)
+                asked[venture] = (position, rows)
+            begun = {
+                venture: ((await position.one() or (0,))[0], await rows.all())
+                for venture, (position, rows) in asked.items()
+            }
+        for venture in parts:
+            self.begun[venture] = self.look
+        return begun
+
+    async def end(self, ended: Mapping[UUID, list[str]]) -> None:
+        """Forgets positions of parts that are no more. Raises: Unavailable."""
+        for some in _some(sorted(ended.items())):
+            async with self.database.in_turn(redoable=True) as turns:
+                for venture, targets in some:
+                    await (await turns.of(venture)).run(sql.END_FILLING, targets=targets)
 
     async def follow(self, venture: UUID, until: int) -> None:
         """Puts and deletes what changed in a filled venture up to the seq. Raises: as `fill`."""
@@ -203,12 +242,17 @@ class Shelf:
             with self._of_store(None):
                 await store.flush()
             self._flushed_at = time.monotonic()
-        for venture, filled, position in moved:
-            async with self.database.venture(venture, redoable=True) as scope:
-                kept = await scope.changed(sql.MOVE_FILLING, target=filled.part, seq=position)
-            if kept:  # otherwise it was forgotten, and the next look finds that
-                filled.kept = position
-                self._counts.pop(venture, None)
+        for some in _some(sorted(moved, key=itemgetter(0))):
+            async with self.database.in_turn(redoable=True) as turns:
+                asked = [
+                    await (await turns.of(venture)).queued(sql.MOVE_FILLING, target=filled.part, seq=position)
+                    for venture, filled, position in some
+                ]
+                kept = [await one.one() is not None for one in asked]
+            for (venture, filled, position), there in zip(some, kept, strict=True):
+                if there:  # otherwise it was forgotten, and the next look finds that
+                    filled.kept = position
+                    self._counts.pop(venture, None)
 
     async def compact(self) -> float | None:
         """Compacts one part, where that is worth it; → how many seconds it took. Raises: StoreFailed."""
@@ -287,7 +331,9 @@ class Shelf:
         with self._of_store(venture):
             for start in range(0, len(rows), CHUNK):
                 await store.put(venture, points(rows[start : start + CHUNK], self.dimension))
-                await give_way()
+                if time.monotonic() - self._busy_since > BUSY_SECONDS:
+                    await give_way()
+                    self._busy_since = time.monotonic()
 
     def _there(self) -> VectorStore:
         if self.store is None:
@@ -327,6 +373,11 @@ def points(rows: Sequence[Row], dimension: int) -> list[Point]:
         Point(id=row[0], kind=Kind(row[1]), source=row[2], state=row[3], vector=vector)
         for row, vector in zip(rows, numbers, strict=True)
     ]
+
+
+def _some(many: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(many), AT_ONCE):
+        yield many[start : start + AT_ONCE]
 
 
 async def give_way() -> None:
