@@ -15,6 +15,9 @@ KEEP = "INSERT INTO kept (number) VALUES (%(number)s)"
 KEPT = "SELECT number FROM kept ORDER BY number"
 REPEATED = "SELECT %(number)s::int, repeat('x', 20000)"
 SLEEP = "SELECT pg_sleep(30)"
+NOW = "SELECT now()"
+BOUND = "SELECT current_setting('ventures.venture', true), current_setting('synchronous_commit')"
+VENTURE = UUID("00000000-0000-4000-8000-000000000001")
 
 
 @pytest.fixture
@@ -122,3 +125,36 @@ async def test_a_venture_is_set_for_one_transaction_only(database_addresses: Add
                 assert await scope.one(setting) == (str(UUID(int=7)),)
             async with database.everywhere() as scope:
                 assert (await scope.one(setting)) in [("",), (None,)]
+
+
+async def test_a_read_ends_with_its_answer_and_what_is_asked_later_is_of_the_same_venture(
+    database_addresses: Addresses,
+) -> None:
+    async with opened(database_addresses.app, connections=1) as database:
+        async with database.by_itself() as everywhere:
+            await everywhere.run("SET synchronous_commit = on")
+        async with database.reading(VENTURE) as scope:
+            began = await scope.queued(NOW)
+            assert await scope.one(BOUND) == (str(VENTURE), "off")
+            assert scope.connection.info.transaction_status == TransactionStatus.IDLE
+            assert await scope.planned_anew().one(BOUND) == (str(VENTURE), "off")
+            assert await scope.one(NOW) != await began.one()
+        async with database.by_itself() as everywhere:
+            assert await everywhere.one(BOUND) == ("", "on")
+        assert await clean(database)
+
+
+async def test_a_read_that_fails_leaves_the_venture_bound_for_what_follows(database: Database) -> None:
+    async with database.reading(VENTURE) as scope:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await scope.one("SELECT 1 / 0")
+        assert await scope.one(BOUND) == (str(VENTURE), "off")
+    assert await clean(database)
+
+
+async def test_what_is_sent_alone_is_kept_with_and_without_an_answer(database: Database, table: None) -> None:
+    async with database.by_itself() as scope:
+        await scope.run(KEEP, number=1)
+        assert await scope.all(KEPT) == [(1,)]
+        await scope.run(KEEP, number=2)
+    assert await kept(database) == [1, 2]
