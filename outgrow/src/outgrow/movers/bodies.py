@@ -1,0 +1,201 @@
+"""The neutral form of points: the same bytes for the same vector and payload, whichever store they lie in.
+
+A body is ``pt1\\n``, the number of dimensions (uint32, little-endian), the vector (float32, little-endian), and the
+payload as JSON: keys sorted, no spaces, UTF-8 as it is.
+
+**Vectors by cosine** are carried with length 1, whatever length the store kept them in: a store that compares
+directions may normalise what it takes, and two stores that do it each in its own way would differ for ever. What is
+normalised here is a fixed point: reading it from a store that leaves vectors of length 1 alone (within 1e-6 of the
+squared length, as Qdrant does) gives the same bytes again. Stores that compare otherwise carry vectors as they are,
+under another form, so that a move between the two kinds is refused rather than lossy.
+
+**Numbers in payloads.** 3 and 3.0 differ, as they do to a filter. What stores of JSON do not all tell apart is one:
+−0.0 is 0.0, and a float of 1e16 or more is the whole number that it is. A whole number outside 64 bits which a double
+does not hold exactly is refused, since stores would round it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgrow.ports import StoreFailed
+
+DISTANCES = ("cosine", "dot", "euclid", "manhattan")
+Matrix = NDArray[np.float32]
+
+_MAGIC = b"pt1\n"
+_SIZE = struct.Struct("<I")
+_HEAD = len(_MAGIC) + _SIZE.size
+_ROUNDS = 8
+_UNSURE = re.compile(r"\d[eE][+-]?\d|-0\.0(?!\d)|\d{16}")
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """A vector, float32 of one dimension, and its payload."""
+
+    vector: Matrix
+    payload: dict[str, Any]
+
+
+def form_of(distance: str) -> str:
+    """``points`` for cosine, ``points by dot`` and so on otherwise: items go between stores of one form only."""
+    if distance not in DISTANCES:
+        raise StoreFailed(f"{distance!r} is no distance", next_step=f"Write one of {', '.join(DISTANCES)}.")
+    return "points" if distance == "cosine" else f"points by {distance}"
+
+
+def point_body(vector: object, payload: Mapping[str, object] | None, distance: str = "cosine") -> bytes:
+    """The body of one point. Raises ``StoreFailed`` where it cannot be carried."""
+    return point_bodies([""], [vector], [payload], distance)[0]
+
+
+def point_bodies(
+    keys: Sequence[str],
+    vectors: Sequence[object] | Matrix,
+    payloads: Sequence[Mapping[str, object] | None],
+    distance: str = "cosine",
+) -> list[bytes]:
+    """The bodies of many points: ``vectors`` are rows of numbers, all of one length.
+
+    Raises:
+        StoreFailed: a vector is named, sparse, a list of vectors, not finite or of another size; or a payload is no
+            JSON. The sentence names the key.
+    """
+    if not len(keys):
+        return []
+    matrix = _matrix(keys, vectors)
+    if distance == "cosine":
+        matrix = normalised(matrix)
+    head = _MAGIC + _SIZE.pack(matrix.shape[1])
+    little = matrix.astype("<f4", copy=False)
+    return [
+        head + row.tobytes() + payload_text(payload, key)
+        for key, row, payload in zip(keys, little, payloads, strict=True)
+    ]
+
+
+def read_body(body: bytes) -> Point:
+    """The point that a body holds. The vector is a view and cannot be written to. Raises ``StoreFailed``."""
+    if body[: len(_MAGIC)] != _MAGIC or len(body) < _HEAD:
+        raise StoreFailed(
+            "an item to be put is no point", next_step="Only stores of one form can be moved between; see both forms."
+        )
+    size = _SIZE.unpack_from(body, len(_MAGIC))[0]
+    end = _HEAD + 4 * size
+    if len(body) < end + 2:
+        raise StoreFailed("a point to be put ends in the middle")
+    vector = np.frombuffer(body, dtype="<f4", count=size, offset=_HEAD).astype(np.float32, copy=False)
+    return Point(vector, json.loads(body[end:]))
+
+
+def normalised(matrix: Matrix) -> Matrix:
+    """Rows of length 1, float32; rows of zeros stay. Doing it twice changes nothing.
+
+    Each row is divided by its length until that changes nothing any more. The few that go round in a circle of rounding
+    errors (of few dimensions) become the least row of their circle, wherever in it they began.
+    """
+    now = matrix.copy()
+    left = np.arange(len(now))
+    for _ in range(_ROUNDS):
+        scaled = _divided(now[left])
+        moved = (scaled != now[left]).any(axis=1)
+        now[left] = scaled
+        left = left[moved]
+        if not len(left):
+            return now
+    for row in left:
+        now[row] = _least_of_circle(now[row : row + 1])[0]
+    return now
+
+
+def _least_of_circle(row: Matrix) -> Matrix:
+    seen: dict[bytes, Matrix] = {}
+    while row.tobytes() not in seen:
+        seen[row.tobytes()] = row
+        row = _divided(row)
+    circle = list(seen)[list(seen).index(row.tobytes()) :]
+    return seen[min(circle)]
+
+
+def _divided(matrix: Matrix) -> Matrix:
+    wide = matrix.astype(np.float64)
+    wide /= np.maximum(np.abs(wide).max(axis=1, keepdims=True), 5e-324)  # so that squares neither over- nor underflow
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    divided: Matrix = (wide / lengths).astype(np.float32)
+    return divided
+
+
+def payload_text(payload: Mapping[str, object] | None, key: str = "") -> bytes:
+    """A payload as canonical JSON; none at all is the same as an empty one. Raises ``StoreFailed``."""
+    try:
+        text = _encode(payload or {})
+        if _UNSURE.search(text):
+            text = _encode(_plain(payload or {}))
+        return text.encode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise StoreFailed(
+            f"the payload of {_point(key)} cannot be carried: {error}",
+            next_step="Payloads are JSON: texts, finite numbers, true, false, null, lists, and objects of these.",
+        ) from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return int(value) if abs(value) >= 1e16 else value + 0.0
+    if isinstance(value, int) and not -(2**63) <= value < 2**63 and int(float(value)) != value:
+        raise ValueError(f"the whole number {value} has more than 64 bits")
+    return value
+
+
+def _matrix(keys: Sequence[str], vectors: Sequence[object] | Matrix) -> Matrix:
+    try:
+        with np.errstate(over="ignore"):
+            matrix = np.asarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError):
+        matrix = np.empty((0,), dtype=np.float32)
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise _unfit(keys, vectors)
+    if not np.isfinite(matrix).all():
+        at = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
+        raise StoreFailed(
+            f"the vector of {_point(keys[at])} holds a value that float32 does not",
+            next_step="Correct or delete this point first.",
+        )
+    return matrix + np.float32(0)  # −0 is 0
+
+
+def _unfit(keys: Sequence[str], vectors: Sequence[object] | Matrix) -> StoreFailed:
+    next_step = "Only points with one unnamed vector of numbers can be moved so far."
+    sizes: set[int] = set()
+    for key, vector in zip(keys, vectors, strict=True):
+        if vector is None:
+            return StoreFailed(f"{_point(key)} has no vector", next_step=next_step)
+        if isinstance(vector, Mapping):
+            names = ", ".join(map(str, vector))
+            return StoreFailed(f"{_point(key)} has named vectors ({names}), which are not carried", next_step=next_step)
+        if not isinstance(vector, Sequence | np.ndarray):
+            return StoreFailed(f"{_point(key)} has a vector that is not carried (sparse?)", next_step=next_step)
+        if len(vector) and isinstance(vector[0], Sequence | np.ndarray):
+            return StoreFailed(f"{_point(key)} has several vectors, which are not carried", next_step=next_step)
+        sizes.add(len(vector))
+    said = ", ".join(map(str, sorted(sizes)))
+    return StoreFailed(f"vectors of several sizes or none ({said}) around {_point(keys[0])}", next_step=next_step)
+
+
+def _point(key: str) -> str:
+    return f"point {key}" if key else "a point"
