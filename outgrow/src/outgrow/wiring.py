@@ -23,9 +23,9 @@ from outgrow.clock import ScaledClock, SystemClock
 from outgrow.errors import DeclarationError, Finding, UsageError
 from outgrow.ledger import default_location, open_ledger
 from outgrow.lookout import Lookout
-from outgrow.points.declaration import Declaration, Plugin, Signal
+from outgrow.points.declaration import Declaration, Plugin, Point, Signal
 from outgrow.points.reading import locate, read_declaration, refusals, well_formed_plugins
-from outgrow.ports import Clock, History, Ledger, Notifier, Observation, Source
+from outgrow.ports import Clock, Experiment, History, Ledger, Notifier, Observation, Source
 from outgrow.quantities import DAY, HOUR
 from outgrow.recording import RecordReport, observe_all, record_once
 from outgrow.signals.series import Origin
@@ -238,6 +238,26 @@ def open_adapters(
     if found:
         raise DeclarationError(tuple(found))
     return sources, notifiers
+
+
+def experiment_of(workspace: Workspace, point: Point) -> Experiment:
+    """The experiment that is declared for a point, opened; whoever asks closes it.
+
+    Raises:
+        UsageError: none is declared.
+        DeclarationError: its settings are wrong.
+    """
+    declared = point.experiment
+    if declared is None:
+        raise UsageError(
+            f"{point.id} declares no experiment, so there is nothing to measure",
+            next_step=f"write under {point.id}, for example, experiment: {{kind: command, arms: [...]}}; "
+            "docs/reference/outgrow-yaml.md says how",
+        )
+    plugin = Plugin.model_validate({"kind": declared.kind, **declared.settings})
+    place = ("points", workspace.declaration.points.index(point), "experiment")
+    opened: Experiment = _open("outgrow.experiments", workspace.path, place, plugin, workspace.clock)
+    return opened
 
 
 def read_whole(path: Path) -> Declaration:
