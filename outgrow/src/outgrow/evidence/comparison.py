@@ -156,7 +156,9 @@ def _reported(evidence: Evidence, rule_option: str, confidence: float) -> Iterat
 def _measured(evidence: Evidence, option: Arm, arm: Arm, confidence: float) -> MeasuredRatio:
     pairs = _pairs(evidence, option.id, arm.id)
     why_not = (
-        _dropped(evidence, option)
+        _left_out(evidence, option)
+        or _left_out(evidence, arm)
+        or _dropped(evidence, option)
         or _dropped(evidence, arm)
         or _unequal_load(pairs, option, arm)
         or _wrong_number(pairs, confidence)
@@ -187,6 +189,11 @@ def _pairs(evidence: Evidence, option: str, arm: str) -> _Pairs:
     both = tuple((ran[option], ran[arm]) for _, ran in sorted(by_round.items()) if option in ran and arm in ran)
     lacking = sum((option in ran) != (arm in ran) for ran in by_round.values())
     return _Pairs(both, lacking)
+
+
+def _left_out(evidence: Evidence, arm: Arm) -> str:
+    reason = evidence.facts_of(arm.id).left_out
+    return f"{shown_as(arm)} was left out: {reason}" if reason else ""
 
 
 def _dropped(evidence: Evidence, arm: Arm) -> str:

@@ -35,6 +35,43 @@ class Round:
     p95_seconds: float
     sent: int
     dropped: int
+    p50_seconds: float | None = None
+    throughput_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFacts:
+    """What is known of an arm beside its rounds; None where it is not known.
+
+    Attributes:
+        capacity_per_second: requests a second that it answered in a closed loop.
+        recall: share of the right answers that it found, 0 to 1. parity: share of the requests to which it gave exactly
+            the answer of the baseline.
+        memory_bytes, disk_bytes: what it took while it was asked. monthly_cost: in the declared currency.
+        left_out: why it has no ratio: it failed, or answered wrongly; ``""`` where nothing is wrong.
+    """
+
+    arm: str
+    capacity_per_second: float | None = None
+    recall: float | None = None
+    parity: float | None = None
+    memory_bytes: float | None = None
+    disk_bytes: float | None = None
+    monthly_cost: float | None = None
+    left_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether the machine can judge: one arm against itself (p95 ÷ p95, so 1 is the truth).
+
+    ``ratio`` is None where the rounds cannot bound one; ``why_not`` is ``""`` where it is fit.
+    """
+
+    arm: str
+    ratio: Interval | None
+    rounds: int
+    why_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +107,10 @@ class Evidence:
         measures: what arms measured of the point's triggers.
         seed, versions, machine: what is needed to measure it again.
         digest: stands for the content; the same file has the same digest.
+        facts: of arms, beside their rounds. fit: the baseline against itself, measured before.
+        rate_per_second: what every arm was sent; None where the experiment has a rate of its own. load_ratio: its share
+            of what the slowest arm could answer; None where the rate was declared.
+        interrupted: fewer rounds than were planned, as somebody ended it.
     """
 
     point: str
@@ -86,6 +127,15 @@ class Evidence:
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
+    facts: tuple[ArmFacts, ...] = ()
+    fit: Fit | None = None
+    rate_per_second: float | None = None
+    load_ratio: float | None = None
+    interrupted: bool = False
+
+    def facts_of(self, arm: str) -> ArmFacts:
+        """What is known of an arm; nothing, where nothing was said."""
+        return next((each for each in self.facts if each.arm == arm), ArmFacts(arm))
 
 
 @dataclass(frozen=True, slots=True)
