@@ -1,0 +1,134 @@
+"""A store in memory, of whatever form: what a mover's store does, without a disk or a network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
+
+
+@dataclass
+class _Held:
+    """A tenant's items, and the generation last put under each key that a move touched; a key with a generation and
+    no body is a tombstone."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class MemoryContents:
+    """What several ``MemoryStore`` share, as several connections share a server."""
+
+    tenants: dict[str, _Held] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class MemoryStore:
+    """Keeps ``outgrow.ports.Store``. ``form`` is only a name here: bodies are bytes.
+
+    ``write`` and ``delete`` are what an application does, past every gate. ``calls`` has the names of all calls so
+    far. While ``failing`` says something, every call raises it as ``StoreFailed`` and does nothing.
+    """
+
+    def __init__(self, name: str = "memory", form: str = "points", contents: MemoryContents | None = None) -> None:
+        self._name = name
+        self._form = form
+        self.contents = MemoryContents() if contents is None else contents
+        self.calls: list[str] = []
+        self.failing: str = ""
+        self.closed = False
+
+    @property
+    def name(self) -> str:
+        """As routes name it."""
+        return self._name
+
+    @property
+    def form(self) -> str:
+        """What bodies are said to hold."""
+        return self._form
+
+    def write(self, tenant: str, key: str, body: bytes) -> None:
+        """As the application writes: no gate is asked and none is laid."""
+        with self.contents.lock:
+            self._held(tenant).bodies[key] = body
+
+    def delete(self, tenant: str, key: str) -> None:
+        """As the application deletes: no tombstone is left."""
+        with self.contents.lock:
+            self._held(tenant).bodies.pop(key, None)
+
+    def tenants(self) -> Sequence[TenantSize]:
+        """All that have items here."""
+        with self.contents.lock:
+            self._called("tenants")
+            return [TenantSize(name, len(held.bodies)) for name, held in self.contents.tenants.items() if held.bodies]
+
+    def page(self, tenant: str, after: str, limit: int) -> Sequence[Item]:
+        """Items behind ``after``, by the bytes of their keys."""
+        with self.contents.lock:
+            self._called("page", tenant)
+            bodies = self._held(tenant).bodies
+            behind = sorted((key for key in bodies if key.encode() > after.encode()), key=str.encode)
+            return [Item(key, bodies[key]) for key in behind[:limit]]
+
+    def items(self, tenant: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """Those of them that are there."""
+        with self.contents.lock:
+            self._called("items", tenant)
+            bodies = self._held(tenant).bodies
+            return {key: bodies[key] for key in keys if key in bodies}
+
+    def put(self, tenant: str, generation: int, items: Sequence[Item]) -> Put:
+        """Writes what is not older than what is held."""
+        with self.contents.lock:
+            self._called("put", tenant)
+            held = self._held(tenant)
+            refused = []
+            for item in items:
+                if held.generations.get(item.key, generation) > generation:
+                    refused.append(item.key)
+                    continue
+                held.generations[item.key] = generation
+                if item.body is None:
+                    held.bodies.pop(item.key, None)
+                else:
+                    held.bodies[item.key] = item.body
+            return Put(tuple(refused))
+
+    def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
+        """As ``page``, but only digests."""
+        with self.contents.lock:
+            self._called("digests", tenant)
+            return [Copied(item.key, digest_of(item.body or b"")) for item in self.page(tenant, after, limit)]
+
+    def settle(self, tenant: str) -> None:
+        """Forgets generations and tombstones."""
+        with self.contents.lock:
+            self._called("settle", tenant)
+            self._held(tenant).generations.clear()
+
+    def drop(self, tenant: str) -> None:
+        """Forgets the tenant."""
+        with self.contents.lock:
+            self._called("drop", tenant)
+            self.contents.tenants.pop(tenant, None)
+
+    def close(self) -> None:
+        """No call is allowed afterwards."""
+        self.closed = True
+
+    def _held(self, tenant: str) -> _Held:
+        return self.contents.tenants.setdefault(tenant, _Held())
+
+    def _called(self, call: str, tenant: str = "-") -> None:
+        self.calls.append(call)
+        if self.closed:
+            raise StoreFailed(f"the store {self._name} is closed")
+        if not tenant:
+            raise StoreFailed(f"{self._name}: {call} needs a tenant", next_step="name the tenant")
+        if self.failing:
+            raise StoreFailed(f"{self._name}: {self.failing}", next_step="try again")
