@@ -17,7 +17,16 @@ from ventures.database.roles import Addresses
 from ventures.errors import NotFound, Unavailable
 from ventures.identifiers import new_id
 from ventures.search import routes, searching
-from ventures.search.api import Passage, Results, Wanted, passages_near, search, understood
+from ventures.search.api import (
+    Passage,
+    Results,
+    Wanted,
+    depth_for,
+    passages_near,
+    search,
+    told,
+    understood,
+)
 from ventures.search.snippets import BEGIN, END
 from ventures.testing.notifications import Stage, staged
 from ventures.testing.search_index import Library, WordsEmbedder
@@ -288,3 +297,17 @@ async def test_a_venture_without_anything_is_searched(database: Database) -> Non
     found = await shelf.search("tea")
     assert (found.hits, found.answered_by, found.as_of) == ([], "exact", 0)
     assert found.head > 0
+
+
+async def test_what_the_index_told_ahead_is_not_asked_for_again(database: Database) -> None:
+    shelf = await shelved(database)
+    finder, index = shelf.library.finder, shelf.library.index
+    asked = await understood(finder, Wanted("tea"))
+    ahead = await told(finder, shelf.venture, asked, depth_for(0, 20))
+    before = len(index.asked)
+    async with database.reading(shelf.venture) as scope:
+        found = await search(scope, finder, asked, ahead)
+    assert len(index.asked) == before
+    assert found.hits == (await shelf.search("tea")).hits
+    assert found.hits
+    assert found.answered_by == "index"

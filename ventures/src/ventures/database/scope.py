@@ -69,11 +69,6 @@ class GlobalScope:
         """Sent without waiting, its rows fetched later: for reads that should share one round trip."""
         return Queued(await self._sent(statement, parameters))
 
-    def send(self) -> None:
-        """What was asked so far is sent now, so that the server answers while something else is waited for."""
-        self.connection.pgconn.send_flush_request()
-        self.connection.pgconn.flush()
-
 
 class Queued:
     """Rows on their way."""
