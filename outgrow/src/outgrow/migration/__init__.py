@@ -5,3 +5,8 @@ and the row after it was carried out. Level-triggered: nothing is remembered but
 version or a later one, goes on from where the last one ended. Pure: no I/O, no clock; who carries commands out is
 ``outgrow.migrating``. Knows ``quantities`` and ``errors``.
 """
+
+from outgrow.migration.advancing import advanced
+from outgrow.migration.transitions import is_over, next_command, truth_of
+
+__all__ = ["advanced", "is_over", "next_command", "truth_of"]

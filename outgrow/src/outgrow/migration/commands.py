@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from outgrow.migration.records import State
+
 Side = Literal["source", "target"]
 
 
@@ -28,10 +30,14 @@ class CopyPage:
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """Read the items of at most ``limit`` registered writes from ``truth`` and put them into the other store."""
+    """Read the items of at most ``limit`` registered writes from ``truth`` and put them into the other store.
+
+    ``abandoned``: open writes, carried too, that may stay behind without holding up a switch.
+    """
 
     truth: Side
     limit: int
+    abandoned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,9 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Thaw:
-    """Have the tenant's writers go on: the switch did not come about."""
+    """Have the tenant's writers go on: the switch did not come about. ``reason``: why, for people."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +92,12 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Nothing to be done outside: the row goes on to this state."""
+    """Nothing to be done outside: the row goes on to this state. ``shadowed``, ``shadow_differing``: reads that were
+    compared when it left ``shadowing``; None: not looked at."""
 
-    state: str
+    state: State
+    shadowed: int | None = None
+    shadow_differing: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

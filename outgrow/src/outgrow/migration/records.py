@@ -53,6 +53,8 @@ class Pace:
         command: run before each wave and now and then; nothing is copied while it ends with another code than 0.
         shadow_share: of reads that are asked of both stores while a tenant is shadowed, 0–1.
         least_shadowed: compared reads that a tenant needs before it is ready; 0: none.
+        most_shadow_differing_ratio: of compared reads; where more differ, a tenant does not become ready. Not 0, as a
+            read may meet a write that is being carried.
         first_wave, wave_factor: tenants of the first wave, and how many times larger each is than the one before.
     """
 
@@ -67,6 +69,7 @@ class Pace:
     least_shadowed: int = 0
     first_wave: int = 3
     wave_factor: float = 4.0
+    most_shadow_differing_ratio: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,9 @@ class TenantMove:
         shadowed, shadow_differing: reads compared since ``shadowing`` began.
         tries, retry_at, error: of what failed last; an empty error is none. An error waits, it is no state.
         deadline: until when a switch must have flipped, or else it falls back to ``ready`` by itself.
+        dropped: ``completed`` and ``cancelled`` are entered first, for good, and then the copy is dropped: this says
+            that it was. A tenant's move is over only then.
+        fallbacks: switches in a row that fell back.
         version: counts the writes of this row; who writes says which one it saw.
     """
 
@@ -138,6 +144,8 @@ class TenantMove:
     switched_at: float | None = None
     reversed_at: float | None = None
     version: int = 0
+    dropped: bool = False
+    fallbacks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
