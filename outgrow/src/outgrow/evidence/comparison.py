@@ -156,7 +156,8 @@ def _reported(evidence: Evidence, rule_option: str, confidence: float) -> Iterat
 def _measured(evidence: Evidence, option: Arm, arm: Arm, confidence: float) -> MeasuredRatio:
     pairs = _pairs(evidence, option.id, arm.id)
     why_not = (
-        _left_out(evidence, option)
+        _unfit(evidence)
+        or _left_out(evidence, option)
         or _left_out(evidence, arm)
         or _dropped(evidence, option)
         or _dropped(evidence, arm)
@@ -189,6 +190,11 @@ def _pairs(evidence: Evidence, option: str, arm: str) -> _Pairs:
     both = tuple((ran[option], ran[arm]) for _, ran in sorted(by_round.items()) if option in ran and arm in ran)
     lacking = sum((option in ran) != (arm in ran) for ran in by_round.values())
     return _Pairs(both, lacking)
+
+
+def _unfit(evidence: Evidence) -> str:
+    fit = evidence.fit
+    return f"the machine was unfit to judge: {fit.why_not}" if fit is not None and fit.why_not else ""
 
 
 def _left_out(evidence: Evidence, arm: Arm) -> str:

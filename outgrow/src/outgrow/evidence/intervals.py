@@ -52,6 +52,19 @@ def ratio_interval(log_ratios: FloatArray, confidence: float) -> Interval | None
     return Interval(math.exp(low), math.exp(min(max(mid, low), high)), math.exp(high), confidence)
 
 
+def value_interval(values: FloatArray, confidence: float) -> Interval | None:
+    """The value of a typical round, from one of each round, shape (n,) and none negative; None with too few.
+
+    On the log scale, as times are skewed that way; as they are where one of them is 0.
+    """
+    if values.size < least_pairs(confidence):
+        return None
+    if np.all(values > 0):
+        return ratio_interval(np.log(values), confidence)
+    low, mid, high = (float(each[0]) for each in outermost_bounds(values[None, :], confidence))
+    return Interval(max(low, 0.0), min(max(mid, low, 0.0), high), high, confidence)
+
+
 def outermost_bounds(values: FloatArray, confidence: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Low, middle and high for each row of ``values``, shape (m, n) with n ≥ ``least_pairs``; each of shape (m,)."""
     if values.shape[1] < least_pairs(confidence):

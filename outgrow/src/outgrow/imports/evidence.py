@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from outgrow.errors import ImportRefused
+from outgrow.evidence.body import evidence_body, evidence_of, facts_of_arms
 from outgrow.evidence.intervals import MOST_PAIRS
 from outgrow.evidence.records import (
     EVIDENCE_SCHEMA,
     Arm,
     Evidence,
+    Fit,
     ReportedRatio,
     Round,
     TriggerMeasure,
@@ -28,6 +30,8 @@ from outgrow.imports.files import open_text
 from outgrow.imports.json_lines import PathParts, line_of, load
 from outgrow.points.declaration import TUNE, Identifier, Quantity
 from outgrow.quantities import Interval, parse_time
+
+__all__ = ["evidence_body", "evidence_of", "read_evidence"]
 
 MAX_CHARACTERS = 8_000_000
 """A thousand rounds of ten arms, each on lines of its own, take a tenth of this."""
@@ -91,6 +95,9 @@ def _as_text(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_plain_number), Field(allow_inf_nan=False)]
 Seconds = Annotated[Number, Field(ge=1e-9, le=1e9)]
 Times = Annotated[Number, Field(ge=1e-6, le=1e6)]
+Positive = Annotated[Number, Field(gt=0, le=1e15)]
+NotNegative = Annotated[Number, Field(ge=0, le=1e18)]
+Share = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, BeforeValidator(_plain_number), Field(ge=0, le=10**15)]
 Bound = Annotated[Quantity, BeforeValidator(_no_truth), Field(ge=0)]
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_printable)]
@@ -106,6 +113,13 @@ class _Given(BaseModel):
 class _Arm(_Given):
     id: Identifier
     option: Identifier | None = None
+    capacity_per_second: Positive | None = None
+    recall: Share | None = None
+    parity: Share | None = None
+    memory_bytes: NotNegative | None = None
+    disk_bytes: NotNegative | None = None
+    monthly_cost: NotNegative | None = None
+    left_out: Text | None = None
 
 
 class _Round(_Given):
@@ -115,6 +129,8 @@ class _Round(_Given):
     p95_seconds: Seconds
     sent: Annotated[Count, Field(ge=1)]
     dropped: Count
+    p50_seconds: Seconds | None = None
+    throughput_per_second: NotNegative | None = None
 
 
 class _Ratio(_Given):
@@ -122,6 +138,13 @@ class _Ratio(_Given):
     mid: Times
     high: Times
     confidence: Confidence
+
+
+class _Fit(_Given):
+    arm: str
+    rounds: Count
+    ratio: _Ratio | None = None
+    why_not: Text | None = None
 
 
 class _Value(_Given):
@@ -154,6 +177,10 @@ class _File(_Given):
     versions: Annotated[dict[Text, Facts], Field(max_length=100)] = {}
     machine: Annotated[dict[Text, Facts], Field(max_length=100)] = {}
     simulated: Annotated[bool, Field(strict=True)] = False
+    fit: _Fit | None = None
+    rate_per_second: Positive | None = None
+    load_ratio: Annotated[Number, Field(gt=0, le=1)] | None = None
+    interrupted: Annotated[bool, Field(strict=True)] = False
 
 
 def read_evidence(path: Path) -> Evidence:
@@ -180,69 +207,6 @@ def read_evidence(path: Path) -> Evidence:
     return _evidence(given, path, hashlib.sha256(_canonical(data)).hexdigest()[:32])
 
 
-def evidence_body(evidence: Evidence) -> dict[str, Any]:
-    """Evidence as JSON for the ledger; ``evidence_of`` reads it."""
-    return {
-        "schema": EVIDENCE_SCHEMA,
-        "point": evidence.point,
-        "made_at": evidence.made_at,
-        "source": evidence.source,
-        "baseline": evidence.baseline,
-        "baseline_tuned": evidence.baseline_tuned,
-        "digest": evidence.digest,
-        "arms": [{"id": arm.id, "option": arm.option} for arm in evidence.arms],
-        "rounds": [
-            {
-                "round": each.round,
-                "arm": each.arm,
-                "order": each.order,
-                "p95_seconds": each.p95_seconds,
-                "sent": each.sent,
-                "dropped": each.dropped,
-            }
-            for each in evidence.rounds
-        ],
-        "reported": [{"option": each.option, "ratio": _interval_body(each.ratio)} for each in evidence.reported],
-        "measures": [
-            {"arm": each.arm, "trigger": each.trigger, "users": each.users, "value": _interval_body(each.value)}
-            for each in evidence.measures
-        ],
-        "seed": evidence.seed,
-        "versions": dict(evidence.versions),
-        "machine": dict(evidence.machine),
-        "simulated": evidence.simulated,
-    }
-
-
-def evidence_of(body: Mapping[str, Any]) -> Evidence:
-    """The evidence that ``evidence_body`` wrote. Raises ``KeyError``, ``TypeError`` or ``ValueError`` on other data."""
-    if body["schema"] != EVIDENCE_SCHEMA:
-        raise ValueError(f"{body['schema']!r} is not {EVIDENCE_SCHEMA}")
-    return Evidence(
-        point=body["point"],
-        made_at=body["made_at"],
-        source=body["source"],
-        baseline=body["baseline"],
-        baseline_tuned=body["baseline_tuned"],
-        digest=body["digest"],
-        arms=tuple(Arm(each["id"], each["option"]) for each in body["arms"]),
-        rounds=tuple(Round(**each) for each in body["rounds"]),
-        reported=tuple(ReportedRatio(each["option"], Interval(**each["ratio"])) for each in body["reported"]),
-        measures=tuple(
-            TriggerMeasure(each["arm"], each["trigger"], each["users"], Interval(**each["value"]))
-            for each in body["measures"]
-        ),
-        seed=body["seed"],
-        versions=dict(body["versions"]),
-        machine=dict(body["machine"]),
-        simulated=body["simulated"],
-    )
-
-
-def _interval_body(interval: Interval) -> dict[str, float]:
-    return {"low": interval.low, "mid": interval.mid, "high": interval.high, "confidence": interval.confidence}
-
-
 def _evidence(given: _File, path: Path, digest: str) -> Evidence:
     arms = tuple(_arm(each) for each in given.arms)
     return Evidence(
@@ -265,7 +229,17 @@ def _evidence(given: _File, path: Path, digest: str) -> Evidence:
         versions=given.versions,
         machine=given.machine,
         simulated=given.simulated,
+        facts=facts_of_arms([each.model_dump() for each in given.arms]),
+        fit=None if given.fit is None else _fit(given.fit),
+        rate_per_second=given.rate_per_second,
+        load_ratio=given.load_ratio,
+        interrupted=given.interrupted,
     )
+
+
+def _fit(given: _Fit) -> Fit:
+    ratio = Interval(**given.ratio.model_dump()) if given.ratio else None
+    return Fit(given.arm, ratio, given.rounds, given.why_not or "")
 
 
 def _arm(given: _Arm) -> Arm:
@@ -300,6 +274,11 @@ def _contradictions(given: _File) -> Iterator[tuple[PathParts, str]]:
     yield from _arm_contradictions(given)
     yield from _round_contradictions(given)
     names = {_arm(each).id for each in given.arms}
+    if given.fit is not None:
+        if given.fit.arm not in names:
+            yield ("fit", "arm"), f"{given.fit.arm!r} is none of the arms"
+        if given.fit.ratio is not None:
+            yield from _order(("fit", "ratio"), given.fit.ratio)
     for place, measure in enumerate(given.measures):
         path: PathParts = ("measures", place)
         if measure.arm not in names:
