@@ -6,7 +6,6 @@ version or a later one, goes on from where the last one ended. Pure: no I/O, no 
 ``outgrow.migrating``. Knows ``quantities`` and ``errors``.
 """
 
-from outgrow.migration.advancing import advanced
-from outgrow.migration.transitions import is_over, next_command, truth_of
+from outgrow.migration.transitions import advanced, is_over, next_command, truth_of
 
 __all__ = ["advanced", "is_over", "next_command", "truth_of"]

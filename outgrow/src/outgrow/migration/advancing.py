@@ -110,7 +110,8 @@ def _went_on(migration: Migration, move: TenantMove, command: Enter, outcome: Ou
     if command.shadowed is not None:
         entered = replace(entered, shadowed=command.shadowed, shadow_differing=command.shadow_differing or 0)
     if command.state in ("switching", "reversing"):
-        return replace(entered, deadline=outcome.at + switch_seconds(migration), error="")
+        filling = migration.kind == "filling"
+        return replace(entered, deadline=outcome.at + switch_seconds(migration) if filling else None, error="")
     if command.state == "cancelled":
         nothing_there = move.state == "pending" or (move.state == "preparing" and migration.kind == "copying")
         return replace(entered, dropped=nothing_there, differing=0, error="")
@@ -125,7 +126,7 @@ def _advanced_in_switch(migration: Migration, move: TenantMove, command: Command
     went = replace(move, tries=0, retry_at=None, error="")
     match command:
         case Freeze():
-            return replace(went, step="frozen", deadline=move.deadline or outcome.at + command.seconds)
+            return replace(went, step="frozen", deadline=outcome.at + command.seconds)
         case Carry():
             return replace(went, step="drained" if outcome.left <= command.abandoned else "frozen")
         case CompareLast() if outcome.differing:

@@ -23,12 +23,14 @@ from outgrow.quantities import format_duration
 
 FILLING_SECONDS = 60.0
 """The longest that a switch takes in a move by filling, where no writer waits for it."""
+BEGINNING_SECONDS = 600.0
+"""The longest until writers are made to wait: where nobody waits yet, there is time to compare all keys again."""
 WRITERS_SECONDS = 0.05
 """How soon is looked again in a switch."""
 
 
 def switch_seconds(migration: Migration) -> float:
-    """The longest from the beginning of a switch to its flip."""
+    """The longest that a switch takes, counted from its ``Freeze`` where writers wait, else from its beginning."""
     return FILLING_SECONDS if migration.kind == "filling" else migration.pace.freeze_seconds
 
 
@@ -50,7 +52,7 @@ def next_in_switch(migration: Migration, move: TenantMove, observed: Observed) -
     if migration.kind == "filling":
         return _next_in_filling(migration, move, observed, truth, other)
     if move.step == "":
-        return Freeze(min(_deadline(migration, move) - observed.now, migration.pace.freeze_seconds))
+        return Freeze(migration.pace.freeze_seconds)
     under_way = max(0, observed.open - observed.abandoned)
     if move.step == "frozen" and under_way and observed.waiting <= observed.open:
         writes = "write is" if under_way == 1 else "writes are"
@@ -92,12 +94,15 @@ def _against(migration: Migration, move: TenantMove, observed: Observed, truth: 
         return move.error or f"{move.differing} keys differ"
     deadline = _deadline(migration, move)
     if observed.now >= deadline or (move.retry_at is not None and move.retry_at >= deadline):
-        return f"{_unfinished(migration, move, observed)} within {format_duration(switch_seconds(migration))}"
+        longest = format_duration(deadline - move.since if move.deadline is None else switch_seconds(migration))
+        return f"{_unfinished(migration, move, observed)} within {longest}"
     return ""
 
 
 def _deadline(migration: Migration, move: TenantMove) -> float:
-    return move.since + switch_seconds(migration) if move.deadline is None else move.deadline
+    if move.deadline is not None:
+        return move.deadline
+    return move.since + (switch_seconds(migration) if migration.kind == "filling" else BEGINNING_SECONDS)
 
 
 def _unfinished(migration: Migration, move: TenantMove, observed: Observed) -> str:

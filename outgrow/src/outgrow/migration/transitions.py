@@ -7,6 +7,7 @@ once the row says ``completed`` or ``cancelled``, states that no goal leads out 
 
 from __future__ import annotations
 
+from outgrow.migration.advancing import advanced
 from outgrow.migration.commands import (
     Carry,
     Command,
@@ -23,6 +24,8 @@ from outgrow.migration.commands import (
 )
 from outgrow.migration.records import LAYOUT_VERSION, Migration, TenantMove
 from outgrow.migration.switching import next_in_switch
+
+__all__ = ["advanced", "is_over", "next_command", "truth_of"]
 
 LOOK_AGAIN_SECONDS = 1.0
 """How soon a tenant that waits for others is looked at again."""
