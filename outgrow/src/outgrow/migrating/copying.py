@@ -156,8 +156,9 @@ class Copier:
         if tenant in self._carried:
             self._carried[tenant].update(keys)
         refused = set(other.put(tenant, generation, [Item(key, bodies.get(key)) for key in keys]).refused)
-        done = [one for one in changes if not one.open and one.key not in refused]
-        self.ledger.clear(migration, done)
+        put = [one for one in changes if one.key not in refused]
+        self.ledger.clear(migration, put)  # of those that are open it is told that they were carried; they stay
+        done = [one for one in put if not one.open]
         left = len(self.ledger.changes(migration, tenant, SEEN_CHANGES))
         return Outcome(self.ledger.now(), carried=len(done), left=left)
 

@@ -1,0 +1,247 @@
+"""The engine: looks at each tenant, asks what is next, has it carried out, and writes down where the tenant is then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from outgrow.errors import LedgerError, OutgrowError
+from outgrow.migrating.carrying import Carrier, name_of
+from outgrow.migrating.reporting import Report, Telling, counted, met, said, told_of
+from outgrow.migrating.turns import may_go_on, new_tenants
+from outgrow.migration.advancing import advanced
+from outgrow.migration.commands import Command, Enter, Flip, Freeze, Outcome, Rest, Thaw, Verify, Wait
+from outgrow.migration.records import Goal, Migration, TenantMove
+from outgrow.migration.transitions import is_over, next_command, truth_of
+from outgrow.ports import MoveLedger, StoreFailed, Superseded
+
+STEPS_A_TURN = 16
+"""Commands that one tenant gets before the next one's turn; a switch under way is brought to its end."""
+LOOK_AGAIN_SECONDS = 5.0
+"""How often tenants at rest are looked at, and what is the same for all (new tenants, pace)."""
+SHORTEST_WAIT, LONGEST_WAIT = 0.02, 1.0
+LEDGER_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Between tries to take a move on again whose ledger did not answer."""
+
+Ended = Literal["reached", "people", "deadline"]
+"""Why a run ended: the goals are reached; people have to do something first; its time was over."""
+
+
+class Stopped(OutgrowError):
+    """The move was stopped by people, between any two steps, and is safe."""
+
+    exit_code = 4
+
+
+@dataclass(slots=True)
+class Engine:
+    """Moves tenants towards what people want of them. One thread uses it; any number of processes may try to.
+
+    Attributes:
+        migration: as it was taken on.
+        throttled: why nothing may be copied now, "" for no reason.
+        tell: is given what there is to say; it must not raise.
+        pause, monotonic: real seconds.
+    """
+
+    migration: Migration
+    ledger: MoveLedger
+    carrier: Carrier
+    who: str
+    throttled: Callable[[Migration], str] = lambda _: ""
+    tell: Callable[[Telling], None] = lambda _: None
+    publish: Callable[[Report], None] = lambda _: None
+    pause: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    _look_at: dict[str, float] = field(default_factory=dict)
+    _waits: dict[str, Wait] = field(default_factory=dict)
+    _allowed: frozenset[str] = frozenset()
+    _frozen: set[str] = field(default_factory=set)
+    _lags: dict[str, float] = field(default_factory=dict)
+    _report: Report = field(default_factory=Report)
+
+    def run(
+        self, tenants: Sequence[str] | None, goal: Goal, *, seconds: float | None = None, add_new: bool = False
+    ) -> Ended:
+        """Works until these tenants (None: all) are where ``goal`` wants them, or none of them can go on.
+
+        Args:
+            tenants: whose goal is waited for; the others are moved on as well.
+            seconds: after which no further tenant is switched, and the run ends.
+            add_new: also take in tenants that came up since, with this goal.
+
+        Raises:
+            Superseded: another process took the move on.
+            LedgerError: the ledger did not answer for minutes.
+        """
+        end = None if seconds is None else self.monotonic() + seconds
+        self._report = Report(began=self.monotonic())
+        looked = -LOOK_AGAIN_SECONDS
+        while True:
+            try:
+                if self.monotonic() - looked >= LOOK_AGAIN_SECONDS:
+                    self._refresh(goal if add_new else None)
+                    looked = self.monotonic()
+                rows = self.ledger.tenants(self.migration)
+                wanted = rows if tenants is None else [row for row in rows if row.tenant in set(tenants)]
+                worked = self._round(rows)
+                if worked:
+                    rows = self.ledger.tenants(self.migration)
+                    wanted = rows if tenants is None else [row for row in rows if row.tenant in set(tenants)]
+                self._say(rows)
+                unmet = [row for row in wanted if row.goal == goal and not met(row, goal)]
+                if all(is_over(row) for row in rows):
+                    self.migration = self.ledger.end(self.migration)
+                if not unmet:
+                    return "reached"
+                if end is not None and self.monotonic() > end:
+                    return "deadline"
+                if not worked and not self._rest(rows):
+                    return "people"
+            except LedgerError as lost:
+                self._take_again(lost)
+
+    def let_go(self) -> None:
+        """Has writers go on that wait for a switch which does not come about now, and gives the move back."""
+        try:
+            for tenant in list(self._frozen):
+                self.ledger.thaw(self.migration, tenant)
+            self.ledger.release(self.migration)
+        except OutgrowError:  # both end by themselves: a freeze after its seconds, a lock with its process
+            pass
+
+    def _refresh(self, goal: Goal | None) -> None:
+        found = self.ledger.migration(self.migration.point)
+        if found is None or found.id != self.migration.id:
+            raise Superseded(f"migration {self.migration.id} is not the one of {self.migration.point} any more")
+        self.migration = replace(found, epoch=self.migration.epoch)
+        if goal is not None:
+            added = new_tenants(self.ledger, self.carrier, self.migration)
+            if added:
+                self.ledger.add_tenants(self.migration, [replace(row, goal=goal) for row in added])
+                self.tell(Telling("note", f"{counted(len(added), 'tenant')} came up since and joined the last wave"))
+
+    def _round(self, rows: Sequence[TenantMove]) -> bool:
+        """One turn for each tenant that may go on; whether anything was done."""
+        throttled = self.throttled(self.migration)
+        self._report.throttled = throttled
+        self._allowed, self._report.stop = may_go_on(rows)
+        worked = False
+        for row in rows:
+            if row.tenant not in self._allowed or self._look_at.get(row.tenant, 0.0) > self.monotonic():
+                continue
+            worked |= self._turn(row, throttled)
+        return worked
+
+    def _turn(self, row: TenantMove, throttled: str) -> bool:
+        """Brings one tenant on, until it waits, rests, or the next one's turn has come."""
+        steps = 0
+        while steps < STEPS_A_TURN or self._is_frozen(row):
+            try:
+                seen = replace(self.carrier.observe(self.migration, row), throttled=throttled)
+                command = next_command(self.migration, row, seen)
+            except StoreFailed as failed:
+                self._keep(row, Enter(row.state), Outcome(self.ledger.now(), failed=said(failed)))
+                return True
+            self._lags[row.tenant] = seen.lag_seconds or 0.0
+            if isinstance(command, Rest):
+                self._waits.pop(row.tenant, None)
+                self._look_at[row.tenant] = self.monotonic() + LOOK_AGAIN_SECONDS
+                return steps > 0
+            if isinstance(command, Wait):
+                if self._is_frozen(row) and command.kind != "people":
+                    self.pause(min(max(command.seconds, SHORTEST_WAIT), 0.1))
+                    steps += 1
+                    continue
+                self._waits[row.tenant] = command
+                self._look_at[row.tenant] = self.monotonic() + min(max(command.seconds, SHORTEST_WAIT), 5.0)
+                return steps > 0
+            steps += 1
+            self._waits.pop(row.tenant, None)
+            after = self._step(row, command)
+            if after is None:
+                return True
+            row = after
+        return True
+
+    def _is_frozen(self, row: TenantMove) -> bool:
+        """Writers of the tenant wait: it has every turn until they go on."""
+        return row.state in ("switching", "reversing") and self.migration.kind == "copying"
+
+    def _step(self, row: TenantMove, command: Command) -> TenantMove | None:
+        """Carries one command out and writes down what came of it; None where the row is to be read anew."""
+        begins = isinstance(command, Enter) and command.state in ("switching", "reversing")
+        if begins and not self.carrier.is_compared(row.tenant):
+            command = Verify(truth_of(row))  # before anybody waits, so that the last comparison is short
+        try:
+            if isinstance(command, Flip):
+                return self._flip(row, command)
+            if isinstance(command, Freeze):
+                self._frozen.add(row.tenant)
+            outcome = self.carrier.carry_out(self.migration, row, command)
+            if isinstance(command, Thaw):
+                self._frozen.discard(row.tenant)
+        except StoreFailed as failed:
+            outcome = Outcome(self.ledger.now(), failed=said(failed))
+        return self._keep(row, command, outcome)
+
+    def _keep(self, row: TenantMove, command: Command, outcome: Outcome) -> TenantMove:
+        after = advanced(self.migration, row, command, outcome)
+        what, facts = told_of(row, after, command, outcome)
+        kept = self.ledger.keep(self.migration, after, what, facts)
+        if slow := self._report.count(row, command, outcome, self.monotonic()):
+            self.tell(Telling("error", slow, row.tenant))
+        if what:
+            self.tell(Telling("error" if outcome.failed or after.error else "step", what, row.tenant))
+        return kept
+
+    def _flip(self, row: TenantMove, command: Flip) -> TenantMove | None:
+        at = self.ledger.now()
+        after = advanced(self.migration, row, command, Outcome(at))
+        store = name_of(self.migration, command.to)
+        what = f"switched to {store}" if command.to == "target" else f"switched back to {store}"
+        flipped = self.ledger.flip(self.migration, row, store, after, what)
+        if flipped.why_not:
+            return self._keep(row, command, Outcome(at, refused=flipped.why_not))
+        self._frozen.discard(row.tenant)
+        self.tell(Telling("step", what, row.tenant))
+        return None
+
+    def _rest(self, rows: Sequence[TenantMove]) -> bool:
+        """Waits until somebody's turn comes; False where only people can bring any tenant on."""
+        moving = [row for row in rows if row.goal != "none" and not met(row, row.goal)]
+        hopeful = [row.tenant for row in moving if row.tenant in self._allowed and not self._needs_people(row.tenant)]
+        if not hopeful:
+            return False
+        now = self.monotonic()
+        due = min(self._look_at.get(tenant, now) - now for tenant in hopeful)
+        self.pause(min(max(due, SHORTEST_WAIT), LONGEST_WAIT))
+        return True
+
+    def _needs_people(self, tenant: str) -> bool:
+        wait = self._waits.get(tenant)
+        return wait is not None and wait.kind == "people"
+
+    def _say(self, rows: Sequence[TenantMove]) -> None:
+        self._report.look(rows, self._lags, self._waits, self.monotonic())
+        self.publish(self._report)
+
+    def _take_again(self, lost: LedgerError) -> None:
+        """The ledger did not answer: tries to take the move on again, with growing pauses. Raises what it last said."""
+        for seconds in LEDGER_PAUSES:
+            self.tell(
+                Telling("error", f"the ledger of the move did not answer ({lost.message}); again in {seconds:g} s")
+            )
+            self.pause(seconds)
+            try:
+                found = self.ledger.migration(self.migration.point)
+                if found is not None and found.id == self.migration.id and found.epoch != self.migration.epoch:
+                    raise Superseded(f"{found.holder or 'another process'} has taken the move on since")
+                self.migration = self.ledger.take(self.migration, self.who)
+            except LedgerError as again:
+                lost = again
+            else:
+                return
+        raise lost

@@ -1,0 +1,180 @@
+"""What there is to say while tenants are moved: lines as they happen, and a report that another process can read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from outgrow.errors import OutgrowError
+from outgrow.migration.commands import Carry, Command, CopyPage, Outcome, ProveWayBack, Thaw, Verify, Wait
+from outgrow.migration.records import Goal, Migration, TenantMove
+
+RATE_SECONDS = 30.0
+"""The rate is that of the last so many seconds."""
+CANNOT_CONVERGE_SECONDS = 30.0
+"""A tenant whose registered writes are carried for so long without becoming fewer is written faster than it copies."""
+FRESH_SECONDS = 15.0
+"""A report that is older comes of a process that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One line for people, as it happens; ``tenant`` is "" for the whole move."""
+
+    kind: Literal["step", "error", "note", "wait"]
+    text: str
+    tenant: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """How a run stands.
+
+    Attributes:
+        began: monotonic seconds.
+        states: how many tenants are in each state. wave: the first whose tenants are not all there; None: all are.
+        items_per_second: copied and carried, over the last ``RATE_SECONDS``.
+        lag_seconds: the largest lag of a tenant that is being moved.
+        eta_seconds: until all that is wanted is copied, at this rate; None: not known.
+        throttled: why nothing is copied, "" for no reason. stop: why no further wave begins, "" for no reason.
+        waiting: (tenant, why, next step) of tenants that cannot go on by themselves, a few of them.
+    """
+
+    began: float = 0.0
+    states: dict[str, int] = field(default_factory=dict)
+    wave: int | None = None
+    items_per_second: float = 0.0
+    lag_seconds: float = 0.0
+    eta_seconds: float | None = None
+    throttled: str = ""
+    stop: str = ""
+    waiting: list[tuple[str, str, str]] = field(default_factory=list)
+    _done: deque[tuple[float, int]] = field(default_factory=deque)
+    _behind: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def count(self, row: TenantMove, command: Command, outcome: Outcome, at: float) -> str:
+        """Counts what a command brought; → what people should know of it, "" for nothing."""
+        done = outcome.copied if isinstance(command, CopyPage) else outcome.carried
+        if done:
+            self._done.append((at, done))
+        if not isinstance(command, Carry):
+            return ""
+        since, least = self._behind.get(row.tenant, (at, outcome.left))
+        if outcome.left == 0 or outcome.left < least * 0.9:
+            self._behind[row.tenant] = (at, outcome.left)
+        elif at - since > CANNOT_CONVERGE_SECONDS:
+            self._behind[row.tenant] = (at, outcome.left)
+            return (
+                f"{row.tenant} is written as fast as it copies, {counted(outcome.left, 'write')} wait since "
+                f"{at - since:.0f} s: slow its writers down, move it at a calmer hour, or give the move a larger batch"
+            )
+        else:
+            self._behind.setdefault(row.tenant, (at, outcome.left))
+        return ""
+
+    def look(self, rows: Sequence[TenantMove], lags: Mapping[str, float], waits: Mapping[str, Wait], at: float) -> None:
+        """Takes up how the rows stand."""
+        self.states = counted_states(rows)
+        moving = [row for row in rows if row.goal != "none" and not met(row, row.goal)]
+        self.wave = min((row.wave for row in moving), default=None)
+        self.lag_seconds = max((lags.get(row.tenant, 0.0) for row in rows), default=0.0)
+        while self._done and at - self._done[0][0] > RATE_SECONDS:
+            self._done.popleft()
+        span = min(max(at - self.began, 1.0), RATE_SECONDS)
+        self.items_per_second = sum(count for _, count in self._done) / span
+        left = [row.items - row.copied for row in moving if row.items is not None and not row.copied_all]
+        to_copy = sum(max(0, one) for one in left)
+        self.eta_seconds = (
+            to_copy / self.items_per_second if self.items_per_second > 0 else (0.0 if not moving else None)
+        )
+        self.waiting = [
+            (tenant, wait.reason, wait.next_step) for tenant, wait in waits.items() if wait.kind in ("people", "retry")
+        ][:20]
+
+    def body(self, migration: Migration, at: float) -> bytes:
+        """The report for another process, as ``read_report`` reads it."""
+        fields = {
+            "migration": migration.id,
+            "at": at,
+            "wave": self.wave,
+            "items_per_second": self.items_per_second,
+            "lag_seconds": self.lag_seconds,
+            "eta_seconds": self.eta_seconds,
+            "throttled": self.throttled,
+            "stop": self.stop,
+            "waiting": self.waiting,
+        }
+        return json.dumps(fields).encode()
+
+
+def read_report(body: bytes | None, migration: Migration, now: float) -> dict[str, Any] | None:
+    """A report of this migration that is not old, as JSON; else None."""
+    try:
+        fields = json.loads(body or b"null")
+    except ValueError:
+        return None
+    if not isinstance(fields, dict) or fields.get("migration") != migration.id:
+        return None
+    return fields if abs(now - float(fields.get("at", 0))) <= FRESH_SECONDS else None
+
+
+def counted_states(rows: Sequence[TenantMove]) -> dict[str, int]:
+    """How many tenants are in each state."""
+    return dict(Counter(row.state for row in rows))
+
+
+def met(row: TenantMove, goal: Goal) -> bool:
+    """Whether the tenant is where ``goal`` wants it, for good as far as it goes."""
+    match goal:
+        case "none":
+            return True
+        case "ready":
+            return row.state == "ready"
+        case "switched":
+            return row.state == "switched"
+        case _:
+            return row.state == goal and row.dropped
+
+
+def said(failed: OutgrowError) -> str:
+    """A failure with its next step, in one sentence."""
+    return failed.message + (f"; {failed.next_step}" if failed.next_step else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 tenant``, ``1,500 tenants``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def told_of(before: TenantMove, after: TenantMove, command: Command, outcome: Outcome) -> tuple[str, dict[str, object]]:
+    """The journal's line and its facts of a step; "" where nothing happened that anybody would look for."""
+    if outcome.failed:
+        return ("failed", {"why": outcome.failed, "tries": after.tries}) if outcome.failed != before.error else ("", {})
+    match command:
+        case Verify(truth, repair):
+            what = "verified" if not outcome.differing else "differs"
+            return ("repaired" if repair and what == "verified" else what), {
+                "truth": truth, "items": outcome.items, "differing": outcome.differing,
+            }  # fmt: skip
+        case Thaw(reason):
+            return f"fell back to {after.state}", {"why": reason}
+        case ProveWayBack() if outcome.refused:
+            return "way back refused", {"why": outcome.refused}
+    if outcome.refused:
+        return "flip refused", {"why": outcome.refused}
+    if after.state != before.state:
+        facts: dict[str, object] = {"items": after.items, "copied": after.copied}
+        return after.state.replace("_", " "), {key: value for key, value in facts.items() if value is not None}
+    if after.step != before.step and after.step:
+        return after.step.replace("_", " "), {"differing": outcome.differing} if outcome.differing else {}
+    if outcome.differing:
+        return "differs", {"differing": outcome.differing}
+    return ("dropped", {}) if after.dropped and not before.dropped else ("", {})
+
+
+def fields_of(row: TenantMove) -> dict[str, Any]:
+    """A tenant's row as JSON."""
+    return asdict(row)
