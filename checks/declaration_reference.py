@@ -136,6 +136,7 @@ SECTIONS: tuple[tuple[type[BaseModel], str, str, str], ...] = (
     (models.DeclaredArm, "arm", "`points[].experiment.arms[]`", ""),
     (models.DeclaredMove, "migration", "`points[].migration`", ""),
     (models.DeclaredPace, "pace", "`points[].migration.pace`", ""),
+    (models.DeclaredValidation, "validation", "`points[].validation`", ""),
     (models.Team, "team", "`team`", ""),
     (models.TimeOff, "time off", "`team.calendar[]`", ""),
     (models.Criteria, "weights", "`criteria`", ""),

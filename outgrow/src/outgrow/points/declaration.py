@@ -341,6 +341,22 @@ class DeclaredMove(_Declared):
     pace: DeclaredPace = Field(DeclaredPace(), description="How hard it may press on the service.")
 
 
+class DeclaredValidation(_Declared):
+    """What outgrow validate holds a finished move against."""
+
+    workload: Comparison = Field(description="The service before and after, as arms of an experiment.")
+    before: Identifier = Field(description="The arm that is the service as it was.")
+    after: Identifier = Field(description="The arm that is the service as it is now.")
+    current_rate: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Requests a second today; default: what 95 % of the last week's hours stay below."
+    )
+    factor: Annotated[float, Field(ge=1, le=100)] = Field(2.0, description="Times the current load it must carry.")
+    suite: tuple[str, ...] = Field(
+        (), description="Your own end-to-end tests, a program and its arguments, run against both arms."
+    )
+    rehearsed_within: Duration = Field(30 * 86400.0, description="How old the last rehearsal of the way back may be.")
+
+
 class Point(_Declared):
     """An architectural limit that growth will reach."""
 
@@ -371,6 +387,7 @@ class Point(_Declared):
     rule: Rule | None = None
     experiment: Comparison | None = Field(None, description="What outgrow prove measures.")
     migration: DeclaredMove | None = Field(None, description="What outgrow migrate moves.")
+    validation: DeclaredValidation | None = Field(None, description="What outgrow validate checks.")
 
 
 class TimeOff(_Declared):
