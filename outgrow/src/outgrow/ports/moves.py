@@ -25,12 +25,15 @@ class Busy(OutgrowError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A write that was registered: the item under ``key`` is to be read anew. ``open``: it is not finished yet."""
+    """A write that was registered: the item under ``key`` is to be read anew. ``open``: it is not finished yet.
+    ``age_seconds``: how long ago it was registered; an open one older than ``outgrow.routing.ABANDONED_SECONDS``
+    counts as abandoned."""
 
     id: int
     tenant: str
     key: str
     open: bool
+    age_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class MoveLedger(Protocol):
 
     def clear(self, migration: Migration, changes: Sequence[Change]) -> None:
         """These were carried over. Those of them that were open when they were read stay: what they do may come
-        after."""
+        after. Name them nevertheless: abandoned ones that were carried since ``freeze`` do not stand against a flip."""
         ...
 
     def freeze(self, migration: Migration, tenant: str, seconds: float) -> None:

@@ -18,6 +18,25 @@ WHERE outgrow.route.store <> excluded.store
 RETURNING store, generation"""
 """Puts a tenant somewhere, without moving anything; no row where it is there already."""
 
+HELD: Final[LiteralString] = """
+SELECT coalesce(
+    (SELECT store FROM outgrow.route WHERE point = %(point)s AND tenant = %(tenant)s), %(default)s) AS store
+UNION
+SELECT unnest(ARRAY[source, target]) FROM outgrow.tenant_state
+WHERE point = %(point)s AND tenant = %(tenant)s AND state NOT IN ('pending', 'completed', 'cancelled')
+ORDER BY store"""
+"""The stores that are to hold one tenant, a row each: where its route leads (``default`` without one), and while it is
+moved, from ``preparing`` until ``completed`` or ``cancelled``, source and target."""
+
+HELD_OF_ALL: Final[LiteralString] = """
+SELECT tenant, store FROM outgrow.route WHERE point = %(point)s
+UNION
+SELECT tenant, unnest(ARRAY[source, target]) FROM outgrow.tenant_state
+WHERE point = %(point)s AND state NOT IN ('pending', 'completed', 'cancelled')
+ORDER BY tenant, store"""
+"""As ``HELD``, of all tenants of a point, rows of (tenant, store). Tenants without a row are in the default store
+alone."""
+
 
 @dataclass(frozen=True)
 class Route:

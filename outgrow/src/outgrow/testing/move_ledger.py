@@ -12,9 +12,7 @@ from outgrow.errors import LedgerError, UsageError
 from outgrow.migration.records import LAYOUT_VERSION, Goal, JournalLine, Migration, TenantMove
 from outgrow.ports import Clock
 from outgrow.ports.moves import Busy, Change, Flipped, ShadowCount, Superseded
-from outgrow.routing import Route
-
-ABANDONED_SECONDS = 60.0
+from outgrow.routing import ABANDONED_SECONDS, Route
 
 
 @dataclass
@@ -258,7 +256,11 @@ class MemoryMoveLedger:
     def changes(self, migration: Migration, tenant: str, limit: int) -> Sequence[Change]:
         with self._open():
             mine = self._intents(migration.point, tenant)
-            return [Change(id_, tenant, intent.key, not intent.closed) for id_, intent in mine[:limit]]
+            now = self.truth.now()
+            return [
+                Change(id_, tenant, intent.key, not intent.closed, now - intent.opened_at)
+                for id_, intent in mine[:limit]
+            ]
 
     def _intents(self, point: str, tenant: str) -> list[tuple[int, _Intent]]:
         found = self.truth.intents.items()
