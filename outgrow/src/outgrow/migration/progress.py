@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def rate_of(looks: Sequence[Look]) -> Interval | None:
     for so far may be waited for again.
     """
     recent = [look for number, look in enumerate(looks) if number == 0 or look.at > looks[number - 1].at][-MOST_LOOKS:]
-    stretches = [(b.at - a.at, max(0, b.copied - a.copied)) for a, b in zip(recent, recent[1:], strict=False)]
+    stretches = [(b.at - a.at, max(0, b.copied - a.copied)) for a, b in itertools.pairwise(recent)]
     count, time = len(stretches), sum(seconds for seconds, _ in stretches)
     if count < 3 or time <= 0:
         return None
@@ -94,7 +95,7 @@ def cannot_converge(tenant: str, looks: Sequence[tuple[float, int]], per_second:
     if len(looks) < 4 or looks[-1][0] <= looks[0][0]:
         return ""
     waiting = [count for _, count in looks]
-    growing = sum(b > a for a, b in zip(waiting, waiting[1:], strict=False)) > 0.7 * (len(waiting) - 1)
+    growing = sum(b > a for a, b in itertools.pairwise(waiting)) > 0.7 * (len(waiting) - 1)
     if not growing or waiting[-1] <= waiting[0]:
         return ""
     more = (waiting[-1] - waiting[0]) / (looks[-1][0] - looks[0][0])
