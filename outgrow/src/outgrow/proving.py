@@ -1,8 +1,9 @@
 """From a declared comparison to evidence: arms are set up, the machine is judged, answers are compared, rounds are run.
 
-In: an experiment, what is declared of it, the ledger. Out: a ``Proof``, its evidence kept in the ledger. Every complete
-round is durable when it ends: after an interruption, a crash or a kill the next ``prove`` of the same comparison goes on
-where it ended. Nothing of what a ratio will be is told meanwhile, so that nobody can stop when it looks best.
+In: an experiment, what is declared of it, the ledger. Out: a ``Proof``, its evidence kept in the ledger. Every
+complete round is durable when it ends: after an interruption, a crash or a kill the next ``prove`` of the same
+comparison goes on where it ended. Nothing of what a ratio will be is told meanwhile, so that nobody can stop when it
+looks best.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ def worth_sentence(evidence: Evidence, rule_option: str, planned: int) -> str:
         return f"{kept}; no ratio can be told from them."
     factor = math.sqrt(found.ratio.high / found.ratio.low)
     in_the_end = factor ** math.sqrt(done / planned)
+    so_far, all_of_them = significant(factor), significant(in_the_end)
     return (
-        f"{kept}: they bound {found.option} over {found.against} to ×÷ {significant(factor)}, and all {planned} would to "
-        f"about ×÷ {significant(in_the_end)}. Where the ratio lies is not told, so that nobody stops when it looks best."
+        f"{kept}: they bound {found.option} over {found.against} to ×÷ {so_far}, and all {planned} would to about "
+        f"×÷ {all_of_them}. Where the ratio lies is not told, so that nobody stops when it looks best."
     )
