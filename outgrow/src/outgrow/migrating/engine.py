@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from outgrow.errors import LedgerError, OutgrowError
 from outgrow.migrating.carrying import Carrier, name_of
-from outgrow.migrating.reporting import Report, Telling, counted, met, said, told_of
-from outgrow.migrating.turns import may_go_on, new_tenants
+from outgrow.migrating.opening import new_tenants
+from outgrow.migrating.reporting import Report, Telling, counted, said, told_of
 from outgrow.migration.advancing import advanced
 from outgrow.migration.commands import Command, Enter, Flip, Freeze, Outcome, Rest, Thaw, Verify, Wait
 from outgrow.migration.records import Goal, Migration, TenantMove
 from outgrow.migration.transitions import is_over, next_command, truth_of
+from outgrow.migration.waves import is_met, may_go_on
 from outgrow.ports import MoveLedger, StoreFailed, Superseded
 
 STEPS_A_TURN = 16
@@ -22,6 +24,9 @@ STEPS_A_TURN = 16
 LOOK_AGAIN_SECONDS = 5.0
 """How often tenants at rest are looked at, and what is the same for all (new tenants, pace)."""
 SHORTEST_WAIT, LONGEST_WAIT = 0.02, 1.0
+ROUND_SECONDS = 2.0
+"""After so long the rows are read anew, so that what people want is heeded soon."""
+SAY_SECONDS = 1.0
 LEDGER_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Between tries to take a move on again whose ledger did not answer."""
 
@@ -50,7 +55,7 @@ class Engine:
     ledger: MoveLedger
     carrier: Carrier
     who: str
-    throttled: Callable[[Migration], str] = lambda _: ""
+    throttled: Callable[[Migration, Mapping[str, float]], str] = lambda *_: ""
     tell: Callable[[Telling], None] = lambda _: None
     publish: Callable[[Report], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
@@ -58,6 +63,9 @@ class Engine:
     _look_at: dict[str, float] = field(default_factory=dict)
     _waits: dict[str, Wait] = field(default_factory=dict)
     _allowed: frozenset[str] = frozenset()
+    _rows: dict[str, TenantMove] = field(default_factory=dict)
+    _turn_of: str = ""
+    _said: float = -math.inf
     _frozen: set[str] = field(default_factory=set)
     _lags: dict[str, float] = field(default_factory=dict)
     _report: Report = field(default_factory=Report)
@@ -76,32 +84,32 @@ class Engine:
             Superseded: another process took the move on.
             LedgerError: the ledger did not answer for minutes.
         """
-        end = None if seconds is None else self.monotonic() + seconds
+        end = math.inf if seconds is None else self.monotonic() + seconds
+        chosen = None if tenants is None else frozenset(tenants)
         self._report = Report(began=self.monotonic())
-        looked = -LOOK_AGAIN_SECONDS
+        looked = -math.inf
         while True:
             try:
                 if self.monotonic() - looked >= LOOK_AGAIN_SECONDS:
                     self._refresh(goal if add_new else None)
                     looked = self.monotonic()
                 rows = self.ledger.tenants(self.migration)
-                wanted = rows if tenants is None else [row for row in rows if row.tenant in set(tenants)]
-                worked = self._round(rows)
-                if worked:
-                    rows = self.ledger.tenants(self.migration)
-                    wanted = rows if tenants is None else [row for row in rows if row.tenant in set(tenants)]
-                self._say(rows)
-                unmet = [row for row in wanted if row.goal == goal and not met(row, goal)]
-                if all(is_over(row) for row in rows):
-                    self.migration = self.ledger.end(self.migration)
-                if not unmet:
-                    return "reached"
-                if end is not None and self.monotonic() > end:
-                    return "deadline"
-                if not worked and not self._rest(rows):
-                    return "people"
+                unmet = any(
+                    row.goal == goal and not is_met(row) for row in rows if chosen is None or row.tenant in chosen
+                )
+                if not unmet or self.monotonic() > end:
+                    return self._ended(rows, "deadline" if unmet else "reached")
+                if not self._round(rows) and not self._rest(rows):
+                    return self._ended(rows, "people")
             except LedgerError as lost:
                 self._take_again(lost)
+
+    def _ended(self, rows: Sequence[TenantMove], how: Ended) -> Ended:
+        if rows and all(is_over(row) for row in rows):
+            self.migration = self.ledger.end(self.migration)
+        self._rows = {row.tenant: row for row in rows}
+        self._say(at_once=True)
+        return how
 
     def let_go(self) -> None:
         """Has writers go on that wait for a switch which does not come about now, and gives the move back."""
@@ -118,21 +126,28 @@ class Engine:
             raise Superseded(f"migration {self.migration.id} is not the one of {self.migration.point} any more")
         self.migration = replace(found, epoch=self.migration.epoch)
         if goal is not None:
-            added = new_tenants(self.ledger, self.carrier, self.migration)
+            rows = self.ledger.tenants(self.migration)
+            added = new_tenants(self.ledger, self.migration, self.carrier, rows)
             if added:
                 self.ledger.add_tenants(self.migration, [replace(row, goal=goal) for row in added])
                 self.tell(Telling("note", f"{counted(len(added), 'tenant')} came up since and joined the last wave"))
 
     def _round(self, rows: Sequence[TenantMove]) -> bool:
-        """One turn for each tenant that may go on; whether anything was done."""
-        throttled = self.throttled(self.migration)
-        self._report.throttled = throttled
+        """One turn for each tenant that may go on, for ``ROUND_SECONDS`` at most; whether anything was done."""
+        self._rows = {row.tenant: row for row in rows}
         self._allowed, self._report.stop = may_go_on(rows)
-        worked = False
-        for row in rows:
-            if row.tenant not in self._allowed or self._look_at.get(row.tenant, 0.0) > self.monotonic():
+        order = [row for row in rows if row.tenant in self._allowed]
+        begin = next((number for number, row in enumerate(order) if row.tenant == self._turn_of), 0)
+        began, worked = self.monotonic(), False
+        for row in order[begin:] + order[:begin]:
+            if self._look_at.get(row.tenant, 0.0) > self.monotonic():
                 continue
-            worked |= self._turn(row, throttled)
+            if self.monotonic() - began > ROUND_SECONDS:
+                self._turn_of = row.tenant
+                return True
+            self._report.throttled = self.throttled(self.migration, self._lags)
+            worked |= self._turn(row, self._report.throttled)
+            self._say()
         return worked
 
     def _turn(self, row: TenantMove, throttled: str) -> bool:
@@ -190,7 +205,7 @@ class Engine:
     def _keep(self, row: TenantMove, command: Command, outcome: Outcome) -> TenantMove:
         after = advanced(self.migration, row, command, outcome)
         what, facts = told_of(row, after, command, outcome)
-        kept = self.ledger.keep(self.migration, after, what, facts)
+        kept = self._rows[row.tenant] = self.ledger.keep(self.migration, after, what, facts)
         if slow := self._report.count(row, command, outcome, self.monotonic()):
             self.tell(Telling("error", slow, row.tenant))
         if what:
@@ -211,10 +226,11 @@ class Engine:
 
     def _rest(self, rows: Sequence[TenantMove]) -> bool:
         """Waits until somebody's turn comes; False where only people can bring any tenant on."""
-        moving = [row for row in rows if row.goal != "none" and not met(row, row.goal)]
+        moving = [row for row in rows if not is_met(row)]
         hopeful = [row.tenant for row in moving if row.tenant in self._allowed and not self._needs_people(row.tenant)]
         if not hopeful:
             return False
+        self._say()
         now = self.monotonic()
         due = min(self._look_at.get(tenant, now) - now for tenant in hopeful)
         self.pause(min(max(due, SHORTEST_WAIT), LONGEST_WAIT))
@@ -224,9 +240,12 @@ class Engine:
         wait = self._waits.get(tenant)
         return wait is not None and wait.kind == "people"
 
-    def _say(self, rows: Sequence[TenantMove]) -> None:
-        self._report.look(rows, self._lags, self._waits, self.monotonic())
-        self.publish(self._report)
+    def _say(self, at_once: bool = False) -> None:
+        now = self.monotonic()
+        if at_once or now - self._said >= SAY_SECONDS:
+            self._said = now
+            self._report.look(list(self._rows.values()), self._lags, self._waits, now)
+            self.publish(self._report)
 
     def _take_again(self, lost: LedgerError) -> None:
         """The ledger did not answer: tries to take the move on again, with growing pauses. Raises what it last said."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from outgrow.errors import OutgrowError
-from outgrow.migration.commands import Carry, Command, CopyPage, Outcome, ProveWayBack, Thaw, Verify, Wait
-from outgrow.migration.records import Goal, Migration, TenantMove
+from outgrow.migration.commands import Carry, Command, Outcome, ProveWayBack, Thaw, Verify, Wait
+from outgrow.migration.progress import MOST_LOOKS, Look, Progress, progress
+from outgrow.migration.records import Migration, TenantMove
+from outgrow.quantities import Interval
 
-RATE_SECONDS = 30.0
-"""The rate is that of the last so many seconds."""
 CANNOT_CONVERGE_SECONDS = 30.0
 """A tenant whose registered writes are carried for so long without becoming fewer is written faster than it copies."""
 FRESH_SECONDS = 15.0
@@ -35,31 +36,25 @@ class Report:
 
     Attributes:
         began: monotonic seconds.
-        states: how many tenants are in each state. wave: the first whose tenants are not all there; None: all are.
-        items_per_second: copied and carried, over the last ``RATE_SECONDS``.
+        progress: states, wave, rate, time left.
         lag_seconds: the largest lag of a tenant that is being moved.
-        eta_seconds: until all that is wanted is copied, at this rate; None: not known.
         throttled: why nothing is copied, "" for no reason. stop: why no further wave begins, "" for no reason.
         waiting: (tenant, why, next step) of tenants that cannot go on by themselves, a few of them.
     """
 
     began: float = 0.0
-    states: dict[str, int] = field(default_factory=dict)
-    wave: int | None = None
-    items_per_second: float = 0.0
+    progress: Progress = field(default_factory=lambda: Progress({}, None, 0, None, None, None))
     lag_seconds: float = 0.0
-    eta_seconds: float | None = None
     throttled: str = ""
     stop: str = ""
     waiting: list[tuple[str, str, str]] = field(default_factory=list)
-    _done: deque[tuple[float, int]] = field(default_factory=deque)
+    _looks: deque[Look] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
+    _done: int = 0
     _behind: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def count(self, row: TenantMove, command: Command, outcome: Outcome, at: float) -> str:
         """Counts what a command brought; → what people should know of it, "" for nothing."""
-        done = outcome.copied if isinstance(command, CopyPage) else outcome.carried
-        if done:
-            self._done.append((at, done))
+        self._done += outcome.copied
         if not isinstance(command, Carry):
             return ""
         since, least = self._behind.get(row.tenant, (at, outcome.left))
@@ -76,20 +71,11 @@ class Report:
         return ""
 
     def look(self, rows: Sequence[TenantMove], lags: Mapping[str, float], waits: Mapping[str, Wait], at: float) -> None:
-        """Takes up how the rows stand."""
-        self.states = counted_states(rows)
-        moving = [row for row in rows if row.goal != "none" and not met(row, row.goal)]
-        self.wave = min((row.wave for row in moving), default=None)
+        """Takes up how the rows stand; ``at`` is monotonic."""
+        if not self._looks or at - self._looks[-1].at >= 1.0:
+            self._looks.append(Look(at, self._done))
+        self.progress = progress(rows, self._looks)
         self.lag_seconds = max((lags.get(row.tenant, 0.0) for row in rows), default=0.0)
-        while self._done and at - self._done[0][0] > RATE_SECONDS:
-            self._done.popleft()
-        span = min(max(at - self.began, 1.0), RATE_SECONDS)
-        self.items_per_second = sum(count for _, count in self._done) / span
-        left = [row.items - row.copied for row in moving if row.items is not None and not row.copied_all]
-        to_copy = sum(max(0, one) for one in left)
-        self.eta_seconds = (
-            to_copy / self.items_per_second if self.items_per_second > 0 else (0.0 if not moving else None)
-        )
         self.waiting = [
             (tenant, wait.reason, wait.next_step) for tenant, wait in waits.items() if wait.kind in ("people", "retry")
         ][:20]
@@ -99,10 +85,9 @@ class Report:
         fields = {
             "migration": migration.id,
             "at": at,
-            "wave": self.wave,
-            "items_per_second": self.items_per_second,
+            "items_per_second": _mid(self.progress.per_second),
             "lag_seconds": self.lag_seconds,
-            "eta_seconds": self.eta_seconds,
+            "eta_seconds": _mid(self.progress.left_seconds),
             "throttled": self.throttled,
             "stop": self.stop,
             "waiting": self.waiting,
@@ -121,22 +106,8 @@ def read_report(body: bytes | None, migration: Migration, now: float) -> dict[st
     return fields if abs(now - float(fields.get("at", 0))) <= FRESH_SECONDS else None
 
 
-def counted_states(rows: Sequence[TenantMove]) -> dict[str, int]:
-    """How many tenants are in each state."""
-    return dict(Counter(row.state for row in rows))
-
-
-def met(row: TenantMove, goal: Goal) -> bool:
-    """Whether the tenant is where ``goal`` wants it, for good as far as it goes."""
-    match goal:
-        case "none":
-            return True
-        case "ready":
-            return row.state == "ready"
-        case "switched":
-            return row.state == "switched"
-        case _:
-            return row.state == goal and row.dropped
+def _mid(interval: Interval | None) -> float | None:
+    return None if interval is None or not math.isfinite(interval.mid) else interval.mid
 
 
 def said(failed: OutgrowError) -> str:
