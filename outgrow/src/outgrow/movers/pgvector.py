@@ -1,0 +1,289 @@
+"""Points in a table of PostgreSQL with the extension pgvector: tenant, id, vector, payload.
+
+The table is made with the first point where there is none (the extension must be there: ``CREATE EXTENSION vector``,
+once, by who may). An application reads and writes the same table; it sees no tombstone, for gates lie beside
+(``outgrow.movers.postgresql``). Vectors of cosine are stored with length 1.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, LiteralString
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from outgrow.movers.bodies import Point, point_bodies, read_body
+from outgrow.movers.postgresql import (
+    SQL,
+    Composable,
+    Gates,
+    Identifier,
+    Row,
+    Session,
+    checked_keys,
+    checked_tenant,
+    psycopg,
+    relation,
+    relation_parts,
+)
+from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
+
+_SHAPE: LiteralString = """
+SELECT a.attname, format_type(a.atttypid, NULL), a.atttypmod, t.typname = 'vector',
+    coalesce(c.collname = 'C', false) OR t.typname = 'uuid'
+FROM pg_attribute AS a
+JOIN pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
+WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped"""
+_EXTENSION: LiteralString = """
+SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'"""
+_MAKE: LiteralString = """
+CREATE TABLE IF NOT EXISTS {table} (
+    {tenant} text COLLATE "C" NOT NULL,
+    {id} text COLLATE "C" NOT NULL,
+    {vector} {type}({size}) NOT NULL,
+    {payload} jsonb NOT NULL DEFAULT '{{}}',
+    PRIMARY KEY ({tenant}, {id})
+)"""
+_INCOMING: LiteralString = """
+CREATE TEMPORARY TABLE IF NOT EXISTS outgrow_incoming (id text COLLATE "C", vector {type}, payload jsonb)
+ON COMMIT DELETE ROWS"""
+_COPY: LiteralString = "COPY pg_temp.outgrow_incoming FROM STDIN (FORMAT BINARY)"
+_WRITE: LiteralString = """
+INSERT INTO {table} ({tenant}, {id}, {vector}, {payload})
+SELECT %(tenant)s::{tenant_type}, id::{id_type}, vector, payload FROM pg_temp.outgrow_incoming ORDER BY id
+ON CONFLICT ({tenant}, {id}) DO UPDATE SET {vector} = excluded.{vector}, {payload} = excluded.{payload}"""
+_DELETE: LiteralString = """
+DELETE FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type} AND {id} = ANY (%(keys)s::text[]::{id_type}[])"""
+_READ: LiteralString = """
+SELECT {id}::text, {send}({vector}), {payload} FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type}"""
+_AFTER: LiteralString = " AND {key} > %(after)s ORDER BY {key} LIMIT %(limit)s"
+_AMONG: LiteralString = " AND {id} = ANY (%(keys)s::text[]::{id_type}[])"
+_TENANTS: LiteralString = "SELECT {tenant}::text, count(*) FROM {table} GROUP BY {tenant}"
+_NEAR: LiteralString = """
+SELECT {id}::text FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type}
+ORDER BY {vector} OPERATOR({schema}.<=>) %(vector)s::{type}, {id} LIMIT %(limit)s"""
+_SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+
+
+class Columns(BaseModel):
+    """Names of the table's columns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tenant: str = "tenant"
+    id: str = "id"
+    vector: str = "vector"
+    payload: str = "payload"
+
+
+class Settings(BaseModel):
+    """The keys of ``{kind: pgvector, …}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = "pgvector"
+    url: str = Field(description="postgresql:// URL; the password from PGPASSWORD or the password file.")
+    table: str = Field(default="points", min_length=1, description="table or schema.table; made where there is none.")
+    columns: Columns = Columns()
+
+
+def open_store(settings: Mapping[str, Any], name: str) -> PgvectorStore:
+    """The store; nothing is asked of the server yet. Raises pydantic's ``ValidationError`` for wrong settings."""
+    return PgvectorStore(Settings.model_validate(dict(settings)), name)
+
+
+class PgvectorStore:
+    """Keeps ``outgrow.ports.Store`` and ``Searched``. Keys are ids as text; bodies as ``outgrow.movers.bodies`` says.
+
+    The primary key of a table of your own must be (tenant, id), or a unique index must be on it; ids and tenants may be
+    text, uuid or whole numbers.
+    """
+
+    form = "points"
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.name = name
+        self._table = settings.table
+        self._columns = settings.columns
+        self._session = Session(settings.url, name)
+        self._gates = Gates(self._session, f"pgvector:{'.'.join(relation_parts(settings.table))}")
+        self._words: dict[str, Composable] = {}
+
+    def tenants(self) -> Sequence[TenantSize]:
+        """All that have points here; one scan of the table's tenants."""
+        with self._session.transaction() as connection:
+            if not self._known(connection):
+                return []
+            return [TenantSize(str(tenant), count) for tenant, count in self._run(connection, _TENANTS)]
+
+    def page(self, tenant: str, after: str, limit: int) -> Sequence[Item]:
+        """As the contract says; one snapshot."""
+        checked_tenant(self.name, tenant)
+        return self._read(_READ + _AFTER, tenant=tenant, after=_without_nul(after), limit=limit)
+
+    def items(self, tenant: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """As the contract says; one snapshot."""
+        checked_tenant(self.name, tenant)
+        found = self._read(_READ + _AMONG, tenant=tenant, keys=checked_keys(self.name, list(dict.fromkeys(keys))))
+        return {item.key: item.body for item in found if item.body is not None}
+
+    def put(self, tenant: str, generation: int, items: Sequence[Item]) -> Put:
+        """All of it or nothing."""
+        checked_tenant(self.name, tenant)
+        keys = checked_keys(self.name, [item.key for item in items])
+        if not keys:
+            return Put()
+        points = {item.key: read_body(item.body) for item in items if item.body is not None}
+        self._gates.ensure()
+        self._ensure(points)
+        with self._session.transaction(writing=True) as connection:
+            passed = self._gates.passed(connection, tenant, generation, keys, [key not in points for key in keys])
+            gone = [key for key in keys if key in passed and key not in points]
+            if gone and self._words:
+                self._run(connection, _DELETE, tenant=tenant, keys=gone)
+            if written := {key: points[key] for key in keys if key in passed and key in points}:
+                self._write(connection, tenant, written)
+        return Put(tuple(key for key in keys if key not in passed))
+
+    def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
+        """As ``page``, but only digests."""
+        return [Copied(item.key, digest_of(item.body or b"")) for item in self.page(tenant, after, limit)]
+
+    def settle(self, tenant: str) -> None:
+        """Forgets tombstones and generations."""
+        checked_tenant(self.name, tenant)
+        with self._session.transaction(writing=True) as connection:
+            self._gates.forget(connection, tenant)
+
+    def drop(self, tenant: str) -> None:
+        """Deletes all points of the tenant."""
+        checked_tenant(self.name, tenant)
+        with self._session.transaction(writing=True) as connection:
+            self._gates.forget(connection, tenant)
+            if self._known(connection):
+                statement: LiteralString = "DELETE FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type}"
+                self._run(connection, statement, tenant=tenant)
+
+    def near(self, tenant: str, vector: Sequence[float], limit: int) -> Sequence[str]:
+        """The nearest by cosine, exactly: every vector of the tenant is compared, no index is asked."""
+        checked_tenant(self.name, tenant)
+        text = "[" + ",".join(map(repr, np.asarray(vector, dtype=np.float32).tolist())) + "]"
+        with self._session.transaction() as connection:
+            if not self._known(connection):
+                return []
+            connection.execute("SET LOCAL enable_indexscan = off")
+            return [str(row[0]) for row in self._run(connection, _NEAR, tenant=tenant, vector=text, limit=limit)]
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._session.close()
+
+    def _read(self, statement: LiteralString, **values: object) -> list[Item]:
+        with self._session.transaction() as connection:
+            if not self._known(connection):
+                return []
+            rows = self._run(connection, statement, **values).fetchall()
+        keys = [str(row[0]) for row in rows]
+        vectors = [np.frombuffer(row[1], dtype=">f4", offset=4) for row in rows]
+        bodies = point_bodies(keys, vectors, [row[2] for row in rows])
+        return [Item(key, body) for key, body in zip(keys, bodies, strict=True)]
+
+    def _write(self, connection: psycopg.Connection[Row], tenant: str, points: Mapping[str, Point]) -> None:
+        connection.execute(SQL(_INCOMING).format(**self._words))
+        with connection.cursor().copy(_COPY) as copy:
+            copy.write(_SIGNATURE)
+            for chunk in _rows(self.name, points):
+                copy.write(chunk)
+            copy.write(b"\xff\xff")
+        self._run(connection, _WRITE, tenant=tenant)
+
+    def _ensure(self, points: Mapping[str, Point]) -> None:
+        """Makes the table where there is none, as wide as the first vector."""
+        if self._words:
+            return
+        sizes = {len(point.vector) for point in points.values()}
+        if len(sizes) > 1:
+            raise StoreFailed(
+                f"{self.name}: vectors of several sizes ({', '.join(map(str, sorted(sizes)))}) in one put"
+            )
+        with self._session.transaction(writing=True) as connection:
+            if self._known(connection) or not sizes:
+                return
+            if (found := connection.execute(_EXTENSION).fetchone()) is None:
+                raise StoreFailed(
+                    f"{self._session.where}: the extension pgvector is not there",
+                    next_step="CREATE EXTENSION vector; in that database, as one who may.",
+                )
+            words = self._named(str(found[0])) | {"size": SQL(str(sizes.pop()))}
+            connection.execute(SQL(_MAKE).format(**words))
+        with self._session.transaction() as connection:
+            self._known(connection)
+
+    def _known(self, connection: psycopg.Connection[Row]) -> bool:
+        """Whether the table is there; learns its shape once. Raises ``StoreFailed`` where it is none of points."""
+        if self._words:
+            return True
+        where = relation(self._table).as_string(connection)
+        shape = {str(row[0]): row[1:] for row in connection.execute(_SHAPE, (where,))}
+        if not shape:
+            return False
+        lacking = [name for name in self._columns.model_dump().values() if name not in shape]
+        vector = shape.get(self._columns.vector)
+        if lacking or vector is None or not vector[2]:
+            said = f"lacks {', '.join(lacking)}" if lacking else f"has no vectors in {self._columns.vector}"
+            raise StoreFailed(
+                f"{self._session.where}: the table {self._table} {said}",
+                next_step="Name its columns under `columns: {tenant, id, vector, payload}`.",
+            )
+        if (found := connection.execute(_EXTENSION).fetchone()) is None:
+            return False
+        ident, tenant = shape[self._columns.id], shape[self._columns.tenant]
+        key = Identifier(self._columns.id) if ident[3] and ident[0] == "text" else None
+        self._words = self._named(str(found[0])) | {
+            "id_type": SQL(ident[0]),
+            "tenant_type": SQL(tenant[0]),
+            "key": key or SQL('{}::text COLLATE "C"').format(Identifier(self._columns.id)),
+        }
+        return True
+
+    def _named(self, schema: str) -> dict[str, Composable]:
+        columns = {name: Identifier(column) for name, column in self._columns.model_dump().items()}
+        return columns | {
+            "table": relation(self._table),
+            "schema": Identifier(schema),
+            "type": Identifier(schema, "vector"),
+            "send": Identifier(schema, "vector_send"),
+        }
+
+    def _run(self, connection: psycopg.Connection[Row], statement: LiteralString, **values: object) -> Any:
+        return connection.execute(SQL(statement).format(**self._words), values)
+
+
+def _rows(name: str, points: Mapping[str, Point]) -> Iterator[bytes]:
+    """Tuples of COPY's binary format: id, vector (as pgvector receives it: size, 0, float32s), jsonb (version 1)."""
+    for key, point in points.items():
+        payload = json.dumps(point.payload, ensure_ascii=False).encode()
+        if b"\\u0000" in payload:
+            raise StoreFailed(
+                f"{name}: the payload of point {key} contains NUL, which PostgreSQL does not store",
+                next_step="Correct this point in the source first.",
+            )
+        ident, vector = key.encode(), point.vector.astype(">f4").tobytes()
+        yield b"".join(
+            (
+                struct.pack(">hi", 3, len(ident)),
+                ident,
+                struct.pack(">ihh", len(vector) + 4, len(point.vector), 0),
+                vector,
+                struct.pack(">ib", len(payload) + 1, 1),
+                payload,
+            )
+        )
+
+
+def _without_nul(after: str) -> str:
+    return after.partition("\0")[0]

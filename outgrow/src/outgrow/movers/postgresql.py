@@ -1,0 +1,247 @@
+"""What both stores in PostgreSQL share: a session that comes back, gates beside the rows, and plain sentences.
+
+**Gates.** What a move put is written down in ``outgrow.copied``, in the store's own database: the generation under each
+key, and whether it stands for a deletion. It is written in the transaction of the rows themselves. The statement that
+takes a gate locks it until that transaction ends, so of two puts of one key the later sees the earlier one's
+generation: under READ COMMITTED ``ON CONFLICT DO UPDATE … WHERE`` judges the row as it stands after the wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+from outgrow.ports import StoreFailed
+
+try:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+    from psycopg.sql import SQL, Composable, Identifier
+except ImportError:
+    raise StoreFailed(
+        "a store in PostgreSQL needs psycopg, which is not installed", next_step="pip install 'outgrow[postgresql]'"
+    ) from None
+
+Row = tuple[Any, ...]
+
+_GATES: tuple[LiteralString, ...] = (
+    "CREATE SCHEMA IF NOT EXISTS outgrow",
+    """
+    CREATE TABLE IF NOT EXISTS outgrow.copied (
+        relation text COLLATE "C" NOT NULL,
+        tenant text COLLATE "C" NOT NULL,
+        key text COLLATE "C" NOT NULL,
+        generation bigint NOT NULL,
+        deleted boolean NOT NULL,
+        PRIMARY KEY (relation, tenant, key)
+    )""",
+)
+_GATES_ARE_THERE: LiteralString = "SELECT to_regclass('outgrow.copied')"
+_TAKE: LiteralString = """
+INSERT INTO outgrow.copied AS held (relation, tenant, key, generation, deleted)
+SELECT %(relation)s, %(tenant)s, incoming.key, %(generation)s, incoming.deleted
+FROM unnest(%(keys)s::text[], %(deleted)s::boolean[]) AS incoming (key, deleted)
+ORDER BY incoming.key COLLATE "C"
+ON CONFLICT (relation, tenant, key) DO UPDATE SET generation = excluded.generation, deleted = excluded.deleted
+WHERE held.generation <= excluded.generation
+RETURNING key"""
+_FORGET: LiteralString = "DELETE FROM outgrow.copied WHERE relation = %(relation)s AND tenant = %(tenant)s"
+_SETTLED: tuple[LiteralString, ...] = (
+    "SET TIME ZONE 'UTC'",
+    "SET DateStyle = 'ISO, YMD'",
+    "SET IntervalStyle = 'postgres'",
+    "SET bytea_output = 'hex'",
+    "SET xmloption = 'content'",
+    "SET extra_float_digits = 1",
+    "SET lc_monetary = 'C'",
+    "SET search_path = pg_catalog",
+    "SET synchronous_commit = on",
+    "SET outgrow.mover = 'on'",
+)
+"""So that a value has one text, whichever server it comes from; that what is put is durable; and that triggers which
+register an application's writes know the mover's (``outgrow.movers.registering``)."""
+
+
+class Session:
+    """One connection, opened when it is needed and again after it broke; one thread at a time.
+
+    Args:
+        url: ``postgresql://``; its password, if it has one, is never shown. name: the store's.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self.name = name
+        self.where = f"{name} ({without_password(url)})"
+        self._lock = threading.RLock()
+        self._connection: psycopg.Connection[Row] | None = None
+        self._closed = False
+
+    @contextmanager
+    def transaction(self, *, writing: bool = False) -> Iterator[psycopg.Connection[Row]]:
+        """A transaction: READ COMMITTED where it writes, else one snapshot. What PostgreSQL says becomes
+        ``StoreFailed``; nothing was written then, unless the connection broke while it was being committed."""
+        with self._lock, explained(self.where):
+            connection = self._opened()
+            with connection.transaction():
+                if not writing:
+                    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                yield connection
+
+    def close(self) -> None:
+        """Closes it for good."""
+        with self._lock:
+            self._closed = True
+            if self._connection is not None:
+                self._connection.close()
+
+    def _opened(self) -> psycopg.Connection[Row]:
+        if self._closed:
+            raise StoreFailed(f"the store {self.name} is closed")
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=10, application_name="outgrow-mover"
+            )
+            with self._connection.transaction():
+                for statement in _SETTLED:
+                    self._connection.execute(statement)
+        return self._connection
+
+
+class Gates:
+    """The gates of one store: ``relation`` tells those of several stores in one database apart."""
+
+    def __init__(self, session: Session, relation: str) -> None:
+        self._session = session
+        self._relation = relation
+        self._there = False
+
+    def ensure(self) -> None:
+        """Lays the table where there is none."""
+        if self._there:
+            return
+        with self._session.transaction(writing=True) as connection:
+            if connection.execute(_GATES_ARE_THERE).fetchone() == (None,):
+                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('outgrow.copied', 0))")
+                for statement in _GATES:
+                    connection.execute(statement)
+        self._there = True
+
+    def passed(
+        self,
+        connection: psycopg.Connection[Row],
+        tenant: str,
+        generation: int,
+        keys: Sequence[str],
+        deleted: Sequence[bool],
+    ) -> set[str]:
+        """Takes the gates of these keys (each once) for ``generation``; → those under which none newer was held."""
+        values = {
+            "relation": self._relation,
+            "tenant": tenant,
+            "generation": generation,
+            "keys": list(keys),
+            "deleted": list(deleted),
+        }
+        return {str(row[0]) for row in connection.execute(_TAKE, values)}
+
+    def forget(self, connection: psycopg.Connection[Row], tenant: str) -> None:
+        """Opens all gates of the tenant."""
+        if connection.execute(_GATES_ARE_THERE).fetchone() != (None,):
+            connection.execute(_FORGET, {"relation": self._relation, "tenant": tenant})
+
+
+def checked_tenant(name: str, tenant: str) -> str:
+    """The tenant, if it can be one in PostgreSQL."""
+    if not tenant:
+        raise StoreFailed(f"{name}: a call without a tenant", next_step="name the tenant")
+    if "\0" in tenant:
+        raise StoreFailed(f"{name}: the tenant {tenant!r} contains NUL, which PostgreSQL does not store")
+    return tenant
+
+
+def checked_keys(name: str, keys: Sequence[str]) -> list[str]:
+    """The keys, if they can be some in PostgreSQL, and each is there once."""
+    for key in keys:
+        if "\0" in key:
+            raise StoreFailed(f"{name}: the key {key!r} contains NUL, which PostgreSQL does not store")
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise StoreFailed(f"{name}: the key {twice!r} is twice in one call", next_step="put each key once")
+    return list(keys)
+
+
+def relation_parts(table: str) -> tuple[str, str]:
+    """``schema.table`` or ``table`` (then of schema public) in two parts, as they stand, without quotes."""
+    schema, dot, name = table.partition(".")
+    return (schema, name) if dot else ("public", schema)
+
+
+def relation(table: str) -> Composable:
+    """The table, quoted."""
+    return Identifier(*relation_parts(table))
+
+
+def without_password(url: str) -> str:
+    """Where a URL leads: host, port and database, and no more."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        return "its url"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"{parts.get('host') or 'the local server'}{port}/{parts.get('dbname') or ''}"
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """What PostgreSQL says, as ``StoreFailed`` with a next step."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise StoreFailed(
+            f"{where}: {_said(error)}",
+            next_step="Grant the role of the url what it lacks: SELECT, INSERT, UPDATE and DELETE on the moved tables, "
+            "and on schema outgrow what its owner has.",
+        ) from error
+    except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
+        raise StoreFailed(f"{where}: another write was in the way: {_said(error)}", next_step="Try again.") from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise StoreFailed(
+            f"{where}: {_said(error)}", next_step="Make the tables first, or correct their names in the declared file."
+        ) from error
+    except psycopg.errors.IntegrityError as error:
+        raise StoreFailed(
+            f"{where} does not take a row: {_said(error)}",
+            next_step="See which row holds the place; constraints of both sides must allow the same rows.",
+        ) from error
+    except psycopg.OperationalError as error:
+        raise StoreFailed(
+            f"{where} does not answer: {_said(error)}",
+            next_step="See whether the server runs and whether url, PGPASSWORD or the password file are right.",
+        ) from error
+    except psycopg.Error as error:
+        raise StoreFailed(f"{where} refused: {_said(error)}", next_step="See the server's log for more.") from error
+
+
+def _said(error: psycopg.Error) -> str:
+    first = error.diag.message_primary or next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"{first} ({error.diag.message_detail})" if error.diag.message_detail else first
+
+
+__all__ = [
+    "SQL",
+    "Composable",
+    "Gates",
+    "Identifier",
+    "Row",
+    "Session",
+    "checked_keys",
+    "checked_tenant",
+    "explained",
+    "psycopg",
+    "relation",
+    "relation_parts",
+    "without_password",
+]
