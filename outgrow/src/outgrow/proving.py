@@ -20,11 +20,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from outgrow.evidence.body import evidence_body, fit_of, with_digest
+from outgrow.evidence.body import evidence_body, with_digest
 from outgrow.evidence.comparison import CONFIDENCE
 from outgrow.evidence.design import fitness_seed, request_seed, round_orders
 from outgrow.evidence.fitness import fitness
 from outgrow.evidence.intervals import value_interval
+from outgrow.evidence.kept import Begun, KeptRound, begun_bytes, begun_of, round_bytes, round_of
 from outgrow.evidence.parity import parity
 from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, Round, TriggerMeasure
 from outgrow.points.declaration import TUNE, Comparison, Point
@@ -93,15 +94,6 @@ class Proof:
         return len({each.round for each in self.evidence.rounds})
 
 
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    """A complete round: what its arms measured, and trigger values by arm."""
-
-    number: int
-    rounds: tuple[Round, ...]
-    measures: Mapping[str, Mapping[str, float]]
-
-
 @dataclass(slots=True)
 class _Run:
     """A run under way."""
@@ -116,9 +108,9 @@ class _Run:
     facts: dict[str, ArmFacts] = field(default_factory=dict)
     fit: Fit | None = None
     rate: float | None = None
-    ran: list[_Ran] = field(default_factory=list)
+    ran: list[KeptRound] = field(default_factory=list)
     kept: int = 0
-    began: float = 0.0
+    begun: Begun | None = None
     took: list[float] = field(default_factory=list)
     fitness_runs: int = 0
     in_round: int = 0
@@ -184,6 +176,11 @@ def prove(
             ledger.add_record("evidence", evidence.point, evidence.made_at, evidence.digest, evidence_body(evidence))
             ledger.put_memory(MEMORY, asked.point.id, b"{}")
     return Proof(ended, evidence, asked.rounds, run.kept)
+
+
+def rounds_kept(asked: Asked, ledger: Ledger, at: float) -> int:
+    """How many rounds of an earlier run of the same would be gone on from."""
+    return len(_kept(asked, ledger, at)[1])
 
 
 def machine() -> dict[str, str]:
@@ -311,11 +308,11 @@ def _rounds(run: _Run) -> None:
             return
         run.ran.append(ran)
         run.in_round = 0
-        run.ledger.put_memory(MEMORY, f"{run.asked.point.id} {number}", _round_bytes(run, ran))
+        _keep(run, ran)
     run.say("rounds", run.asked.rounds, run.asked.rounds)
 
 
-def _one_round(run: _Run, number: int, order: Sequence[str]) -> _Ran:
+def _one_round(run: _Run, number: int, order: Sequence[str]) -> KeptRound:
     rounds, measures = [], dict[str, Mapping[str, float]]()
     for place, arm in enumerate(order):
         run.say("rounds", number - 1, run.asked.rounds, arm)
@@ -329,7 +326,7 @@ def _one_round(run: _Run, number: int, order: Sequence[str]) -> _Ran:
         rounds.append(_round(number, arm, place, measured))
         measures[arm] = {key: value for key, value in measured.measures.items() if 0 <= value < math.inf}
         run.change(arm, **{name: value for name, value in asdict(footprint).items() if value is not None})
-    return _Ran(number, tuple(rounds), measures)
+    return KeptRound(number, tuple(rounds), measures)
 
 
 def _round(number: int, arm: str, order: int, measured: Measured) -> Round:
@@ -394,48 +391,33 @@ def _trigger_measures(run: _Run) -> Iterator[TriggerMeasure]:
 
 
 def _begin(run: _Run) -> None:
-    """Remember that rounds of this comparison are being measured, at which rate, and what came before them."""
-    run.began = run.began if run.kept else run.now()
-    head = {
-        "key": run.asked.key,
-        "began": run.began,
-        "rate": run.rate,
-        "fit": asdict(run.fit) if run.fit else None,
-    }
-    run.ledger.put_memory(MEMORY, run.asked.point.id, json.dumps(head).encode())
+    """Remember that rounds of this comparison are being measured, at which rate, and that the machine is fit."""
+    at = run.begun.at if run.begun else run.now()
+    run.begun = Begun(run.asked.key, at, run.rate, run.fit)
+    run.ledger.put_memory(MEMORY, run.asked.point.id, begun_bytes(run.begun))
 
 
-def _round_bytes(run: _Run, ran: _Ran) -> bytes:
-    body = {
-        "key": run.asked.key,
-        "began": run.began,
-        "rounds": [asdict(each) for each in ran.rounds],
-        "measures": ran.measures,
-        "facts": [asdict(each) for each in run.facts.values()],
-    }
-    return json.dumps(body).encode()
+def _keep(run: _Run, ran: KeptRound) -> None:
+    assert run.begun is not None, "rounds come after _begin"
+    kept = replace(ran, facts=tuple(run.facts.values()))
+    run.ledger.put_memory(MEMORY, f"{run.asked.point.id} {ran.number}", round_bytes(run.begun, kept))
 
 
 def _take_up(run: _Run) -> None:
     """Take up the complete rounds of an earlier run of the same, where there are any."""
-    key, point = run.asked.key, run.asked.point.id
-    head = _read(run.ledger.memory(MEMORY, point))
-    if head.get("key") != key or not 0 <= run.now() - head["began"] <= GO_ON_SECONDS:
-        return
-    for number in range(1, run.asked.rounds + 1):
-        body = _read(run.ledger.memory(MEMORY, f"{point} {number}"))
-        if body.get("key") == key and body["began"] == head["began"]:
-            run.ran.append(_Ran(number, tuple(Round(**each) for each in body["rounds"]), body["measures"]))
-            run.facts.update((each["arm"], ArmFacts(**each)) for each in body["facts"])
+    begun, run.ran = _kept(run.asked, run.ledger, run.now())
     run.kept = len(run.ran)
-    if run.kept:
-        run.rate, run.began, run.fit = head["rate"], head["began"], fit_of(head["fit"])
-        run.alive = [arm for arm in run.alive if not run.facts.get(arm, ArmFacts(arm)).left_out]
+    if begun is None or not run.ran:
+        return
+    run.begun, run.rate, run.fit = begun, begun.rate_per_second, begun.fit
+    run.facts = {each.arm: each for ran in run.ran for each in ran.facts}
+    run.alive = [arm for arm in run.alive if not run.facts.get(arm, ArmFacts(arm)).left_out]
 
 
-def _read(content: bytes | None) -> dict[str, Any]:
-    try:
-        document = json.loads(content or b"{}")
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def _kept(asked: Asked, ledger: Ledger, at: float) -> tuple[Begun | None, list[KeptRound]]:
+    """An unfinished run of the same, and its complete rounds."""
+    begun = begun_of(ledger.memory(MEMORY, asked.point.id))
+    if begun is None or begun.key != asked.key or not 0 <= at - begun.at <= GO_ON_SECONDS:
+        return None, []
+    found = (round_of(ledger.memory(MEMORY, f"{asked.point.id} {each}"), begun) for each in range(1, asked.rounds + 1))
+    return begun, [each for each in found if each is not None]
