@@ -1,0 +1,405 @@
+"""``outgrow migrate``: tenants move from a store to another while the service runs, with a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from outgrow.cli.migrate_running import carry_out, who_am_i
+from outgrow.cli.migrate_status import show_log, show_status
+from outgrow.cli.migrate_verify import verify_tenants
+from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
+from outgrow.cli.output import emit_json, emit_line, err, hint, out
+from outgrow.errors import UsageError
+from outgrow.migrating.explaining import Explained, explained
+from outgrow.migrating.opened import OpenMove
+from outgrow.migrating.opening import carrier_of, first_rows, new_migration, new_tenants
+from outgrow.migrating.reporting import counted
+from outgrow.migration.records import Goal, Migration, TenantMove
+from outgrow.migration.transitions import truth_of
+from outgrow.migration.waves import is_met
+from outgrow.points.declaration import Point
+from outgrow.ports import Copying, MoveLedger
+from outgrow.quantities import parse_duration
+from outgrow.wiring import Workspace, chosen_point, move_of, open_workspace
+
+
+class Verb(StrEnum):
+    """What ``outgrow migrate POINT`` can do."""
+
+    CREATE = "create"
+    START = "start"
+    STATUS = "status"
+    PAUSE = "pause"
+    RESUME = "resume"
+    VERIFY = "verify"
+    SHADOW = "shadow"
+    SWITCH = "switch"
+    REVERSE = "reverse"
+    CANCEL = "cancel"
+    COMPLETE = "complete"
+    LOG = "log"
+
+
+NEEDS_REHEARSAL = ("high", "very-high", "nearly-impossible")
+"""How hard going back must be rated for a rehearsed way back to be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call, as it was typed."""
+
+    tenants: tuple[str, ...] = ()
+    wave: int | None = None
+    all_: bool = False
+    yes: bool = False
+    dry_run: bool = False
+    rehearse: bool = False
+    deadline: float | None = None
+    as_json: bool = False
+    plain: bool = False
+    no_input: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A point's move, and its migration as it stands."""
+
+    workspace: Workspace
+    point: Point
+    move: OpenMove
+    migration: Migration
+
+    @property
+    def ledger(self) -> MoveLedger:
+        """The truth of the move."""
+        return self.move.ledger
+
+
+def migrate(
+    point: Annotated[str, typer.Argument(help="The rewrite point.", show_default=False)],
+    verb: Annotated[Verb, typer.Argument(help="What to do.", show_default=False)],
+    tenant: Annotated[list[str] | None, typer.Option(help="This tenant; may be given again.")] = None,
+    wave: Annotated[int | None, typer.Option(help="All tenants of this wave.", min=1)] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All tenants that this can be done to.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done; so do switch, complete and cancel.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: switch, complete, cancel.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="switch: one tenant, there and back again, to know that one can.")
+    ] = False,
+    deadline: Annotated[
+        str | None, typer.Option(help="switch: who is not switched by then stays ready, e.g. 10m.", metavar="DURATION")
+    ] = None,
+    percent: Annotated[
+        float | None, typer.Option(help="shadow: so many of 100 reads are asked of both stores.", min=0, max=100)
+    ] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="verify: copy what differs once more.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="status: again every second, until it is over.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    plain: PlainOption = False,
+    no_input: NoInputOption = False,
+) -> None:
+    """Move a point's tenants from a store to another, tenant by tenant, with a way back until complete.
+
+    create → start → status → (shadow) → switch → (reverse) → complete. Ctrl-C is safe at any time; start goes on.
+    """
+    asked = Asked(tuple(tenant or ()), wave, all_, yes, dry_run, rehearse, _seconds(deadline), as_json, plain, no_input)
+    if dry_run and yes:
+        raise UsageError("--dry-run and --yes say the opposite; give one of them")
+    if len([one for one in (bool(asked.tenants), wave is not None, all_) if one]) > 1:
+        raise UsageError("give one of --tenant, --wave and --all")
+    with open_workspace(config) as workspace:
+        chosen: Point = chosen_point(workspace.declaration, point)
+        with move_of(workspace, chosen) as move:
+            if verb is Verb.CREATE:
+                _create(workspace, chosen, move, asked)
+                return
+            found = move.ledger.migration(chosen.id)
+            if found is None:
+                raise UsageError(f"{chosen.id} has no migration yet", next_step=f"outgrow migrate {chosen.id} create")
+            opened = Opened(workspace, chosen, move, found)
+            code = _do(opened, verb, asked, percent, repair, watch)
+    if code:
+        raise typer.Exit(code)
+
+
+def _do(opened: Opened, verb: Verb, asked: Asked, percent: float | None, repair: bool, watch: bool) -> int:
+    match verb:
+        case Verb.STATUS:
+            return show_status(opened.move, opened.workspace, opened.migration, asked.as_json, asked.plain, watch)
+        case Verb.LOG:
+            tenants = asked.tenants or (None,)
+            return show_log(opened.ledger, opened.migration, tenants, asked.as_json, asked.plain)
+    if opened.migration.ended_at is not None:
+        raise UsageError(
+            f"the migration {opened.migration.id} has ended; nothing is left to be done in it",
+            next_step=f"outgrow migrate {opened.point.id} create begins another one",
+        )
+    match verb:
+        case Verb.PAUSE | Verb.RESUME:
+            return _pause(opened, verb is Verb.PAUSE, asked.as_json)
+        case Verb.SHADOW:
+            return _shadow(opened, percent, asked.as_json)
+        case Verb.VERIFY:
+            rows = _selected(opened, asked, _is_held_twice, "has a copy in both stores")
+            return verify_tenants(opened.move, opened.migration, rows, repair, asked.as_json, asked.plain)
+        case Verb.START:
+            return _start(opened, asked)
+        case Verb.SWITCH:
+            return _switch(opened, asked)
+        case Verb.REVERSE:
+            rows = _selected(opened, asked, _can_reverse, "is switched")
+            return _act(opened, asked, rows, "ready", "reverse", needs_yes=False)
+        case Verb.CANCEL:
+            rows = _selected(opened, asked, _can_cancel, "can be cancelled: what is switched is reversed first")
+            return _act(opened, asked, rows, "cancelled", "cancel", needs_yes=True)
+        case _:
+            rows = _selected(opened, asked, _can_complete, "is switched, which is what can be completed")
+            return _act(opened, asked, rows, "completed", "complete", needs_yes=True)
+
+
+def _create(workspace: Workspace, point: Point, move: OpenMove, asked: Asked) -> None:
+    declared, ledger = point.migration, move.ledger
+    assert declared is not None
+    mover = move.mover()
+    if isinstance(mover, Copying) and mover.source.form != mover.target.form:
+        raise UsageError(
+            f"{declared.source} holds {mover.source.form} and {declared.target} {mover.target.form}: "
+            "items cannot go from one to the other",
+            next_step="give source and target stores of one form; docs/reference/movers.md says which are",
+        )
+    now = ledger.now()
+    carrier = carrier_of(mover, ledger)
+    taken = {str(one.body.get("id")) for one in workspace.ledger.records("migration", point.id)}
+    made = new_migration(point.id, declared, mover, now, taken)
+    rows, elsewhere = first_rows(ledger, made, carrier, declared.internal)
+    if not rows:
+        raise UsageError(f"there is no tenant in {declared.source}; nothing was made")
+    waves: dict[int, list[TenantMove]] = {}
+    for row in rows:
+        waves.setdefault(row.wave, []).append(row)
+    if not asked.dry_run:
+        made = ledger.create(made, rows, who_am_i())
+        move.remember(made, "created", {"tenants": len(rows), "waves": len(waves)})
+    if asked.as_json:
+        emit_json(
+            {
+                "point": point.id, "migration": None if asked.dry_run else made.id, "from": made.source,
+                "to": made.target, "elsewhere": elsewhere,
+                "waves": [{"wave": wave, "tenants": [row.tenant for row in some]} for wave, some in waves.items()],
+            }
+        )  # fmt: skip
+    else:
+        said = "would be made" if asked.dry_run else f"is made: {made.id}"
+        emit_line(f"The migration of {point.id} from {made.source} to {made.target} {said}. Nothing moves yet.")
+        for wave, some in waves.items():
+            sizes = [row.items for row in some if row.items is not None]
+            items = f", {sum(sizes):,} items" if len(sizes) == len(some) else ""
+            few = ", ".join(row.tenant for row in some[:5]) + (" …" if len(some) > 5 else "")
+            emit_line(f"  wave {wave}: {counted(len(some), 'tenant')}{items} ({few})")
+        if elsewhere:
+            emit_line(f"  {counted(len(elsewhere), 'tenant')} routed elsewhere stay where they are")
+    hint(f"outgrow migrate {point.id} {'create' if asked.dry_run else 'start'}")
+
+
+def _pause(opened: Opened, paused: bool, as_json: bool) -> int:
+    migration = opened.ledger.set_paused(opened.migration, f"by {who_am_i()}" if paused else "", who_am_i())
+    if as_json:
+        emit_json({"point": opened.point.id, "migration": migration.id, "paused": migration.paused or None})
+    else:
+        word = "paused: nothing is copied or switched" if paused else "not paused any more"
+        err().print(f"{migration.id} is {word}; what is routed stays as it is", markup=False)
+    hint(f"outgrow migrate {opened.point.id} {'resume' if paused else 'start'}")
+    return 0
+
+
+def _shadow(opened: Opened, percent: float | None, as_json: bool) -> int:
+    ledger, migration = opened.ledger, opened.migration
+    if percent is not None:
+        migration = ledger.set_shadow_share(migration, percent / 100, who_am_i())
+    rows = [row for row in ledger.tenants(migration) if _is_held_twice(row)]
+    counts = [ledger.shadow(migration, row.tenant) for row in rows]
+    total = {key: sum(getattr(one, key) for one in counts) for key in ("matched", "differed", "failed")}
+    share = migration.pace.shadow_share * 100
+    if as_json:
+        emit_json({"point": opened.point.id, "migration": migration.id, "percent": share, **total})
+    else:
+        emit_line(
+            f"{share:g} % of reads are asked of both stores; so far {total['matched']:,} gave the same, "
+            f"{total['differed']:,} differed, {total['failed']:,} had no answer in time from the other store"
+        )
+    command = f"outgrow migrate {opened.point.id}"
+    hint(f"{command} shadow --percent 0 ends it at once" if share else f"{command} shadow --percent 10")
+    return 1 if total["differed"] else 0
+
+
+def _start(opened: Opened, asked: Asked) -> int:
+    if not asked.dry_run and not asked.tenants and asked.wave is None:
+        _take_in_new(opened)
+    rows = _selected(opened, asked, _can_start, "is left to be copied")
+    return _act(opened, asked, rows, "ready", "start", needs_yes=False)
+
+
+def _take_in_new(opened: Opened) -> None:
+    """Tenants that came up since the migration was made join its last wave; where somebody is at it, that one does."""
+    from outgrow.ports import Busy
+
+    rows = opened.ledger.tenants(opened.migration)
+    added = new_tenants(opened.ledger, opened.migration, carrier_of(opened.move.mover(), opened.ledger), rows)
+    if not added:
+        return
+    try:
+        taken = opened.ledger.take(opened.migration, who_am_i())
+    except Busy:
+        return
+    opened.ledger.add_tenants(taken, added)
+    opened.ledger.release(taken)
+    err().print(f"{counted(len(added), 'tenant')} came up since and joined the last wave", markup=False)
+
+
+def _switch(opened: Opened, asked: Asked) -> int:
+    rows = _selected(opened, asked, _can_switch, "is left to be switched", first_wave=True)
+    rehearsed = opened.migration.rehearsed_at is not None or any(
+        row.reversed_at is not None for row in opened.ledger.tenants(opened.migration)
+    )
+    command = f"outgrow migrate {opened.point.id} switch"
+    if asked.rehearse:
+        if len(rows) != 1 or not asked.tenants:
+            raise UsageError(
+                "a rehearsal takes one tenant there and back again; name it",
+                next_step=f"{command} --rehearse --tenant {rows[0].tenant} --yes",
+            )
+        code = _act(opened, asked, rows, "switched", "switch", needs_yes=True)
+        if code or not asked.yes:
+            return code
+        return _act(opened, asked, rows, "ready", "reverse", needs_yes=False)
+    if opened.point.rollback in NEEDS_REHEARSAL and not rehearsed:
+        raise UsageError(
+            f"going back is rated {opened.point.rollback} for {opened.point.id}, so it is rehearsed with one tenant "
+            "before any is switched for good",
+            next_step=f"{command} --rehearse --tenant {rows[0].tenant} --yes",
+        )
+    return _act(opened, asked, rows, "switched", "switch", needs_yes=True)
+
+
+def _act(opened: Opened, asked: Asked, rows: Sequence[TenantMove], goal: Goal, verb: str, *, needs_yes: bool) -> int:
+    """Says what would be done, or has it done; → the exit code."""
+    dry = asked.dry_run or (needs_yes and not asked.yes)
+    if dry:
+        ways = explained(opened.migration, rows, goal)
+        if asked.as_json:
+            emit_json(_would(opened, verb, ways))
+        else:
+            _show_ways(opened, verb, ways, asked.plain)
+        if verb == "complete" and not asked.dry_run and _is_confirmed(opened.migration, asked):
+            return carry_out(opened.workspace, opened.move, opened.migration, rows, goal, verb, asked.as_json, None)
+        hint(f"outgrow migrate {opened.point.id} {verb}{_selection(asked)}" + (" --yes" if needs_yes else ""))
+        return 0
+    return carry_out(
+        opened.workspace, opened.move, opened.migration, rows, goal, verb, asked.as_json, asked.deadline,
+        add_new=verb == "start" and not asked.tenants and asked.wave is None,
+    )  # fmt: skip
+
+
+def _is_confirmed(migration: Migration, asked: Asked) -> bool:
+    import sys
+
+    if asked.no_input or asked.as_json or not sys.stdin.isatty():
+        return False
+    typed = typer.prompt(f"To delete these copies, type the migration's id ({migration.id})", default="", err=True)
+    return bool(typed.strip() == migration.id)
+
+
+def _would(opened: Opened, verb: str, ways: Sequence[Explained]) -> dict[str, Any]:
+    return {
+        "point": opened.point.id,
+        "migration": opened.migration.id,
+        "dry_run": True,
+        "verb": verb,
+        "would": [
+            {"tenants": list(one.tenants), "steps": list(one.steps), "stopped": one.stopped or None} for one in ways
+        ],
+    }
+
+
+def _show_ways(opened: Opened, verb: str, ways: Sequence[Explained], plain: bool) -> None:
+    for one in ways:
+        few = ", ".join(one.tenants[:5]) + (f" and {len(one.tenants) - 5:,} more" if len(one.tenants) > 5 else "")
+        out(plain).print(f"{verb} {few} would, for each of them:", markup=False)
+        for number, step in enumerate(one.steps, 1):
+            out(plain).print(f"  {number}. {step}", markup=False, style="red" if step.startswith("DELETE") else None)
+        if not one.steps and not one.stopped:
+            out(plain).print("  do nothing in either store", markup=False)
+        if one.stopped:
+            out(plain).print(f"  and wait: {one.stopped}", markup=False, style="yellow")
+    err().print("This was a dry run: nothing was changed.", markup=False)
+
+
+def _selection(asked: Asked) -> str:
+    if asked.tenants:
+        return "".join(f" --tenant {one}" for one in asked.tenants)
+    return f" --wave {asked.wave}" if asked.wave is not None else " --all" if asked.all_ else ""
+
+
+def _selected(
+    opened: Opened, asked: Asked, can: Callable[[TenantMove], bool], what: str, *, first_wave: bool = False
+) -> list[TenantMove]:
+    """The rows that are meant; raises ``UsageError`` where there are none, or a named one cannot be meant."""
+    rows = opened.ledger.tenants(opened.migration)
+    if asked.tenants:
+        known = {row.tenant: row for row in rows}
+        for name in asked.tenants:
+            if name not in known:
+                raise UsageError(f"{opened.migration.id} has no tenant {name!r}")
+            if not can(known[name]):
+                raise UsageError(
+                    f"{name} is {known[name].state}, so this cannot be done to it",
+                    next_step=f"outgrow migrate {opened.point.id} status",
+                )
+        return [known[name] for name in dict.fromkeys(asked.tenants)]
+    chosen = [row for row in rows if can(row) and asked.wave in (None, row.wave)]
+    if first_wave and not asked.all_ and asked.wave is None:
+        wave = min((row.wave for row in chosen), default=0)
+        chosen = [row for row in chosen if row.wave == wave]
+    if not chosen:
+        where = f" of wave {asked.wave}" if asked.wave is not None else ""
+        raise UsageError(f"no tenant{where} {what}", next_step=f"outgrow migrate {opened.point.id} status")
+    return chosen
+
+
+def _can_start(row: TenantMove) -> bool:
+    return truth_of(row) == "source" and row.state != "cancelled" and not (row.goal == "switched" and not is_met(row))
+
+
+def _can_switch(row: TenantMove) -> bool:
+    return truth_of(row) == "source" and row.state != "cancelled"
+
+
+def _can_reverse(row: TenantMove) -> bool:
+    return row.state in ("switched", "reversing", "switching")
+
+
+def _can_complete(row: TenantMove) -> bool:
+    return row.state == "switched" or (row.state == "completed" and not row.dropped)
+
+
+def _can_cancel(row: TenantMove) -> bool:
+    return truth_of(row) == "source" and not (row.state == "cancelled" and row.dropped)
+
+
+def _is_held_twice(row: TenantMove) -> bool:
+    return row.state not in ("pending", "preparing", "copying", "completed", "cancelled")
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
