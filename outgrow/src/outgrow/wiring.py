@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from outgrow.clock import ScaledClock, SystemClock
 from outgrow.errors import DeclarationError, Finding, UsageError
 from outgrow.ledger import default_location, open_ledger
+from outgrow.ledger.location import is_url
 from outgrow.lookout import Lookout
 from outgrow.points.declaration import Declaration, Plugin, Point, Signal
 from outgrow.points.reading import locate, read_declaration, refusals, well_formed_plugins
@@ -29,6 +30,9 @@ from outgrow.ports import Clock, Experiment, History, Ledger, Notifier, Observat
 from outgrow.quantities import DAY, HOUR
 from outgrow.recording import RecordReport, observe_all, record_once
 from outgrow.signals.series import Origin
+
+if TYPE_CHECKING:  # only outgrow migrate needs it
+    from outgrow.migrating.opened import OpenMove
 
 RECORDER = "recorder"
 BACKFILL = "backfill"
@@ -258,6 +262,42 @@ def experiment_of(workspace: Workspace, point: Point) -> Experiment:
     place = ("points", workspace.declaration.points.index(point), "experiment")
     opened: Experiment = _open("outgrow.experiments", workspace.path, place, plugin, workspace.clock)
     return opened
+
+
+def move_of(workspace: Workspace, point: Point) -> OpenMove:
+    """The move that is declared for a point, its truth opened, its mover once it is asked for; whoever asks closes it.
+
+    Raises:
+        UsageError: none is declared.
+        LedgerError: the truth cannot be used.
+    """
+    declared = point.migration
+    if declared is None:
+        raise UsageError(
+            f"{point.id} declares no migration, so there is nothing to move",
+            next_step=f"write under {point.id}: migration: {{mover: {{kind: ...}}, source: ..., target: ...}}; "
+            "docs/howto/move-tenants.md says how",
+        )
+    from outgrow.ledger.moves_opening import open_move_ledger  # no other command opens one
+    from outgrow.migrating.opened import OpenMove
+
+    beside = workspace.location if is_url(workspace.location) else str(Path(workspace.location).parent / "moves.sqlite")
+    plugin = Plugin.model_validate(
+        {
+            **declared.mover.settings,
+            "kind": declared.mover.kind,
+            "name": declared.mover.name,
+            "source": declared.source,
+            "target": declared.target,
+        }
+    )
+    place = ("points", workspace.declaration.points.index(point), "migration", "mover")
+    return OpenMove(
+        open_move_ledger(declared.truth or beside),
+        lambda: _open("outgrow.movers", workspace.path, place, plugin, workspace.clock),
+        workspace.ledger,
+        workspace.clock,
+    )
 
 
 def read_whole(path: Path) -> Declaration:
