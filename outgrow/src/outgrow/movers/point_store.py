@@ -32,9 +32,10 @@ from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
 
 GENERATION = "_outgrow_generation"
 DELETED = "_outgrow_deleted"
+"""1, not true: Qdrant Edge 0.9 takes true in a condition for the number 1, and finds nothing."""
 OWNER = "_outgrow_tenant"
 _OURS = (GENERATION, DELETED, OWNER)
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,11 @@ class Driver(Protocol):
         ...
 
     def create(self, collection: str, size: int) -> None:
-        """Makes it, with an index of the tenant's field where it has one."""
+        """Makes it. Another process may have made it meanwhile."""
+        ...
+
+    def index(self, collection: str, field: str) -> None:
+        """An index on a payload field of texts or whole numbers, as ``whole_numbers`` says, if there is none."""
         ...
 
     def remove(self, collection: str) -> None:
@@ -153,7 +158,7 @@ class Layout:
         if self.one_each and not _SAFE_NAME.fullmatch(tenant):
             raise StoreFailed(
                 f"tenant {tenant!r} cannot be part of a collection's name",
-                next_step="Only letters, digits, '.', '_' and '-' can; keep such tenants in a shared collection.",
+                next_step="Only letters, digits, '_', '-' and, inside, '.' can; keep such tenants in a shared one.",
             )
         bucket = bucket_of(tenant, self.buckets) if self.buckets else 0
         return self.collection.format(tenant=tenant, bucket=bucket)
@@ -194,6 +199,7 @@ class PointStore:
     def __init__(self, name: str, driver: Driver, layout: Layout, distance: str, size: int | None) -> None:
         self._name, self._driver, self._layout, self._distance, self._size = name, driver, layout, distance, size
         self._form = form_of(distance)
+        self._indexed: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -337,7 +343,7 @@ class PointStore:
 
     def _mark(self, tenant: str, generation: int, found: PointId) -> Held:
         owner = {} if self._layout.one_each else {OWNER: self._layout.value_of(tenant)}
-        return Held(found, None, {GENERATION: generation, DELETED: True, **owner})
+        return Held(found, None, {GENERATION: generation, DELETED: 1, **owner})
 
     def _fit(self, collection: str, points: Sequence[Held]) -> None:
         sizes = {len(point.vector) for point in points if point.vector is not None}
@@ -349,6 +355,8 @@ class PointStore:
                     next_step="Create it, or write `size: …` (dimensions) in the store's settings to have it created.",
                 )
             self._driver.create(collection, self._size)
+            if not self._layout.one_each:
+                self._driver.index(collection, self._layout.tenant_field or "")
             there = self._size
         if sizes - {there}:
             raise StoreFailed(
@@ -356,6 +364,9 @@ class PointStore:
                 f"those to be put have {', '.join(map(str, sorted(sizes)))}",
                 next_step="Both stores must hold vectors of the same model; nothing was written.",
             )
+        if not self._layout.one_each and collection not in self._indexed:  # tombstones of a tenant are looked for by it
+            self._driver.index(collection, OWNER)
+            self._indexed.add(collection)
 
     def _held(self, tenant: str, collection: str, ids: Mapping[PointId, Held]) -> dict[PointId, int | None]:
         """Generations of those that are there; None for one without."""

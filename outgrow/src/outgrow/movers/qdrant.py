@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -152,8 +152,6 @@ class QdrantDriver:
     def create(self, collection: str, size: int) -> None:
         """With the distance of the settings, and otherwise the server's defaults."""
         distance = models.Distance((self._settings.distance or "cosine").capitalize())
-        shared = not self._settings.layout().one_each
-        field = self._settings.tenant_field
         with self._said("creating", collection):
             try:
                 self._client.create_collection(
@@ -162,12 +160,18 @@ class QdrantDriver:
             except (UnexpectedResponse, ValueError):
                 if not self._client.collection_exists(collection):  # another process may just have made it
                     raise
-            if shared and field and not self._local:
-                kind: Any = (
-                    models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, is_principal=False)
-                    if self._settings.whole_numbers
-                    else models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
-                )
+
+    def index(self, collection: str, field: str) -> None:
+        """One for tenants, so that the server can lay a tenant's points together."""
+        if self._local:
+            return  # local mode has none
+        kind = (
+            models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER)
+            if self._settings.whole_numbers
+            else models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=field != OWNER)
+        )
+        with self._said("making an index in", collection):
+            if field not in self._client.get_collection(collection).payload_schema:
                 self._client.create_payload_index(collection, field, kind, wait=True)
 
     def remove(self, collection: str) -> None:
@@ -335,12 +339,11 @@ class QdrantDriver:
 
 def _filter(where: Where) -> models.Filter:
     must: list[Any] = []
-    if where.field is not None:
-        value = cast("str | int", where.tenant)
-        must.append(models.FieldCondition(key=where.field, match=models.MatchValue(value=value)))
+    if where.field is not None and where.tenant is not None:
+        must.append(models.FieldCondition(key=where.field, match=models.MatchValue(value=where.tenant)))
     if where.what == "touched":
         must.append(models.FieldCondition(key=GENERATION, range=models.Range(gte=0)))
-    deleted = models.FieldCondition(key=DELETED, match=models.MatchValue(value=True))
+    deleted = models.FieldCondition(key=DELETED, match=models.MatchValue(value=1))
     if where.what == "marks":
         return models.Filter(must=[*must, deleted])
     return models.Filter(must=must or None, must_not=[deleted])
