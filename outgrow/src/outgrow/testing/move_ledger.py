@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from outgrow.errors import LedgerError, UsageError
 from outgrow.migration.records import LAYOUT_VERSION, Goal, JournalLine, Migration, TenantMove
@@ -31,6 +32,7 @@ class Written:
     id: int
     store: str
     generation: int
+    intent: _Intent
 
 
 @dataclass
@@ -65,17 +67,30 @@ class MemoryTruth:
             self.last_intent += 1
             self.intents[self.last_intent] = _Intent(point, tenant, key, self.now())
             route = self.routes.get((point, tenant), Route(default))
-            return Written(self.last_intent, route.store, route.generation)
+            return Written(self.last_intent, route.store, route.generation, self.intents[self.last_intent])
 
     def close_write(self, written: Written) -> bool:
         """The write was carried out; False: the tenant moved on meanwhile, it is to be registered and written anew."""
         with self.lock:
-            intent = self.intents.get(written.id)
-            if intent is None:
-                return False
-            intent.closed = True
+            intent = written.intent
+            on_the_way = self._on_the_way(intent.point, intent.tenant)
+            if written.id in self.intents and not intent.closed:
+                intent.closed = True
+                if not on_the_way:
+                    del self.intents[written.id]
+            elif on_the_way:
+                self.last_intent += 1
+                self.intents[self.last_intent] = replace(intent, opened_at=self.now(), closed=True)
             route = self.routes.get((intent.point, intent.tenant), Route(written.store))
             return route.store == written.store and route.generation in (written.generation, written.generation or 1)
+
+    def _on_the_way(self, point: str, tenant: str) -> bool:
+        states = [
+            self.moves[one.id][tenant].state
+            for one in self.migrations.values()
+            if one.point == point and one.kind == "copying" and tenant in self.moves[one.id]
+        ]
+        return any(state not in ("pending", "completed", "cancelled") for state in states)
 
     def withdraw(self, written: Written) -> None:
         """Nothing was written."""
@@ -187,8 +202,8 @@ class MemoryMoveLedger:
             if what:
                 self._line(migration.id, move.tenant, what, migration.holder, facts or {})
             if move.state in ("completed", "cancelled"):
-                for id_, intent in list(truth.intents.items()):
-                    if intent.closed and (intent.point, intent.tenant) == (migration.point, move.tenant):
+                for id_, intent in self._intents(migration.point, move.tenant):
+                    if intent.closed:
                         del truth.intents[id_]
             return kept
 
@@ -206,6 +221,8 @@ class MemoryMoveLedger:
         return kept
 
     def want(self, migration: Migration, tenants: Iterable[str] | None, goal: Goal, who: str) -> int:
+        if goal not in get_args(Goal):
+            raise UsageError(f"{goal!r} is no goal of a move")
         with self._open() as truth:
             chosen = None if tenants is None else set(tenants)
             rows = truth.moves[migration.id]
@@ -227,6 +244,8 @@ class MemoryMoveLedger:
             return truth.migrations[migration.id]
 
     def set_shadow_share(self, migration: Migration, share: float, who: str) -> Migration:
+        if not 0 <= share <= 1:
+            raise UsageError(f"a share lies between 0 and 1, not at {share}")
         with self._open() as truth:
             known = truth.migrations[migration.id]
             truth.migrations[migration.id] = replace(known, pace=replace(known.pace, shadow_share=share))
@@ -235,6 +254,8 @@ class MemoryMoveLedger:
 
     def end(self, migration: Migration) -> Migration:
         with self._held(migration) as truth:
+            if any(move.state not in ("completed", "cancelled") for move in truth.moves[migration.id].values()):
+                raise UsageError(f"tenants of {migration.id} are neither completed nor cancelled")
             truth.migrations[migration.id] = replace(truth.migrations[migration.id], ended_at=truth.now())
             self._line(migration.id, "", "ended", migration.holder, {})
             return truth.migrations[migration.id]
@@ -273,8 +294,8 @@ class MemoryMoveLedger:
             for change in changes:
                 if change.open:
                     self._carried_open.setdefault(change.tenant, set()).add(change.id)
-                else:
-                    truth.intents.pop(change.id, None)
+                elif change.id in truth.intents and truth.intents[change.id].closed:
+                    del truth.intents[change.id]
 
     def freeze(self, migration: Migration, tenant: str, seconds: float) -> None:
         with self._held(migration) as truth:
@@ -291,8 +312,9 @@ class MemoryMoveLedger:
             route = truth.routes.get(place)
             if route is None:
                 return Flipped(Route(migration.source), f"{move.tenant} has no route row")
-            if route.store == store:
-                return Flipped(route, f"the route of {move.tenant} leads to {store} already")
+            other = migration.source if store == migration.target else migration.target
+            if route.store != other:
+                return Flipped(route, f"the route of {move.tenant} leads to {route.store}, not to {other}")
             carried = self._carried_open.get(move.tenant, set())
             old = truth.now() - ABANDONED_SECONDS
             against = [
@@ -305,6 +327,10 @@ class MemoryMoveLedger:
             self._write(migration, replace(after, version=move.version))
             truth.routes[place] = Route(store, route.generation + 1)
             truth.frozen_until.pop(place, None)
+            self._carried_open.pop(move.tenant, None)
+            if store == migration.source:
+                known = truth.migrations[migration.id]
+                truth.migrations[migration.id] = replace(known, rehearsed_at=truth.now())
             facts = {"from": route.store, "to": store, "generation": route.generation + 1}
             self._line(migration.id, move.tenant, what, migration.holder, facts)
             return Flipped(truth.routes[place])
