@@ -1,10 +1,12 @@
 """Fills the stores of one index process from the rows of `embedding`, and answers searches from what is filled.
 
 What is to be done follows from the tables alone, looked at again and again: how far the consumer "passages" has come
-in each venture, where its route says that it lies, and up to where the part of the store that holds it is filled
-(the position of the consumer "vectors", target: the part's name). A part without a position, or whose position was
-set back, is filled from nothing; every other takes the rows that changed since. Positions move only after a flush,
-so that an end at any moment, of this process or of the machine, means doing a little again.
+in each venture, which stores are to hold it (where its route leads, and while it is moved source and target), and up
+to where the part of the store that holds it is filled (the position of the consumer "vectors", target: the part's
+name). A part without a position, or whose position was set back, is filled from nothing; every other takes the rows
+that changed since. Positions move only after a flush, so that an end at any moment, of this process or of the machine,
+means doing a little again. Where a move was completed or cancelled, the store that is to hold the venture no more drops
+it, and its position ends after that.
 """
 
 import asyncio
@@ -18,11 +20,26 @@ from uuid import UUID
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from ventures.database.pool import Database
+from ventures.database.scope import Row
 from ventures.errors import Invalid, Refused, Unavailable
 from ventures.search import sql
 from ventures.search.exact import POSTGRESQL
 from ventures.search.shelf import Filled, Shelf, StoreFailed, give_way
-from ventures.vectors.api import SHARED, Cannot, Found, Point, Search, StoreStatus, VectorStore, process_of
+from ventures.vectors.api import (
+    SHARED,
+    Cannot,
+    Found,
+    Holding,
+    Holds,
+    HowFar,
+    Point,
+    Reached,
+    Refill,
+    Search,
+    StoreStatus,
+    VectorStore,
+    process_of,
+)
 
 POLL_SECONDS: Final = 0.25
 RECENT_SECONDS: Final = 10.0
@@ -30,6 +47,10 @@ RECENT_SECONDS: Final = 10.0
 WHOLE_SECONDS: Final = 15.0
 """Between looks at all ventures: for routes, and for positions that were set back."""
 EVER_SECONDS: Final = 1e9
+MOVES_SECONDS: Final = 1.0
+"""Between looks at which ventures are moved; with very many less often, as for all ventures."""
+DROPPED_AT_ONCE: Final = 64
+"""Ventures that a store drops between two flushes: in most stores some milliseconds each."""
 ROWS_AT_ONCE: Final = 500
 """Ventures looked at before searches are answered: about a millisecond."""
 WHOLE_SHARE: Final = 0.02
@@ -97,6 +118,8 @@ class Filling:
         self._said = ""
         self._behind: set[UUID] = set()
         self._whole_at = 0.0
+        self._moves: dict[UUID, frozenset[str]] = {}
+        self._moves_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then flushes and closes. Outlives a database that goes away, and a store that fails."""
@@ -123,7 +146,7 @@ class Filling:
 
     async def caught_up(self) -> None:
         """Fills all there is to fill, once, and flushes; for tests and benchmarks. Raises: Unavailable."""
-        self._whole_at = 0.0
+        self._whole_at = self._moves_at = 0.0
         await self.look()
         while self._from_nothing:
             await asyncio.gather(*(self._fill_next() for _ in range(FILLS)))
@@ -144,9 +167,32 @@ class Filling:
     async def search(self, asked: Search) -> Found | Cannot:
         """The answer, or why there is none now. Raises: Refused."""
         shelf = self._shelves.get(asked.store)
-        if shelf is None:
-            return Cannot(asked.number, f"Index process {self._process} holds no store {asked.store[:40]!r}.")
-        return await shelf.search(asked)
+        return self._no_store(asked) if shelf is None else await shelf.search(asked)
+
+    async def held(self, asked: Holding) -> Holds | Cannot:
+        """What a store holds of a venture, or why that cannot be said now. Raises: Refused."""
+        shelf = self._shelves.get(asked.store)
+        return self._no_store(asked) if shelf is None else await shelf.held(asked)
+
+    async def reached(self, asked: HowFar) -> Reached:
+        """How far a store is for a venture."""
+        shelf = self._shelves.get(asked.store)
+        filled = None if shelf is None else shelf.filled.get(asked.venture)
+        return Reached(asked.number, filled.position if filled else None, "" if shelf is None else shelf.fault)
+
+    async def refill(self, asked: Refill) -> Reached | Cannot:
+        """Has a venture put into a store from nothing; until then the store does not answer for it."""
+        shelf = self._shelves.get(asked.store)
+        if shelf is None or asked.venture not in shelf.wanted:
+            return self._no_store(asked)
+        if (shelf, asked.venture) not in self._being_filled:
+            shelf.filled.pop(asked.venture, None)
+            self._from_nothing[shelf, asked.venture] = True
+            self._some_to_fill.set()
+        return Reached(asked.number, None, shelf.fault)
+
+    def _no_store(self, asked: Search | Holding | Refill) -> Cannot:
+        return Cannot(asked.number, f"Index process {self._process} holds no store {asked.store[:40]!r}.")
 
     async def status(self) -> list[StoreStatus]:
         """One line a store."""
@@ -161,8 +207,11 @@ class Filling:
         look, began = self._looks, time.monotonic()
         for shelf in self._shelves.values():
             shelf.look = look
-        whole = began >= self._whole_at or any(shelf.store is None for shelf in self._shelves.values())
+        whole = began >= self._whole_at or any(shelf.store is None and shelf.wanted for shelf in self._shelves.values())
         async with self._database.scanning() as scope:
+            if began >= self._moves_at:
+                self._begun_or_ended(await scope.all(sql.SCAN_MOVES))
+                self._moves_at = time.monotonic() + max(MOVES_SECONDS, (time.monotonic() - began) / WHOLE_SHARE)
             rows = await scope.all(
                 sql.SCAN_FILLING,
                 model=self._model,
@@ -170,22 +219,21 @@ class Filling:
                 behind=list(self._behind),
             )
         kept: dict[UUID, dict[str, int]] = {}
-        routed: dict[UUID, tuple[str, int]] = {}
+        wanted: dict[UUID, tuple[set[str], int]] = {}
         self._behind.clear()
         self._moved = kept
-        async for venture, head, until, store, part, seq in _giving_way(rows):
-            if not self._has(store or self._default, venture):
-                routed[venture] = ("", 0)
-                continue
-            routed[venture] = (store or self._default, until)
+        async for venture, head, until, store, part, seq, source, target in _giving_way(rows):
+            here, _ = wanted.setdefault(venture, (set(), until))
+            here.update(one for one in {store or self._default, source, target} if one and self._has(one, venture))
             parts = kept.setdefault(venture, {})
             if part is not None:
                 parts[part] = seq
-            if head > until:
+            if here and head > until:
                 self._behind.add(venture)
-        await self._place(routed)
+        await self._place(wanted)
         if self._has(self._default, SHARED):
             self._shelf(self._default)  # made before the first venture waits for it
+        await self._leave(kept, wanted)
         for shelf in list(self._shelves.values()):
             if await shelf.opened() is not None:
                 await self._tried(shelf, self._compare(shelf, kept, look))
@@ -195,25 +243,59 @@ class Filling:
         if self._from_nothing:
             self._some_to_fill.set()
 
-    async def _place(self, routed: dict[UUID, tuple[str, int]]) -> None:
-        """Each venture on the shelf that its route leads to, and on no other."""
-        for name in {name for name, _ in routed.values() if name}:
+    def _begun_or_ended(self, rows: list[Row]) -> None:
+        """Ventures whose move began or ended are looked at, though their log may be quiet."""
+        moves = {UUID(venture): frozenset((source, target)) for venture, source, target in rows}
+        self._behind |= {venture for venture, _ in moves.items() ^ self._moves.items()}
+        self._moves = moves
+
+    async def _place(self, wanted: dict[UUID, tuple[set[str], int]]) -> None:
+        """Each venture on the shelves that are to hold it, and on no other."""
+        for name in set().union(*(names for names, _ in wanted.values())):
             self._shelf(name)
         for shelf in self._shelves.values():
-            async for venture, (name, until) in _giving_way(routed.items()):
-                if name == shelf.name:
-                    shelf.routed[venture] = until
+            async for venture, (names, until) in _giving_way(wanted.items()):
+                if shelf.name in names:
+                    shelf.wanted[venture] = until
                 else:
-                    shelf.routed.pop(venture, None)
+                    shelf.wanted.pop(venture, None)
+
+    async def _leave(self, kept: dict[UUID, dict[str, int]], wanted: dict[UUID, tuple[set[str], int]]) -> None:
+        """Drops ventures from stores that are to hold them no more, since a move was completed or cancelled."""
+        strays: dict[UUID, dict[str, list[str]]] = {}
+        async for venture, parts in _giving_way(kept.items()):
+            for part in parts:
+                if (layout := _layout_of(part)) not in wanted[venture][0] and self._has(layout, venture):
+                    strays.setdefault(venture, {}).setdefault(layout, []).append(part)
+        if not strays:
+            return
+        async with self._database.scanning() as scope:
+            rows = await scope.all(sql.SCAN_ENDED_MOVES, ventures=[str(venture) for venture in strays])
+        ended: dict[str, dict[UUID, list[str]]] = {}
+        for text, *layouts in rows:
+            for layout in layouts:
+                if parts_left := strays[UUID(text)].get(layout):
+                    ended.setdefault(layout, {})[UUID(text)] = parts_left
+        for layout, ventures in ended.items():
+            shelf = self._shelf(layout)
+            free = {one: left for one, left in ventures.items() if (shelf, one) not in self._being_filled}
+            for venture in free:
+                self._from_nothing.pop((shelf, venture), None)
+            if await shelf.opened() is not None:
+                every = list(free.items())
+                for begin in range(0, len(every), DROPPED_AT_ONCE):
+                    await self._tried(shelf, shelf.leave(dict(every[begin : begin + DROPPED_AT_ONCE])))
 
     async def _compare(self, shelf: Shelf, kept: dict[UUID, dict[str, int]], look: int) -> None:
         ended: dict[UUID, list[str]] = {}
         async for venture in _giving_way(kept):
-            if (until := shelf.routed.get(venture)) is None:
+            if (until := shelf.wanted.get(venture)) is None:
                 continue
             part = shelf.part(venture)
             seq = kept[venture].get(part)
-            if (shelf, venture) not in self._being_filled and not _stands(shelf, venture, part, seq, until, look):
+            if (shelf, venture) in self._being_filled or (shelf, venture) in self._from_nothing:
+                pass  # what was begun from nothing is not gone on from
+            elif not _stands(shelf, venture, part, seq, until, look):
                 shelf.filled.pop(venture, None)
                 if shelf.spoiled.get(venture, 0.0) < time.monotonic():
                     self._from_nothing[shelf, venture] = bool(seq)
@@ -279,7 +361,7 @@ class Filling:
         moved, self._moved = self._moved, {}
         for venture in moved:
             for shelf in list(self._shelves.values()):
-                filled, until = shelf.filled.get(venture), shelf.routed.get(venture, 0)
+                filled, until = shelf.filled.get(venture), shelf.wanted.get(venture, 0)
                 if filled is not None and filled.position < until and shelf.store is not None:
                     await self._tried(shelf, shelf.follow(venture, until))
 
@@ -287,6 +369,14 @@ class Filling:
         for shelf in list(self._shelves.values()):
             if shelf.store is not None:
                 await self._tried(shelf, shelf.keep())
+            if self._of_no_use(shelf):
+                del self._shelves[shelf.name]
+                await shelf.closed()
+
+    def _of_no_use(self, shelf: Shelf) -> bool:
+        """A store that is to hold no venture any more costs memory for nothing."""
+        busy = shelf.busy or any(one is shelf for one, _ in self._being_filled)
+        return not (shelf.wanted or busy or shelf.fault) and shelf.name != self._default
 
     async def _share(self) -> None:
         if self._looks % SHARED_LOOKS:
@@ -297,7 +387,7 @@ class Filling:
             log.warning("what all ventures share cannot be had: %s", error)
             return
         for shelf in list(self._shelves.values()):
-            if shelf.store is not None and self._has(shelf.name, SHARED):
+            if shelf.store is not None and self._has(shelf.name, SHARED) and not self._of_no_use(shelf):
                 await self._tried(shelf, shelf.share(points))
 
     async def _fill_next(self) -> None:
@@ -307,7 +397,8 @@ class Filling:
         shelf, _ = next(iter(self._from_nothing))
         next_ones = [one for one in islice(self._from_nothing, FILL_AT_ONCE) if one[0] is shelf]
         filled_before = [self._from_nothing.pop(one) for one in next_ones]
-        if shelf.store is None:
+        next_ones = [one for one in next_ones if one[1] in shelf.wanted]
+        if shelf.store is None or not next_ones:
             return  # the next look finds the ventures unfilled, once the store is there
         self._being_filled.update(next_ones)
         try:
@@ -339,6 +430,11 @@ async def _giving_way(rows: Iterable[T]) -> AsyncIterator[T]:
         yield row
         if number % ROWS_AT_ONCE == 0:
             await give_way()
+
+
+def _layout_of(part: str) -> str:
+    """The store of a part: of "buckets/07@…" it is buckets."""
+    return part.partition("@")[0].partition("/")[0]
 
 
 def _stands(shelf: Shelf, venture: UUID, part: str, seq: int | None, until: int, look: int) -> bool:

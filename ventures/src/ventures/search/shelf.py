@@ -20,6 +20,8 @@ from ventures.vectors.api import (
     SHARED,
     Cannot,
     Found,
+    Holding,
+    Holds,
     Kept,
     Kind,
     Point,
@@ -74,8 +76,9 @@ class Filled:
 
 @dataclass(eq=False)
 class Shelf:
-    """`routed`: the ventures whose route leads here, with the seq up to which there are passages. `look`: the last
+    """`wanted`: the ventures it is to hold, with the seq up to which there are passages. `look`: the last
     look at the tables that began. `begun`: with which look each was begun from nothing; before, no position counts.
+    `busy`: ventures are being dropped.
     """
 
     name: str
@@ -85,11 +88,12 @@ class Shelf:
     opening: Opening
     store: VectorStore | None = None
     fault: str = ""
-    routed: dict[UUID, int] = field(default_factory=dict)
+    wanted: dict[UUID, int] = field(default_factory=dict)
     filled: dict[UUID, Filled] = field(default_factory=dict)
     begun: dict[UUID, int] = field(default_factory=dict)
     spoiled: dict[UUID, float] = field(default_factory=dict)
     look: int = 0
+    busy: bool = False
     asked_at: float = -1e9
     _dirty: bool = False
     _flushed_at: float | None = None
@@ -201,6 +205,36 @@ class Shelf:
                 for venture, targets in some:
                     await (await turns.of(venture)).run(sql.END_FILLING, targets=targets)
 
+    async def leave(self, ventures: Mapping[UUID, list[str]]) -> None:
+        """Drops ventures for good, then forgets their positions in these parts. Raises: StoreFailed, Unavailable."""
+        store, self.busy = self._there(), True
+        try:
+            self._busy_since = time.monotonic()
+            for venture in ventures:
+                for known in (self.filled, self.begun, self.spoiled, self._counts):
+                    known.pop(venture, None)
+                with self._of_store(None):
+                    await store.drop(venture)
+                if time.monotonic() - self._busy_since > BUSY_SECONDS:
+                    await give_way()
+                    self._busy_since = time.monotonic()
+            with self._of_store(None):
+                await store.flush()
+            await self.end(ventures)
+        finally:
+            self.busy = False
+
+    async def held(self, asked: Holding) -> Holds | Cannot:
+        """A page of what the store holds of a venture, with a position that it was past already. Raises: Refused."""
+        store, filled = self.store, self.filled.get(asked.venture)
+        if store is None or filled is None:
+            return Cannot(asked.number, self.fault or f"Store {self.name} does not have this venture yet.")
+        position = filled.position
+        held = await store.held(asked.venture, after=asked.after, limit=asked.limit)
+        if self.store is not store or self.filled.get(asked.venture) is not filled:
+            return Cannot(asked.number, f"Store {self.name} is being filled with this venture anew.")
+        return Holds(asked.number, held, position)
+
     async def follow(self, venture: UUID, until: int) -> None:
         """Puts and deletes what changed in a filled venture up to the seq. Raises: as `fill`."""
         store, filled = self._there(), self.filled[venture]
@@ -278,7 +312,7 @@ class Shelf:
             )
         filled = self.filled.get(asked.venture)
         if filled is None and (asked.venture != SHARED or self._shared is None):
-            if asked.venture not in self.routed:
+            if asked.venture not in self.wanted:
                 return Cannot(asked.number, "The index has not heard of this venture yet; it looks again in a moment.")
             done, all_ = self.progress()
             return Cannot(asked.number, f"The index does not have this venture yet: {done} of {all_} are filled.")
@@ -289,14 +323,14 @@ class Shelf:
 
     def progress(self) -> tuple[int, int]:
         """How many of its ventures are filled, and how many there are."""
-        return sum(venture in self.filled for venture in self.routed), len(self.routed)
+        return sum(venture in self.filled for venture in self.wanted), len(self.wanted)
 
     async def status(self, process: int, resident_bytes: int) -> StoreStatus:
         """How it is now. Points are counted anew where they changed."""
         size = await self._measured()
         caught_up = sum(
             (one := self.filled.get(venture)) is not None and one.position >= until
-            for venture, until in self.routed.items()
+            for venture, until in self.wanted.items()
         )
         return StoreStatus(
             store=self.name,
@@ -306,7 +340,7 @@ class Shelf:
             resident_bytes=resident_bytes,
             disk_bytes=size.disk_bytes,
             filled=caught_up,
-            behind=len(self.routed) - caught_up,
+            behind=len(self.wanted) - caught_up,
             flushed_seconds_ago=None if self._flushed_at is None else time.monotonic() - self._flushed_at,
             fault=self.fault,
         )

@@ -138,13 +138,28 @@ SELECT count(*) FROM embedding WHERE venture = %(venture)s AND model = %(model)s
 # Filling the index from embeddings.
 
 SCAN_FILLING: LiteralString = """
-SELECT p.venture, h.seq, p.seq, r.store, v.target, v.seq
+SELECT p.venture, h.seq, p.seq, r.store, v.target, v.seq, m.source, m.target
 FROM log_head h
 JOIN consumer_position p ON p.venture = h.venture AND p.consumer = 'passages' AND p.target = %(model)s
 LEFT JOIN outgrow.route AS r (point, venture, store, generation)
     ON r.venture = p.venture::text AND r.point = 'data-architecture'
+LEFT JOIN outgrow.moves AS m (point, venture, source, target, state)
+    ON m.venture = p.venture::text AND m.point = 'data-architecture'
+    AND m.state NOT IN ('pending', 'completed', 'cancelled')
 LEFT JOIN consumer_position v ON v.venture = p.venture AND v.consumer = 'vectors'
 WHERE h.moved_at >= now() - make_interval(secs => %(seconds)s) OR h.venture = ANY(%(behind)s::uuid[])"""
+
+SCAN_MOVES: LiteralString = """
+SELECT m.venture, m.source, m.target FROM outgrow.moves AS m (point, venture, source, target, state)
+WHERE m.point = 'data-architecture' AND m.state NOT IN ('pending', 'completed', 'cancelled')"""
+
+SCAN_ENDED_MOVES: LiteralString = """
+SELECT m.venture, m.source, m.target FROM outgrow.moves AS m (point, venture, source, target, state)
+WHERE m.point = 'data-architecture' AND m.state IN ('completed', 'cancelled')
+  AND m.venture = ANY(%(ventures)s::text[])"""
+
+SCAN_VENTURES: LiteralString = """
+SELECT h.venture FROM log_head h ORDER BY h.venture"""
 
 BEGIN_FILLING: LiteralString = """
 INSERT INTO consumer_position (venture, consumer, target, seq) VALUES (%(venture)s, 'vectors', %(target)s, 0)
@@ -171,6 +186,15 @@ CHANGED: LiteralString = """
 SELECT id, kind, source, state, vector, seq FROM embedding
 WHERE venture = %(venture)s AND model = %(model)s AND (seq, id) > (%(seq)s, %(id)s) AND seq <= %(until)s
 ORDER BY seq, id LIMIT %(limit)s"""
+
+# Of all ids behind one, also what is gone, to compare with what a store holds.
+BETWEEN: LiteralString = """
+SELECT id, kind, source, state, vector, seq FROM embedding
+WHERE venture = %(venture)s AND model = %(model)s AND id > %(after)s AND id <= %(last)s
+ORDER BY id LIMIT %(limit)s"""
+
+BEHIND_SINCE: LiteralString = """
+SELECT extract(epoch FROM now() - e.at)::float8 FROM event e WHERE e.venture = %(venture)s AND e.seq = %(seq)s"""
 
 # Asking: where a venture stands, what was found, recommendations, the running audit.
 
@@ -292,3 +316,19 @@ ON CONFLICT (result) DO UPDATE SET count = held.count + excluded.count"""
 
 CHECKS: LiteralString = """
 SELECT result, count FROM global.search_check"""
+
+# Reads that are mirrored: asked of the other store of a venture that is moved.
+
+MOVE_UNDER_WAY: LiteralString = """
+SELECT m.id, m.shadow_share FROM global.move_under_way m WHERE m.point = %(point)s"""
+
+SHADOWED: LiteralString = """
+SELECT m.target FROM outgrow.moves AS m (point, venture, source, target, state, migration)
+WHERE m.venture = %(venture)s::text AND m.point = %(point)s AND m.migration = %(migration)s
+  AND m.state IN ('shadowing', 'ready')"""
+
+COUNT_MIRRORED: LiteralString = """
+INSERT INTO outgrow.mirrored AS held (migration, venture, matched, differed, failed)
+VALUES (%(migration)s, %(venture)s::text, %(matched)s, %(differed)s, %(failed)s)
+ON CONFLICT (migration, venture) DO UPDATE SET matched = held.matched + excluded.matched,
+    differed = held.differed + excluded.differed, failed = held.failed + excluded.failed"""

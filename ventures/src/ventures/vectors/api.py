@@ -21,7 +21,19 @@ from ventures.vectors.serving import serving
 from ventures.vectors.stores.checking import checked_ids, checked_limit, checked_points, checked_search
 from ventures.vectors.stores.keys import BUCKETS, process_of
 from ventures.vectors.stores.opening import WHOLE, opened
-from ventures.vectors.wire import Cannot, Found, Search, StoreStatus, packed, unpacked
+from ventures.vectors.wire import (
+    Cannot,
+    Found,
+    Holding,
+    Holds,
+    HowFar,
+    Reached,
+    Refill,
+    Search,
+    StoreStatus,
+    packed,
+    unpacked,
+)
 
 __all__ = [
     "ALL",
@@ -33,11 +45,16 @@ __all__ = [
     "Cannot",
     "Found",
     "Held",
+    "Holding",
+    "Holds",
+    "HowFar",
     "Kept",
     "Kind",
     "Match",
     "Only",
     "Point",
+    "Reached",
+    "Refill",
     "Remote",
     "Search",
     "Size",

@@ -18,10 +18,26 @@ import msgspec
 from ventures.errors import Unavailable
 from ventures.vectors import wire
 from ventures.vectors.records import ALL, Kind, Only, Vector
-from ventures.vectors.wire import Cannot, Found, Ping, Pong, Search, Standing, Status, StoreStatus
+from ventures.vectors.wire import (
+    Cannot,
+    Found,
+    Holding,
+    Holds,
+    HowFar,
+    Ping,
+    Pong,
+    Reached,
+    Refill,
+    Search,
+    Standing,
+    Status,
+    StoreStatus,
+)
 
 DEADLINE_SECONDS: Final = 0.15
 STATUS_SECONDS: Final = 2.0
+HELD_SECONDS: Final = 20.0
+"""For a page of what a store holds: a store without an index by venture looks through all it has."""
 FAILURES: Final = 3
 """So many in a row, and it is asked no more until it answers the probe."""
 SHORTEST_PAUSE_SECONDS: Final = 0.2
@@ -69,6 +85,26 @@ class Remote:
         if isinstance(reply, Standing):
             return reply.stores
         raise _refused(reply)
+
+    async def held(self, store: str, venture: UUID, *, after: UUID | None, limit: int) -> Holds:
+        """A page of what the store holds of the venture. Raises: Unavailable."""
+        reply = await self._reply(Holding(next(self._numbers), store, venture, after, limit), HELD_SECONDS)
+        if isinstance(reply, Holds):
+            return reply
+        raise _refused(reply)
+
+    async def reached(self, store: str, venture: UUID) -> Reached:
+        """How far the store is for the venture. Raises: Unavailable."""
+        reply = await self._reply(HowFar(next(self._numbers), store, venture), STATUS_SECONDS)
+        if isinstance(reply, Reached):
+            return reply
+        raise _refused(reply)
+
+    async def refill(self, store: str, venture: UUID) -> None:
+        """Has the venture put into the store from nothing; returns when that is begun. Raises: Unavailable."""
+        reply = await self._reply(Refill(next(self._numbers), store, venture), STATUS_SECONDS)
+        if not isinstance(reply, Reached):
+            raise _refused(reply)
 
     async def close(self) -> None:
         """Lets go of the connection; what is in flight fails."""

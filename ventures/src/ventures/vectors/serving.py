@@ -18,7 +18,20 @@ import msgspec
 
 from ventures.errors import Refused, SettingsError
 from ventures.vectors import wire
-from ventures.vectors.wire import Cannot, Found, Ping, Pong, Search, Standing, StoreStatus
+from ventures.vectors.wire import (
+    Cannot,
+    Found,
+    Holding,
+    Holds,
+    HowFar,
+    Ping,
+    Pong,
+    Reached,
+    Refill,
+    Search,
+    Standing,
+    StoreStatus,
+)
 
 IN_FLIGHT: Final = 256
 """Requests of one connection that are worked on; further ones wait in the socket."""
@@ -37,6 +50,15 @@ class Holder(Protocol):
 
     async def status(self) -> list[StoreStatus]:
         """One line a store."""
+
+    async def held(self, asked: Holding) -> Holds | Cannot:
+        """A page of what a store holds of a venture. Raises: Refused."""
+
+    async def reached(self, asked: HowFar) -> Reached | Cannot:
+        """How far a store is for a venture."""
+
+    async def refill(self, asked: Refill) -> Reached | Cannot:
+        """Begins to put a venture into a store from nothing."""
 
 
 @asynccontextmanager
@@ -180,10 +202,23 @@ class _Connection(asyncio.Protocol):
                 self._answer(await self._found(request))
             return
         try:
-            self._answer(Standing(request.number, await self._holder.status()))
+            self._answer(await self._told(request))
+        except Refused as refusal:
+            self._answer(Cannot(request.number, str(refusal)))
         except Exception as error:  # a fault in the figures must not end the process that answers searches
-            log.exception("how the stores are cannot be told")
-            self._answer(Cannot(request.number, f"How the stores are cannot be told: {error}"))
+            log.exception("what was asked of the stores cannot be told")
+            self._answer(Cannot(request.number, f"What was asked of the stores cannot be told: {error}"))
+
+    async def _told(self, request: wire.Request) -> wire.Reply:
+        match request:
+            case Holding():
+                return await self._holder.held(request)
+            case HowFar():
+                return await self._holder.reached(request)
+            case Refill():
+                return await self._holder.refill(request)
+            case _:
+                return Standing(request.number, await self._holder.status())
 
     async def _found(self, asked: Search) -> Found | Cannot:
         try:

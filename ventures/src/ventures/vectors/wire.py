@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from ventures.errors import Invalid, SettingsError
-from ventures.vectors.records import LIMIT, Kind, Match, Only, Vector
+from ventures.vectors.records import LIMIT, Held, Kind, Match, Only, Vector
 
 FRAME_BYTES: Final = 1 << 20
 """The longest body. A search with a vector of 4,096 numbers and narrowed to 1,000 sources has 34 kB, its answer with
@@ -59,6 +59,50 @@ class Status(msgspec.Struct, frozen=True, array_like=True, tag="t"):
     """How the stores of the process are."""
 
     number: int
+
+
+class Holding(msgspec.Struct, frozen=True, array_like=True, tag="h"):
+    """What a store holds of a venture, behind an id, in the order of ids: to compare it with what it should."""
+
+    number: int
+    store: Annotated[str, msgspec.Meta(max_length=100)]
+    venture: UUID
+    after: UUID | None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT)]
+
+
+class HowFar(msgspec.Struct, frozen=True, array_like=True, tag="w"):
+    """How far a store is for a venture."""
+
+    number: int
+    store: Annotated[str, msgspec.Meta(max_length=100)]
+    venture: UUID
+
+
+class Refill(msgspec.Struct, frozen=True, array_like=True, tag="n"):
+    """Put the venture into the store from nothing: what it holds is not right."""
+
+    number: int
+    store: Annotated[str, msgspec.Meta(max_length=100)]
+    venture: UUID
+
+
+class Holds(msgspec.Struct, frozen=True, array_like=True, tag="l"):
+    """Answers `Holding`. position: of the venture's log, which the store had reached before it was read."""
+
+    number: int
+    held: list[Held]
+    position: int
+
+
+class Reached(msgspec.Struct, frozen=True, array_like=True, tag="r"):
+    """Answers `HowFar` and `Refill`. position: up to where the store knows the venture's log; None where it does not
+    have the venture (yet). fault: why the store cannot be written, "" where it can.
+    """
+
+    number: int
+    position: int | None
+    fault: str
 
 
 class Found(msgspec.Struct, frozen=True, array_like=True, tag="f"):
@@ -103,8 +147,8 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, tag="a"):
     stores: list[StoreStatus]
 
 
-Request: TypeAlias = Search | Status | Ping
-Reply: TypeAlias = Found | Cannot | Standing | Pong
+Request: TypeAlias = Search | Status | Ping | Holding | HowFar | Refill
+Reply: TypeAlias = Found | Cannot | Standing | Pong | Holds | Reached
 
 
 class FrameTooLong(Exception):
