@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ import qdrant_edge as engine
 
 from outgrow.errors import UsageError
 from outgrow.movers.bodies import point_body
-from outgrow.movers.qdrant_edge import LOCK, open_store
+from outgrow.movers.point_ids import PointId
+from outgrow.movers.point_store import Held, PointStore
+from outgrow.movers.qdrant_edge import LOCK, EdgeDriver, EdgeSettings, open_store
 from outgrow.ports import Item, Store, StoreFailed
 from outgrow.testing.store_contract import StoreContract
 
@@ -57,6 +59,112 @@ class TestBuckets(StoreContract):
 
     def item(self, tenant: str, place: int, version: int) -> Item:
         return points_item(tenant, place, version)
+
+
+class _AsAServer(EdgeDriver):
+    """Gates as a server must: by conditions, since others may write. The engine is the one that the server runs.
+
+    ``holding`` keeps one kind of write back and raises, as a request does that times out, and arrives after all.
+    """
+
+    alone = False
+    holding = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.read_settings = EdgeSettings.model_validate(settings(folder))
+        self.late: list[Callable[[], None]] = []
+        super().__init__(self.read_settings)
+
+    def store(self) -> PointStore:
+        return PointStore("target", self, self.read_settings.layout(), "cosine", 4)
+
+    def insert(self, collection: str, points: Sequence[Held]) -> None:
+        self._sent("insert", lambda: EdgeDriver.insert(self, collection, points))
+
+    def tag(self, collection: str, ids: Sequence[PointId]) -> None:
+        self._sent("tag", lambda: EdgeDriver.tag(self, collection, ids))
+
+    def update(self, collection: str, points: Sequence[Held], below: int) -> None:
+        self._sent("update", lambda: EdgeDriver.update(self, collection, points, below))
+
+    def arrive(self) -> None:
+        for write in self.late:
+            write()
+
+    def raw(self) -> engine.EdgeShard:
+        (shard,) = self._open.values()
+        return shard
+
+    def _sent(self, kind: str, write: Callable[[], None]) -> None:
+        if kind == self.holding:
+            self.late.append(write)
+            raise StoreFailed("no answer in time")
+        write()
+
+
+class TestGatedByConditions(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        made = _AsAServer(tmp_path).store()
+        yield made
+        made.close()
+
+    def item(self, tenant: str, place: int, version: int) -> Item:
+        return points_item(tenant, place, version)
+
+
+@pytest.mark.parametrize("since", ["newer", "deleted", "written by the application", "deleted by it", "dropped"])
+@pytest.mark.parametrize("kind", ["insert", "tag", "update"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_put_that_arrives_late_changes_nothing(tmp_path: Path, there: bool, kind: str, since: str) -> None:
+    driver = _AsAServer(tmp_path)
+    store = driver.store()
+    first, item, newer = (points_item("ana", 0, version) for version in range(3))
+    found = uuid.UUID(item.key)
+    store.put("ana", 1, [first] if there else [points_item("ana", 2, 1)])
+    if there:  # as the application wrote it, before there was a move
+        store.settle("ana")
+    driver.holding = kind
+    if kind == ("insert" if there else "tag"):
+        store.put("ana", 5, [item])  # it is not needed
+        return
+    with pytest.raises(StoreFailed):
+        store.put("ana", 5, [item])
+    driver.holding = ""
+    if since == "newer":
+        store.put("ana", 6, [newer])
+    elif since == "deleted":
+        store.put("ana", 6, [Item(item.key, None)])
+    elif since == "written by the application":
+        mine = engine.Point(found, [0.0, 1, 0, 0], {"venture": "ana"})
+        driver.raw().update(engine.UpdateOperation.upsert_points([mine]))
+    elif since == "deleted by it":
+        driver.raw().update(engine.UpdateOperation.delete_points([found]))
+    else:
+        store.drop("ana")
+    state = store.items("ana", [item.key])
+    driver.arrive()
+    assert store.items("ana", [item.key]) == state
+    nearest = engine.QueryRequest(limit=9, query=engine.Query.Nearest([1.0, 0, 0, 0]))
+    assert (item.key in {str(each.id) for each in driver.raw().query(nearest)}) == bool(state)
+    store.close()
+
+
+def test_who_put_in_between_is_told_to_read_anew(tmp_path: Path) -> None:
+    driver = _AsAServer(tmp_path)
+    store, item, newer = driver.store(), points_item("ana", 0, 1), points_item("ana", 0, 2)
+    store.put("ana", 1, [item])
+    between = driver.update
+
+    def slow(collection: str, points: Sequence[Held], below: int) -> None:
+        driver.update = between  # type: ignore[method-assign]  # once
+        assert store.put("ana", 9, [newer]).refused == ()
+        between(collection, points, below)
+
+    driver.update = slow  # type: ignore[method-assign]
+    assert store.put("ana", 8, [points_item("ana", 0, 3)]).refused == (item.key,)
+    assert store.page("ana", "", 5) == [newer]
+    store.close()
 
 
 def settings(folder: Path, **more: object) -> dict[str, object]:
