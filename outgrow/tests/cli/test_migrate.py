@@ -1,0 +1,258 @@
+"""``outgrow migrate`` as people use it: processes of their own, stores in files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+import pytest
+
+from outgrow.ledger.moves_opening import open_move_ledger
+
+HERE = Path(__file__).parent
+FileStore: Any = run_path(str(HERE / "file_mover.py"))["FileStore"]
+MAIN = "import outgrow.cli as c; c.COMMANDS.setdefault('migrate', ('outgrow.cli.migrate', 'migrate')); c.main()"
+DECLARATION = """
+apiVersion: outgrow/v1
+users: {{signal: users}}
+signals: {{users: {{unit: users, metric: users_total, value: true}}}}
+points:
+- id: search
+  monitor_from: 1000
+  complete_before: 2000
+  rollback: {rollback}
+  triggers: [{{id: t, signal: users, threshold: 1500}}]
+  migration:
+    source: old
+    target: new
+    internal: [us]
+    mover: {{kind: test-files, source_path: old.sqlite, target_path: new.sqlite, delay: {delay}}}
+    pace: {{batch: 10, first_wave: 1, stop_file: stop}}
+"""
+TENANTS = {"us": 30, "ana": 20, "bo": 40}
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Folder:
+    path: Path
+
+    def environment(self) -> dict[str, str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("OUTGROW")}
+        return {**clean, "NO_COLOR": "1", "PYTHONPATH": os.pathsep.join([str(self.path), *sys.path])}
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-c", MAIN, "migrate", "search", *words]
+
+    def run(self, *words: str) -> Ran:
+        done = subprocess.run(
+            self.command(*words), cwd=self.path, env=self.environment(), capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*words), cwd=self.path, env=self.environment(), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def store(self, name: str) -> Any:
+        return FileStore(str(self.path / f"{name}.sqlite"), name)
+
+    def held(self, name: str, tenant: str) -> dict[str, bytes]:
+        return {item.key: item.body or b"" for item in self.store(name).page(tenant, "", 1000)}
+
+
+Maker = Callable[..., Folder]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Maker:
+    def make(rollback: str = "low", delay: float = 0.0) -> Folder:
+        shutil.copy(HERE / "file_mover.py", tmp_path / "files_for_test.py")
+        info = tmp_path / "files_for_test-0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: files-for-test\nVersion: 0\n")
+        (info / "entry_points.txt").write_text("[outgrow.movers]\ntest-files = files_for_test:open_mover\n")
+        (tmp_path / "outgrow.yaml").write_text(DECLARATION.format(rollback=rollback, delay=delay))
+        old = FileStore(str(tmp_path / "old.sqlite"), "old")
+        for tenant, count in TENANTS.items():
+            for number in range(count):
+                old.write(tenant, f"k{number:03}", f"{tenant}/{number}".encode())
+        old.close()
+        return Folder(tmp_path)
+
+    return make
+
+
+def test_a_whole_move_there_back_there_and_completed(folder: Maker) -> None:
+    here = folder()
+    whole = {tenant: here.held("old", tenant) for tenant in TENANTS}
+    made = here.run("create")
+    assert made.code == 0, made.err
+    assert "wave 1: 1 tenant, 30 items (us)" in made.out
+    assert "next: outgrow migrate search start" in made.err
+    assert here.run("start").code == 0
+    status = here.run("status", "--json").json
+    assert (status["point"], status["from"], status["to"]) == ("search", "old", "new")
+    assert status["tenants"] == {"ready": 3}
+    assert status["next"] == "outgrow migrate search switch"
+    assert {"throttled", "lag_seconds", "eta_seconds"} <= status.keys()
+    dry = here.run("switch")
+    assert dry.code == 0
+    assert "route it to new" in dry.out
+    assert "nothing was changed" in dry.err
+    assert here.run("status", "--json").json["tenants"] == {"ready": 3}
+    assert here.run("switch", "--yes").code == 0  # the first wave alone
+    assert here.run("status", "--json").json["tenants"] == {"ready": 2, "switched": 1}
+    assert here.run("switch", "--all", "--yes").code == 0
+    assert here.run("reverse", "--tenant", "ana").code == 0
+    assert here.run("status", "--json").json["tenants"] == {"ready": 1, "switched": 2}
+    assert here.run("switch", "--all", "--yes").code == 0
+    asked = here.run("complete")
+    assert "DELETE its copy in old" in asked.out
+    assert here.held("old", "us")
+    done = here.run("complete", "--yes")
+    assert done.code == 0, done.err
+    assert {tenant: here.held("new", tenant) for tenant in TENANTS} == whole
+    assert not any(here.held("old", tenant) for tenant in TENANTS)
+    after = here.run("status", "--json").json
+    assert after["ended"]
+    assert after["tenants"] == {"completed": 3}
+    log = here.run("log", "--tenant", "ana", "--json").json["lines"]
+    assert [one["what"] for one in log if "switched" in one["what"]] == [
+        "switched to new", "switched back to old", "switched to new",
+    ]  # fmt: skip
+
+
+def test_ctrl_c_in_mid_copy_is_4_and_start_goes_on(folder: Maker) -> None:
+    here = folder(delay=0.15)
+    here.run("create")
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process = here.start("start")
+        ledger = open_move_ledger(here.path / ".outgrow" / "moves.sqlite")
+        migration = ledger.migration("search")
+        assert migration is not None
+        before = sum(row.copied for row in ledger.tenants(migration))
+        while sum(row.copied for row in ledger.tenants(migration)) <= before and process.poll() is None:
+            time.sleep(0.01)
+        ledger.close()
+        process.send_signal(stop)
+        _, said = process.communicate()
+        if stop is not signal.SIGKILL:
+            assert process.returncode == 4, said
+            assert "is safe" in said
+            assert "next: outgrow migrate search start" in said
+    went_on = here.run("start")
+    assert went_on.code == 0, went_on.err
+    assert here.run("status", "--json").json["tenants"] == {"ready": 3}
+    for tenant in TENANTS:
+        assert here.held("new", tenant) == here.held("old", tenant)
+
+
+def test_verify_lists_each_key_that_differs_and_repairs_it(folder: Maker) -> None:
+    here = folder()
+    here.run("create")
+    here.run("start")
+    new = here.store("new")
+    new.write("ana", "k003", None)
+    new.write("ana", "k004", b"ana/4x")
+    new.write("bo", "zzz", b"nobody wrote this")
+    found = here.run("verify")
+    assert found.code == 1
+    assert found.out.splitlines() == ["ana\tk003\tmissing", "ana\tk004\tstale", "bo\tzzz\textra"]
+    stuck = here.run("switch", "--all", "--yes")
+    assert stuck.code == 1, stuck.err
+    assert "verify --tenant" in stuck.err
+    repaired = here.run("verify", "--repair", "--json")
+    assert repaired.code == 0, repaired.err
+    assert (repaired.json["differing"], repaired.json["left"]) == (3, 0)
+    assert here.run("switch", "--all", "--yes").code == 0
+
+
+def test_where_going_back_is_hard_it_is_rehearsed_first(folder: Maker) -> None:
+    here = folder(rollback="high")
+    here.run("create")
+    here.run("start")
+    refused = here.run("switch", "--yes")
+    assert refused.code == 2
+    assert "switch --rehearse --tenant us --yes" in refused.err
+    rehearsed = here.run("switch", "--rehearse", "--tenant", "us", "--yes")
+    assert rehearsed.code == 0, rehearsed.err
+    assert here.run("status", "--json").json["tenants"] == {"ready": 3}
+    assert here.run("switch", "--yes").code == 0
+
+
+def test_a_stop_file_makes_it_wait_and_it_says_so(folder: Maker) -> None:
+    here = folder()
+    here.run("create")
+    (here.path / "stop").touch()
+    process = here.start("start")
+    said = ""
+    assert process.stderr is not None
+    while "waits:" not in said:
+        said = process.stderr.readline()
+        assert said, "it ended"
+    assert "the file stop is there; remove it to go on" in said
+    second = here.start("start")  # two people at once: the second one says who is at it, and shows how it goes
+    assert second.stderr is not None
+    assert "is at this move" in second.stderr.readline()
+    (here.path / "stop").unlink()
+    assert process.wait() == 0
+    assert second.wait() == 0
+    process.communicate()
+    second.communicate()
+
+
+def test_paused_cancelled_and_what_cannot_be_meant(folder: Maker) -> None:
+    here = folder()
+    none = here.run("status")
+    assert none.code == 2
+    assert "next: outgrow migrate search create" in none.err
+    here.run("create")
+    assert here.run("create").code == 2
+    assert here.run("complete", "--yes").code == 2
+    assert here.run("switch", "--tenant", "nobody").code == 2
+    here.run("pause")
+    assert here.run("status", "--json").json["paused"]
+    here.run("resume")
+    here.run("start")
+    cancelled = here.run("cancel", "--all", "--yes")
+    assert cancelled.code == 0, cancelled.err
+    assert not here.held("new", "ana")
+    assert len(here.held("old", "ana")) == 20
+    assert here.run("status", "--json").json["ended"]
+
+
+def test_status_for_people(folder: Maker) -> None:
+    here = folder()
+    here.run("create")
+    here.run("start", "--tenant", "us")
+    shown = here.run("status")
+    assert "search  old → new" in shown.out
+    assert "■       1 ready" in shown.out
+    assert "■       2 pending" in shown.out
+    assert "nobody is at it now" in shown.out
+    plain = here.run("status", "--plain")
+    assert "tenants\tpending\t2" in plain.out
