@@ -23,7 +23,7 @@ import numpy as np
 from outgrow.evidence.body import evidence_body, with_digest
 from outgrow.evidence.comparison import CONFIDENCE
 from outgrow.evidence.design import fitness_seed, request_seed, round_orders
-from outgrow.evidence.fitness import fitness
+from outgrow.evidence.fitness import fitness, only_too_wide
 from outgrow.evidence.intervals import value_interval
 from outgrow.evidence.kept import Begun, KeptRound, begun_bytes, begun_of, round_bytes, round_of
 from outgrow.evidence.parity import parity
@@ -112,7 +112,7 @@ class _Run:
     kept: int = 0
     begun: Begun | None = None
     took: list[float] = field(default_factory=list)
-    fitness_runs: int = 0
+    fitness_left: int = 0
     in_round: int = 0
 
     def change(self, arm: str, **facts: Any) -> None:
@@ -129,8 +129,7 @@ class _Run:
         """Tell how far it is."""
         usual = float(np.mean(self.took)) if self.took else self.asked.comparison.round_seconds
         rounds = max(0, self.asked.rounds - len(self.ran)) * len(self.alive) - self.in_round
-        fitness_runs = 2 * self.asked.comparison.fitness_rounds - self.fitness_runs
-        self.tell(Step(phase, done, total, arm, usual * max(0, rounds + fitness_runs), said))
+        self.tell(Step(phase, done, total, arm, usual * max(0, rounds + self.fitness_left), said))
 
     def measure(self, arm: str, seed: int) -> Measured:
         """Ask one arm, and note how long that took. Raises ``ExperimentFailed``, also where nothing was answered."""
@@ -199,12 +198,13 @@ def _phases(run: _Run) -> Ending:
         _take_up(run)
     if len(run.ran) == run.asked.rounds and run.fit is not None:
         return "finished" if len(run.alive) >= 2 else "nothing-to-compare"
+    run.fitness_left = 2 * run.asked.comparison.fitness_rounds
     _prepare(run)
     if not run.kept and len(run.alive) >= 2:
         _settle_rate(run)
     if len(run.alive) >= 2:
         run.fit = _fitness(run)
-        if run.fit is None or run.fit.why_not:
+        if run.fit.why_not:
             return "unfit"
         _compare_answers(run)
     if len(run.alive) < 2:
@@ -248,25 +248,40 @@ def _settle_rate(run: _Run) -> None:
     run.rate = comparison.rate or (None if slowest is None else comparison.load * slowest)
 
 
-def _fitness(run: _Run) -> Fit | None:
-    """An arm against itself: the baseline, or the first there is; None where that failed."""
+def _fitness(run: _Run) -> Fit:
+    """An arm against itself: the baseline, or the first there is.
+
+    Where the bounds are only too far apart, it goes on to as many rounds as arms are compared in: what then is still
+    too wide for this, would be for that.
+    """
     arm = run.experiment.baseline if run.experiment.baseline in run.alive else run.alive[0]
+    first = run.asked.comparison.fitness_rounds
+    orders = round_orders(("a", "b"), max(first, run.asked.rounds), run.asked.seed)
     pairs: list[tuple[Round, Round]] = []
-    rounds = run.asked.comparison.fitness_rounds
-    for number, order in enumerate(round_orders(("a", "b"), rounds, run.asked.seed)):
+    try:
+        _pairs_of_itself(run, arm, orders[:first], pairs)
+        found = fitness(arm, pairs)
+        if only_too_wide(found) and len(orders) > first:
+            run.fitness_left = 2 * (len(orders) - first)
+            run.say("fitness", first, len(orders), arm, "the machine is noisy; the baseline is asked for longer")
+            _pairs_of_itself(run, arm, orders, pairs)
+            found = fitness(arm, pairs)
+    except ExperimentFailed as failed:
+        run.leave_out(arm, failed.message, "fitness")
+        return Fit(arm, None, len(pairs), f"{arm} failed when it was compared with itself: {failed.message}")
+    run.say("fitness", len(pairs), len(pairs))
+    return found
+
+
+def _pairs_of_itself(run: _Run, arm: str, orders: Sequence[tuple[str, ...]], pairs: list[tuple[Round, Round]]) -> None:
+    for number in range(len(pairs), len(orders)):
         halves = {}
-        for place, half in enumerate(order):
-            run.say("fitness", 2 * number + place, 2 * rounds, arm)
-            try:
-                measured = run.measure(arm, fitness_seed(run.asked.seed, number))
-            except ExperimentFailed as failed:
-                run.leave_out(arm, failed.message, "fitness")
-                return Fit(arm, None, number, f"{arm} failed when it was compared with itself: {failed.message}")
-            run.fitness_runs += 1
+        for place, half in enumerate(orders[number]):
+            run.say("fitness", number, len(orders), arm)
+            measured = run.measure(arm, fitness_seed(run.asked.seed, number))
+            run.fitness_left -= 1
             halves[half] = _round(number, arm, place, measured)
         pairs.append((halves["a"], halves["b"]))
-    run.say("fitness", 2 * rounds, 2 * rounds)
-    return fitness(arm, pairs)
 
 
 def _compare_answers(run: _Run) -> None:

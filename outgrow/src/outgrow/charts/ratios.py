@@ -11,7 +11,7 @@ import altair as alt
 
 from outgrow.charts.marks import Frame, chart, panel, shortened, words
 from outgrow.charts.style import DARK, LIGHT, Palette, config
-from outgrow.evidence.summary import RuledRatio
+from outgrow.evidence.summary import RuledRatio, ratio_words
 from outgrow.points.declaration import RatioRule
 from outgrow.quantities import Interval, significant
 
@@ -56,18 +56,13 @@ def ratio_picture(
     layers = [_ground(frame), *_thresholds(rule, frame, palette)]
     for place, (each, ratio) in enumerate(known):
         layers += _row(each, ratio, (place + 0.5) * ROW, frame, palette)
-    spoken = [f"{each.measured.option} over {each.measured.against}: {ratio_text(ratio)}." for each, ratio in known]
+    spoken = [f"{each.measured.option} over {each.measured.against}: {ratio_words(ratio)}." for each, ratio in known]
     return alt.HConcatChart(
         hconcat=[panel(layers, frame.width, frame.height)],
         title=title,
         description=" ".join([f"{said.title}.", *lines, *spoken]),
         config=alt.Config(**config(palette)),
     )
-
-
-def ratio_text(ratio: Interval) -> str:
-    """``8.1 times as fast (7.2 – 9)``."""
-    return f"{significant(ratio.mid)} times as fast ({significant(ratio.low)} – {significant(ratio.high)})"
 
 
 def ratio_ticks(low: float, high: float) -> list[float]:
@@ -120,10 +115,9 @@ def _row(each: RuledRatio, ratio: Interval, y: float, frame: Frame, palette: Pal
     point = chart([{"mid": mid}]).mark_point(color=color, filled=True, size=110, opacity=1)
     verdict = each.verdict or "shown, not ruled on"
     name = f"{each.measured.option} over {each.measured.against}"
-    numbers = f"{significant(ratio.mid)}× ({significant(ratio.low)} – {significant(ratio.high)})"
     return [
         line.encode(x=alt.X("low:Q"), x2="high:Q", y=alt.value(y)),
         point.encode(x=alt.X("mid:Q"), y=alt.value(y)),
         *words(shortened(name, 30), -12, y, palette.ink, palette, align="right"),
-        *words([numbers, verdict], frame.width + 12, y, color, palette),
+        *words([ratio_words(ratio), verdict], frame.width + 12, y, color, palette),
     ]

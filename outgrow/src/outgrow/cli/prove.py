@@ -14,7 +14,7 @@ from outgrow.cli.looking import look_from
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.cli.prove_progress import progress
-from outgrow.cli.prove_table import VERDICT_STYLES, arms_table, ratio_words, share_text, show_ratios
+from outgrow.cli.prove_table import VERDICT_STYLES, arms_table, share_text, show_ratios
 from outgrow.deciding import consider
 from outgrow.decision_folder import DecisionFolder, decision_folder
 from outgrow.decisions.records import Ruling
@@ -22,7 +22,7 @@ from outgrow.decisions.rules import cheapest_option
 from outgrow.errors import UsageError
 from outgrow.evidence.fitness import fit_sentence
 from outgrow.evidence.records import Evidence
-from outgrow.evidence.summary import ArmSummary, RuledRatio, arm_summaries, ruled_ratios
+from outgrow.evidence.summary import ArmSummary, RuledRatio, arm_summaries, ratio_words, ruled_ratios
 from outgrow.evidence.tuning import found_tuned, tuning_sentence
 from outgrow.evidence.worth import worth_sentence
 from outgrow.points.declaration import Comparison, Point, RatioRule
@@ -167,7 +167,7 @@ def _without_thresholds(ratios: tuple[RuledRatio, ...]) -> str:
     if first is None or first.ratio is None:
         return "No ratio could be told."
     return (
-        f"{first.option} is {ratio_words(first.ratio)} as fast as {first.against}; the point declares no thresholds to "
+        f"{first.option} over {first.against} is {ratio_words(first.ratio)}; the point declares no thresholds to "
         "hold that against."
     )
 
@@ -263,7 +263,9 @@ def _show(shown: _Shown, plain: bool) -> None:
     if finished:
         console.print(arms_table(arms))
         rule = _rule(shown.point)[1]
-        show_ratios(console, shown.ratios, (rule.migrate, rule.stay) if rule else ())
+        out_of_it = {each.arm.option or each.arm.id for each in arms if each.facts.left_out}
+        told = [each for each in shown.ratios if not out_of_it & {each.measured.option, each.measured.against}]
+        show_ratios(console, told, (rule.migrate, rule.stay) if rule else ())
         console.print()
     word = shown.verdict or proof.ended
     console.print(Text(f"● {word}", style=VERDICT_STYLES.get(word, "bold magenta")) + Text(f"  {title}"))
@@ -378,6 +380,8 @@ def _ratio_fields(one: RuledRatio) -> dict[str, Any]:
         "verdict": one.verdict,
         "rounds": measured.rounds,
         "rounds_needed": one.rounds_needed,
+        "p50": asdict(one.p50) if one.p50 else None,
+        "throughput": asdict(one.throughput) if one.throughput else None,
         "why_not": measured.why_not or None,
         "remarks": list(measured.remarks),
     }

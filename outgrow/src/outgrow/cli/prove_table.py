@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from outgrow.evidence.summary import ArmSummary, RuledRatio
+from outgrow.evidence.summary import ArmSummary, RuledRatio, ratio_words
 from outgrow.quantities import Interval, format_quantity, significant
 
 VERDICT_STYLES = {"stay": "green", "migrate": "bold yellow", "between": "yellow", "inconclusive": "bold magenta"}
@@ -57,11 +57,6 @@ def show_ratios(console: Console, ratios: Sequence[RuledRatio], thresholds: Sequ
         line = bar(each.measured.ratio, low, high, thresholds)
         verdict = Text(each.verdict, style=VERDICT_STYLES[each.verdict]) if each.verdict else Text("shown", style="dim")
         console.print(Text(f"{name:<{width}}  {line}  {ratio_words(each.measured.ratio)}  ") + verdict)
-
-
-def ratio_words(ratio: Interval) -> str:
-    """``8.1× (7.2 – 9)``."""
-    return f"{significant(ratio.mid)}× ({significant(ratio.low)} – {significant(ratio.high)})"
 
 
 def reach(ratios: Sequence[Interval], thresholds: Sequence[float]) -> tuple[float, float]:

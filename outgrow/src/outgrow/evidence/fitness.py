@@ -44,6 +44,11 @@ def fitness(arm: str, pairs: Sequence[tuple[Round, Round]], confidence: float = 
     return Fit(arm, ratio, len(pairs))
 
 
+def only_too_wide(fit: Fit) -> bool:
+    """Whether more rounds may show that it is fit after all: 1 lies within, and only the bounds are too far apart."""
+    return bool(fit.why_not) and fit.ratio is not None and fit.ratio.low <= 1 <= fit.ratio.high
+
+
 def fit_sentence(fit: Fit) -> str:
     """What the comparison of an arm with itself has shown, in a sentence."""
     if fit.why_not or fit.ratio is None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 
-from outgrow.evidence.comparison import CONFIDENCE, clearance, measured_ratios, rounds_needed
-from outgrow.evidence.intervals import value_interval
+from outgrow.evidence.comparison import CONFIDENCE, clearance, measured_ratios, rounds_needed, shown_as
+from outgrow.evidence.intervals import ratio_interval, value_interval
 from outgrow.evidence.records import Arm, ArmFacts, Evidence, MeasuredRatio, Round
 from outgrow.points.declaration import RatioRule
-from outgrow.quantities import Interval
+from outgrow.quantities import Interval, significant
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,28 @@ class RuledRatio:
     """A ratio, what the rule's thresholds make of it, and how many rounds in all would settle an open one.
 
     ``verdict`` is None for what is never ruled on: over a baseline that is not tuned, or where no thresholds are
-    declared.
+    declared. ``p50`` (times as fast) and ``throughput`` (times as much answered) are of the same pairs, and never ruled
+    on either; None where they are not known.
     """
 
     measured: MeasuredRatio
     verdict: str | None
     rounds_needed: int | None = None
+    p50: Interval | None = None
+    throughput: Interval | None = None
+
+
+def ratio_words(ratio: Interval) -> str:
+    """``8.1× (7.2 – 9)``; the lower bound is never rounded up, the upper never down."""
+    low, high = _rounded(ratio.low, ROUND_FLOOR), _rounded(ratio.high, ROUND_CEILING)
+    return f"{significant(ratio.mid)}× ({low} – {high})"
+
+
+def _rounded(value: float, rounding: str) -> str:
+    if not math.isfinite(value) or value == 0:
+        return significant(value)
+    exact = Decimal(repr(value))
+    return significant(float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 2), rounding)))
 
 
 _VERDICTS = {"above": "stay", "below": "migrate", "inside": "between", "unclear": "inconclusive"}
@@ -51,7 +69,28 @@ def arm_summaries(evidence: Evidence) -> tuple[ArmSummary, ...]:
 
 def ruled_ratios(evidence: Evidence, rule_option: str, rule: RatioRule | None) -> tuple[RuledRatio, ...]:
     """Every ratio worth showing, with its verdict."""
-    return tuple(_ruled(each, rule) for each in measured_ratios(evidence, rule_option))
+    return tuple(_beside(evidence, _ruled(each, rule)) for each in measured_ratios(evidence, rule_option))
+
+
+def _beside(evidence: Evidence, ruled: RuledRatio) -> RuledRatio:
+    """With the ratios of p50 and of throughput, where that of p95 could be told."""
+    if ruled.measured.ratio is None:
+        return ruled
+    arms = {shown_as(arm): arm.id for arm in evidence.arms}
+    option, against = (arms.get(name, "") for name in (ruled.measured.option, ruled.measured.against))
+    return replace(
+        ruled,
+        p50=_paired(evidence, against, option, "p50_seconds"),
+        throughput=_paired(evidence, option, against, "throughput_per_second"),
+    )
+
+
+def _paired(evidence: Evidence, above: str, below: str, name: str) -> Interval | None:
+    """The ratio of a quantity of two arms, round by round."""
+    values = {(each.round, each.arm): value for each in evidence.rounds if (value := getattr(each, name))}
+    numbers = sorted({number for number, arm in values if arm == above and (number, below) in values})
+    logs = [math.log(values[number, above] / values[number, below]) for number in numbers]
+    return ratio_interval(np.array(logs), CONFIDENCE)
 
 
 def _summary(evidence: Evidence, arm: Arm) -> ArmSummary:
