@@ -20,13 +20,12 @@ from outgrow.movers.postgresql import (
     SQL,
     Composable,
     Gates,
-    Identifier,
     Row,
     Session,
     checked_keys,
     checked_tenant,
     psycopg,
-    relation,
+    quoted,
     relation_parts,
 )
 from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
@@ -193,7 +192,7 @@ class PgvectorStore:
         return [Item(key, body) for key, body in zip(keys, bodies, strict=True)]
 
     def _write(self, connection: psycopg.Connection[Row], tenant: str, points: Mapping[str, Point]) -> None:
-        connection.execute(SQL(_INCOMING).format(**self._words))
+        connection.execute(SQL(_INCOMING).format(**self._words), ())
         with connection.cursor().copy(_COPY) as copy:
             copy.write(_SIGNATURE)
             for chunk in _rows(self.name, points):
@@ -219,7 +218,7 @@ class PgvectorStore:
                     next_step="CREATE EXTENSION vector; in that database, as one who may.",
                 )
             words = self._named(str(found[0])) | {"size": SQL(str(sizes.pop()))}
-            connection.execute(SQL(_MAKE).format(**words))
+            connection.execute(SQL(_MAKE).format(**words), ())
         with self._session.transaction() as connection:
             self._known(connection)
 
@@ -227,7 +226,7 @@ class PgvectorStore:
         """Whether the table is there; learns its shape once. Raises ``StoreFailed`` where it is none of points."""
         if self._words:
             return True
-        where = relation(self._table).as_string(connection)
+        where = quoted(*relation_parts(self._table)).as_string(connection).replace("%%", "%")
         shape = {str(row[0]): row[1:] for row in connection.execute(_SHAPE, (where,))}
         if not shape:
             return False
@@ -242,21 +241,21 @@ class PgvectorStore:
         if (found := connection.execute(_EXTENSION).fetchone()) is None:
             return False
         ident, tenant = shape[self._columns.id], shape[self._columns.tenant]
-        key = Identifier(self._columns.id) if ident[3] and ident[0] == "text" else None
+        key = quoted(self._columns.id) if ident[3] and ident[0] == "text" else None
         self._words = self._named(str(found[0])) | {
             "id_type": SQL(ident[0]),
             "tenant_type": SQL(tenant[0]),
-            "key": key or SQL('{}::text COLLATE "C"').format(Identifier(self._columns.id)),
+            "key": key or SQL('{}::text COLLATE "C"').format(quoted(self._columns.id)),
         }
         return True
 
     def _named(self, schema: str) -> dict[str, Composable]:
-        columns = {name: Identifier(column) for name, column in self._columns.model_dump().items()}
+        columns = {name: quoted(column) for name, column in self._columns.model_dump().items()}
         return columns | {
-            "table": relation(self._table),
-            "schema": Identifier(schema),
-            "type": Identifier(schema, "vector"),
-            "send": Identifier(schema, "vector_send"),
+            "table": quoted(*relation_parts(self._table)),
+            "schema": quoted(schema),
+            "type": quoted(schema, "vector"),
+            "send": quoted(schema, "vector_send"),
         }
 
     def _run(self, connection: psycopg.Connection[Row], statement: LiteralString, **values: object) -> Any:

@@ -18,7 +18,7 @@ from outgrow.ports import StoreFailed
 try:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
-    from psycopg.sql import SQL, Composable, Identifier
+    from psycopg.sql import SQL, Composable, Identifier, Literal
 except ImportError:
     raise StoreFailed(
         "a store in PostgreSQL needs psycopg, which is not installed", next_step="pip install 'outgrow[postgresql]'"
@@ -58,10 +58,12 @@ _SETTLED: tuple[LiteralString, ...] = (
     "SET lc_monetary = 'C'",
     "SET search_path = pg_catalog",
     "SET synchronous_commit = on",
+    "SET row_security = off",
     "SET outgrow.mover = 'on'",
 )
-"""So that a value has one text, whichever server it comes from; that what is put is durable; and that triggers which
-register an application's writes know the mover's (``outgrow.movers.registering``)."""
+"""So that a value has one text, whichever server it comes from; that what is put is durable; that a policy which would
+hide rows is an error; and that triggers which register an application's writes know the mover's
+(``outgrow.movers.registering``)."""
 
 
 class Session:
@@ -115,7 +117,7 @@ class Gates:
 
     def __init__(self, session: Session, relation: str) -> None:
         self._session = session
-        self._relation = relation
+        self.relation = relation
         self._there = False
 
     def ensure(self) -> None:
@@ -139,7 +141,7 @@ class Gates:
     ) -> set[str]:
         """Takes the gates of these keys (each once) for ``generation``; → those under which none newer was held."""
         values = {
-            "relation": self._relation,
+            "relation": self.relation,
             "tenant": tenant,
             "generation": generation,
             "keys": list(keys),
@@ -150,7 +152,7 @@ class Gates:
     def forget(self, connection: psycopg.Connection[Row], tenant: str) -> None:
         """Opens all gates of the tenant."""
         if connection.execute(_GATES_ARE_THERE).fetchone() != (None,):
-            connection.execute(_FORGET, {"relation": self._relation, "tenant": tenant})
+            connection.execute(_FORGET, {"relation": self.relation, "tenant": tenant})
 
 
 def checked_tenant(name: str, tenant: str) -> str:
@@ -179,9 +181,14 @@ def relation_parts(table: str) -> tuple[str, str]:
     return (schema, name) if dot else ("public", schema)
 
 
-def relation(table: str) -> Composable:
-    """The table, quoted."""
-    return Identifier(*relation_parts(table))
+def quoted(*names: str) -> Composable:
+    """A name of however many parts, for a statement that is executed with values (where a % is written twice)."""
+    return SQL(Identifier(*names).as_string(None).replace("%", "%%"))
+
+
+def written(text: str) -> Composable:
+    """A text as a literal, for a statement that is executed with values."""
+    return SQL(Literal(text).as_string(None).replace("%", "%%"))
 
 
 def without_password(url: str) -> str:
@@ -234,14 +241,14 @@ __all__ = [
     "SQL",
     "Composable",
     "Gates",
-    "Identifier",
     "Row",
     "Session",
     "checked_keys",
     "checked_tenant",
     "explained",
     "psycopg",
-    "relation",
+    "quoted",
     "relation_parts",
     "without_password",
+    "written",
 ]
