@@ -229,9 +229,9 @@ def main(arguments: list[str]) -> None:
         notes=(
             f"Shares are of fit machines; where fewer than {LEAST_FIT:,} are fit none is told. A share of 2 % of "
             f"{machines:,} is known to ± {1.96 * (0.02 * 0.98 / machines) ** 0.5:.2%}.",
-            "The baseline is compared with itself in 6 rounds; where the bounds are only too wide, in as many as arms are "
-            "compared in. Noise that stays with an arm from round to round is in no model of a machine, and outside what "
-            "is promised.",
+            "The baseline is compared with itself in 6 rounds; where the bounds are only too wide, in as many as arms "
+            "are compared in. Noise that stays with an arm from round to round is in none of these machines, and "
+            "outside what is promised.",
             "The rest of the right verdicts is *inconclusive*, which says how many rounds would settle it.",
         ),
         packages=("outgrow", "numpy"),

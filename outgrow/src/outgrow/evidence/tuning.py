@@ -5,8 +5,8 @@ from __future__ import annotations
 from outgrow.evidence.comparison import measured_ratios
 from outgrow.evidence.fitness import FIT_WITHIN
 from outgrow.evidence.records import Evidence, MeasuredRatio
+from outgrow.evidence.summary import ratio_words
 from outgrow.points.declaration import TUNE
-from outgrow.quantities import significant
 
 UNTUNED_FROM = FIT_WITHIN
 """From here the service as it is counts as untuned: by less, a fit machine may see an arm differ from itself."""
@@ -40,8 +40,7 @@ def tuning_sentence(evidence: Evidence) -> str:
         return "Whether the service as it is was tuned is not known: no arm of option tune was measured."
     if gain.ratio is None:
         return f"Whether the service as it is was tuned is not known: {gain.why_not}."
-    low, mid, high = (significant(each) for each in (gain.ratio.low, gain.ratio.mid, gain.ratio.high))
-    times = f"{mid} times as fast ({low} – {high})"
+    times = f"faster by {ratio_words(gain.ratio)}"
     tuned = found_tuned(evidence)
     if tuned is False:
         return (

@@ -1,0 +1,74 @@
+"""Evidence and kept rounds as JSON: what is written comes back, what is older is read, what is broken is nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outgrow.evidence.body import evidence_body, evidence_of, with_digest
+from outgrow.evidence.kept import Begun, KeptRound, begun_bytes, begun_of, round_bytes, round_of
+from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, Round, TriggerMeasure
+from outgrow.quantities import Interval
+
+positive = st.floats(1e-6, 1e6)
+maybe = st.none() | positive
+rounds = st.builds(Round, st.integers(1, 99), st.just("A"), st.integers(0, 5), positive, st.integers(1, 99),
+                   st.integers(0, 9), maybe, maybe)  # fmt: skip
+facts = st.builds(ArmFacts, st.just("A"), maybe, st.none() | st.floats(0, 1), st.none() | st.floats(0, 1), maybe, maybe,
+                  maybe, st.sampled_from(["", "it failed"]))  # fmt: skip
+RATIO = Interval(0.9, 1.0, 1.1, 0.95)
+fits = st.none() | st.builds(
+    Fit, st.just("A"), st.none() | st.just(RATIO), st.integers(0, 99), st.sampled_from(["", "x"])
+)
+evidence = st.builds(
+    Evidence, st.just("p"), positive, st.just("s"), st.just("A"), st.booleans(), st.just("d"),
+    arms=st.just((Arm("A", None), Arm("B", "B"))), rounds=st.lists(rounds, max_size=4).map(tuple),
+    measures=st.just((TriggerMeasure("A", "slow", 2000.0, RATIO),)), facts=facts.map(
+        lambda one: (one,) if one != ArmFacts("A") else ()), fit=fits, rate_per_second=maybe,
+    load_ratio=maybe, interrupted=st.booleans(),
+)  # fmt: skip
+
+
+@given(evidence)
+def test_evidence_comes_back_from_the_ledger_as_it_was(one: Evidence) -> None:
+    assert evidence_of(json.loads(json.dumps(evidence_body(one)))) == one
+
+
+@given(evidence)
+def test_a_digest_stands_for_all_that_is_said(one: Evidence) -> None:
+    digest = with_digest(one).digest
+    assert with_digest(with_digest(one)).digest == digest
+    assert with_digest(replace(one, made_at=one.made_at + 1)).digest != digest
+    assert with_digest(replace(one, interrupted=not one.interrupted)).digest != digest
+
+
+def test_what_was_kept_before_there_were_facts_is_read() -> None:
+    body = evidence_body(Evidence("p", 1.0, "s", "A", False, "d", arms=(Arm("A", None),)))
+    for key in ("fit", "rate_per_second", "load_ratio", "interrupted"):
+        del body[key]
+    body["rounds"] = [{"round": 1, "arm": "A", "order": 0, "p95_seconds": 0.1, "sent": 9, "dropped": 0}]
+    found = evidence_of(body)
+    assert found.facts == ()
+    assert found.fit is None
+    assert found.rounds[0].p50_seconds is None
+
+
+BEGUN = Begun("key", 12.5, 30.0, Fit("A", RATIO, 6))
+KEPT = KeptRound(3, (Round(3, "A", 0, 0.1, 9, 0, 0.05, 9.0),), {"A": {"slow": 0.1}}, (ArmFacts("A", recall=0.99),))
+
+
+def test_a_kept_round_comes_back_to_the_run_it_belongs_to() -> None:
+    assert begun_of(begun_bytes(BEGUN)) == BEGUN
+    assert round_of(round_bytes(BEGUN, KEPT), BEGUN) == KEPT
+    assert round_of(round_bytes(BEGUN, KEPT), replace(BEGUN, at=13.0)) is None
+    assert round_of(round_bytes(BEGUN, KEPT), replace(BEGUN, key="other")) is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b"no", b'{"key": "key", "at": 12.5}', b"\xff"])
+def test_what_cannot_be_read_is_nothing(content: bytes | None) -> None:
+    assert begun_of(content) is None
+    assert round_of(content, BEGUN) is None
