@@ -77,6 +77,7 @@ def test_what_is_one_and_what_is_not() -> None:
     assert text([True, None, "é\u0000"]) == b'{"x":[true,null,"\xc3\xa9\\u0000"]}'
     assert text("e\u0301") != text("é")
     assert payload_text(None) == payload_text({}) == b"{}"
+    assert point_body([2.0**24, -1.2e-38], {}) == point_body([2.0**24, 0.0], {})
     assert point_body([-0.0, 2.0], {}, "dot") == point_body([0.0, 2.0], {}, "dot")
     assert point_body([3.0, 4.0], {}) == point_body([6.0, 8.0], {}) != point_body([3.0, 4.0], {}, "dot")
     assert point_body([1.0, 0.0], {"a": 1}, "dot") == b'pt1\n\x02\0\0\0\0\0\x80\x3f\0\0\0\0{"a":1}'

@@ -76,6 +76,7 @@ def point_bodies(
     matrix = _matrix(keys, vectors)
     if distance == "cosine":
         matrix = normalised(matrix)
+    matrix = matrix + np.float32(0)  # −0 is 0, also where normalising made one of what was nearly nothing
     head = _MAGIC + _SIZE.pack(matrix.shape[1])
     little = matrix.astype("<f4", copy=False)
     return [
@@ -176,7 +177,7 @@ def _matrix(keys: Sequence[str], vectors: Sequence[object] | Matrix) -> Matrix:
             f"the vector of {_point(keys[at])} holds a value that float32 does not",
             next_step="Correct or delete this point first.",
         )
-    return matrix + np.float32(0)  # −0 is 0
+    return matrix
 
 
 def _unfit(keys: Sequence[str], vectors: Sequence[object] | Matrix) -> StoreFailed:
