@@ -12,7 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Final, Literal, LiteralString, TypeVar
+from typing import Any, Final, Literal, LiteralString, TypeVar, get_args
 
 from outgrow.routing.statements import COUNT, MIRRORED, SHADOWED
 
@@ -141,20 +141,19 @@ class Mirror:
         self._tenants.add(tenant)
 
     async def _write(self) -> None:
+        """Writes what was counted; what cannot be written is kept for the next time."""
         try:
-            counts, self._counts = self._counts, Counter()
-            self._tenants = set()
-            for migration, tenant in sorted({(migration, tenant) for migration, tenant, _ in counts}):
-                named: dict[str, object] = {
-                    came: counts[migration, tenant, came] for came in ("matched", "differed", "failed")
-                }
-                try:
-                    async with asyncio.timeout(self._timeout_seconds):
-                        await self._ask(
-                            COUNT, {"point": self._point, "migration": migration, "tenant": tenant, **named}
-                        )
-                except Exception:  # noqa: S112  # counts that cannot be written are fewer compared reads, no more
-                    continue
+            for migration, tenant in sorted({(migration, tenant) for migration, tenant, _ in self._counts}):
+                came = {one: self._counts[migration, tenant, one] for one in get_args(Came)}
+                named = {"point": self._point, "migration": migration, "tenant": tenant, **came}
+                async with asyncio.timeout(self._timeout_seconds):
+                    await self._ask(COUNT, named)
+                for one, count in came.items():
+                    self._counts[migration, tenant, one] -= count
+            self._counts = +self._counts
+            self._tenants = {tenant for _, tenant, _ in self._counts}
+        except Exception:  # noqa: S110  # counts are not worth more than this
+            pass
         finally:
             self._writing = None
 
