@@ -48,6 +48,9 @@ ON CONFLICT (relation, tenant, key) DO UPDATE SET generation = excluded.generati
 WHERE held.generation <= excluded.generation
 RETURNING key"""
 _FORGET: LiteralString = "DELETE FROM outgrow.copied WHERE relation = %(relation)s AND tenant = %(tenant)s"
+_DATABASE: LiteralString = """
+SELECT c.system_identifier, d.oid FROM pg_control_system() AS c, pg_database AS d
+WHERE d.datname = current_database()"""
 _SETTLED: tuple[LiteralString, ...] = (
     "SET TIME ZONE 'UTC'",
     "SET DateStyle = 'ISO, YMD'",
@@ -91,6 +94,11 @@ class Session:
                 if not writing:
                     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 yield connection
+
+    def database(self) -> Row | None:
+        """What tells this database from any other, on any server."""
+        with self.transaction() as connection:
+            return connection.execute(_DATABASE).fetchone()
 
     def close(self) -> None:
         """Closes it for good."""
@@ -214,6 +222,11 @@ def explained(where: str) -> Iterator[None]:
         ) from error
     except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
         raise StoreFailed(f"{where}: another write was in the way: {_said(error)}", next_step="Try again.") from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise StoreFailed(
+            f"{where}: a table was in use for too long: {_said(error)}",
+            next_step="Try again when no long transaction writes to it.",
+        ) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise StoreFailed(
             f"{where}: {_said(error)}", next_step="Make the tables first, or correct their names in the declared file."

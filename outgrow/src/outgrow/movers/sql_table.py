@@ -33,9 +33,6 @@ from outgrow.movers.postgresql import (
 from outgrow.movers.sql_shape import Column, Shape, key_expression, key_of, parts_of, read_shape, unfit
 from outgrow.ports import Clock, Copied, Copying, Item, Put, StoreFailed, TenantSize, digest_of
 
-_DATABASE: LiteralString = """
-SELECT c.system_identifier, d.oid FROM pg_control_system() AS c, pg_database AS d
-WHERE d.datname = current_database()"""
 _PAGE: LiteralString = """
 SELECT {key}, {columns} FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {behind}
 ORDER BY {order} LIMIT %(limit)s"""
@@ -95,11 +92,10 @@ def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
     """
     del clock
     declared = Settings.model_validate(dict(settings))
-    source = SqlTableStore(declared.source, declared.source_store, declared.tables)
-    target = SqlTableStore(declared.target, declared.target_store, declared.tables, in_target=True)
+    source, target = open_stores(declared)
     try:
         said = list[str]()
-        one_database = source.database() == target.database()
+        one_database = source.session.database() == target.session.database()
         if one_database and {shape.name for shape in source.shapes()} & {shape.name for shape in target.shapes()}:
             said.append("source and target are the same tables")
         for ours, theirs in zip(source.shapes(), target.shapes(), strict=True):
@@ -118,6 +114,14 @@ def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
     return Copying(source, target)
 
 
+def open_stores(settings: Settings) -> tuple[SqlTableStore, SqlTableStore]:
+    """Source and target; nothing is asked of a server yet."""
+    return (
+        SqlTableStore(settings.source, settings.source_store, settings.tables),
+        SqlTableStore(settings.target, settings.target_store, settings.tables, in_target=True),
+    )
+
+
 class SqlTableStore:
     """The tables of one side; keeps ``outgrow.ports.Store``."""
 
@@ -130,19 +134,19 @@ class SqlTableStore:
             for place, table in enumerate(tables, start=1)
         ]
         self._schema = side.schema_
-        self._session = Session(side.url, name)
-        self._gates = Gates(self._session, "sql:" + ",".join([side.schema_, *(named for _, named, _ in self._tables)]))
+        self.session = Session(side.url, name)
+        self._gates = Gates(self.session, "sql:" + ",".join([side.schema_, *(named for _, named, _ in self._tables)]))
         self._shapes: tuple[Shape, ...] = ()
 
     def shapes(self) -> tuple[Shape, ...]:
         """The tables as they stand, read once; in the order of their keys."""
         if not self._shapes:
             moved = [quoted(self._schema, named).as_string(None).replace("%%", "%") for _, named, _ in self._tables]
-            with self._session.transaction() as connection:
+            with self.session.transaction() as connection:
                 self._shapes = tuple(
                     read_shape(
                         connection,
-                        self._session.where,
+                        self.session.where,
                         prefix,
                         (self._schema, named),
                         table.tenant,
@@ -152,11 +156,6 @@ class SqlTableStore:
                     for prefix, named, table in self._tables
                 )
         return self._shapes
-
-    def database(self) -> Row | None:
-        """What tells this database from any other."""
-        with self._session.transaction() as connection:
-            return connection.execute(_DATABASE).fetchone()
 
     def in_the_way(self) -> list[str]:
         """Foreign keys and triggers that would act on what is put, where the role may not switch that off."""
@@ -173,7 +172,7 @@ class SqlTableStore:
         counts = dict[str, int]()
         statement: LiteralString = "SELECT {0}::text, count(*) FROM {1} WHERE {0} IS NOT NULL GROUP BY {0}"
         shapes = self.shapes()
-        with self._session.transaction() as connection:
+        with self.session.transaction() as connection:
             for shape in shapes:
                 for tenant, count in connection.execute(
                     SQL(statement).format(quoted(shape.tenant), shape.relation), ()
@@ -189,7 +188,7 @@ class SqlTableStore:
             shape for shape in self.shapes() if after.startswith(shape.prefix) or _bytes(shape.prefix) > _bytes(after)
         ]
         found = list[Item]()
-        with self._session.transaction() as connection:
+        with self.session.transaction() as connection:
             for shape in shapes:
                 if len(found) < limit:
                     found += self._behind(connection, shape, tenant, after, limit - len(found))
@@ -200,7 +199,7 @@ class SqlTableStore:
         checked_tenant(self.name, tenant)
         found = dict[str, bytes]()
         by_shape = self._sorted(checked_keys(self.name, list(dict.fromkeys(keys))))
-        with self._session.transaction() as connection:
+        with self.session.transaction() as connection:
             for shape, parts in by_shape:
                 words = self._words(shape) | {"among": _among(shape)}
                 rows = connection.execute(SQL(_ITEMS).format(**words), {"tenant": tenant, **_parts(parts)})
@@ -216,7 +215,7 @@ class SqlTableStore:
         self._sorted(keys)
         rows = {item.key: self._row(tenant, item.key, item.body) for item in items if item.body is not None}
         self._gates.ensure()
-        with self._session.transaction(writing=True) as connection:
+        with self.session.transaction(writing=True) as connection:
             self._unobserved(connection)
             passed = self._gates.passed(connection, tenant, generation, keys, [key not in rows for key in keys])
             outdone, in_the_way = self._taken(connection, tenant, generation, {k: rows[k] for k in rows if k in passed})
@@ -235,7 +234,7 @@ class SqlTableStore:
     def settle(self, tenant: str) -> None:
         """Forgets tombstones and generations."""
         checked_tenant(self.name, tenant)
-        with self._session.transaction(writing=True) as connection:
+        with self.session.transaction(writing=True) as connection:
             self._gates.forget(connection, tenant)
 
     def drop(self, tenant: str) -> None:
@@ -243,7 +242,7 @@ class SqlTableStore:
         checked_tenant(self.name, tenant)
         shapes = self.shapes()
         statement: LiteralString = "DELETE FROM {} WHERE {} = %s::{}"
-        with self._session.transaction(writing=True) as connection:
+        with self.session.transaction(writing=True) as connection:
             self._unobserved(connection)
             self._gates.forget(connection, tenant)
             for shape in reversed(shapes):
@@ -252,7 +251,7 @@ class SqlTableStore:
 
     def close(self) -> None:
         """Closes the connection."""
-        self._session.close()
+        self.session.close()
 
     def _behind(
         self, connection: psycopg.Connection[Row], shape: Shape, tenant: str, after: str, limit: int
@@ -329,11 +328,11 @@ class SqlTableStore:
             row = None
         if not isinstance(row, dict) or row.keys() != {column.name for column in shape.written}:
             raise StoreFailed(
-                f"{self._session.where}: the item {key} is no row of {shape.name}",
+                f"{self.session.where}: the item {key} is no row of {shape.name}",
                 next_step="Did its columns change since the move began? Both sides must have the same ones.",
             )
         if _text(row[shape.tenant]) != tenant or key_of(shape, row) != key:
-            raise StoreFailed(f"{self._session.where}: the item {key} of {tenant} holds another row")
+            raise StoreFailed(f"{self.session.where}: the item {key} of {tenant} holds another row")
         return row
 
     def _sorted(self, keys: Sequence[str]) -> list[tuple[Shape, list[tuple[str, ...]]]]:
@@ -349,7 +348,7 @@ class SqlTableStore:
         if left:
             wrong = next(k for k in keys if not any(_of(s, k) and parts_of(s, k) for s in self.shapes()))
             raise StoreFailed(
-                f"{self._session.where}: {wrong!r} is no key of the moved tables",
+                f"{self.session.where}: {wrong!r} is no key of the moved tables",
                 next_step="A key is NN.table/parts, as `outgrow.movers.sql_shape.key_of` writes it.",
             )
         return found
@@ -372,7 +371,7 @@ class SqlTableStore:
 
     def _may_replicate(self) -> bool:
         try:
-            with self._session.transaction(writing=True) as connection:
+            with self.session.transaction(writing=True) as connection:
                 connection.execute("SET LOCAL session_replication_role = replica")
         except StoreFailed:
             return False
