@@ -55,7 +55,7 @@ def ratio_words(ratio: Interval) -> str:
 def _rounded(value: float, rounding: str) -> str:
     if not math.isfinite(value) or value == 0:
         return significant(value)
-    exact = Decimal(repr(value))
+    exact = Decimal(f"{value:.12g}")  # what the last bits of a float say is nobody's doubt
     return significant(float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 2), rounding)))
 
 
