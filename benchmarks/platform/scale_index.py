@@ -31,8 +31,7 @@ from benchmarks.platform.vectors import (
     _unit,
     _venture,
 )
-from ventures.vectors.api import Cannot, Found, Kept, Kind, Point, Search, StoreStatus, VectorStore, opened, serving
-from ventures.vectors.api import unpacked as vector_of
+from ventures.vectors.api import Alone, Kept, Kind, Point, VectorStore, opened, serving, settled
 
 MODEL = "benchmark"
 PASSAGES_EACH, VENTURES_EACH = 20, 0.75
@@ -70,21 +69,6 @@ def added(venture: int, held: int, wanted: int) -> Iterator[list[Point]]:
         ]  # fmt: skip
 
 
-class Holder:
-    """Answers from the store, with nothing beside it."""
-
-    def __init__(self, store: VectorStore) -> None:
-        self._store = store
-
-    async def search(self, asked: Search) -> Found | Cannot:
-        vector = vector_of(asked.vector)
-        found = await self._store.search(asked.venture, asked.kind, vector, limit=asked.limit, only=asked.only)
-        return Found(asked.number, found, 0)
-
-    async def status(self) -> list[StoreStatus]:
-        return []
-
-
 async def hold(layout: str, place: str) -> None:
     """Holds the layout until its input ends. place: a folder, or the address of a database for pgvector."""
     if layout == "pgvector":
@@ -92,7 +76,7 @@ async def hold(layout: str, place: str) -> None:
         return
     store = await opened(layout, Path(place), dimension=DIMENSION, model=MODEL)
     sizes = np.zeros(0, np.int64)
-    async with serving(Path(place), 1, Holder(store)):
+    async with serving(Path(place), 1, Alone(store)):
         _say({"ready": True})
         while (users := await _told()) is not None:
             before, sizes = sizes, sizes_of(users)
@@ -111,14 +95,7 @@ async def _fill(store: VectorStore, before: Sizes, sizes: Sizes) -> None:
     for venture in np.flatnonzero(sizes > held).tolist():
         for points in added(venture, int(held[venture]), int(sizes[venture])):
             await store.put(_venture(venture), points)
-    await _settled(store)
-
-
-async def _settled(store: VectorStore) -> None:
-    await store.flush()
-    if isinstance(store, Kept):
-        for part in list(store.worth_compacting()):
-            await store.compact(part)
+    await settled(store)
 
 
 async def _fill_alike(store: VectorStore, folder: Path, users: int) -> None:
@@ -140,7 +117,7 @@ async def _fill_alike(store: VectorStore, folder: Path, users: int) -> None:
         firsts[size] = venture
         for points in added(venture, int(held[venture]), size):
             await store.put(_venture(venture), points)
-    await _settled(store)
+    await settled(store)
     await store.close()
     for first, others in copies.items():
         files = list(read_files(folder / _venture(first).hex))

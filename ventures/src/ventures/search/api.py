@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ventures.log.api import Consumer
 from ventures.search.auditing import Result, Sampler, audited, loops
+from ventures.search.comparing import How, Reach, differing, reach, refill, sizes, vectors_of
 from ventures.search.embedding import Embedder, EndpointEmbedder, WordLlamaEmbedder
 from ventures.search.embedding import opened as opened_embedder
 from ventures.search.exact import PassageText, PgvectorStore, exact_search, texts
@@ -54,6 +55,7 @@ __all__ = [
     "Filling",
     "Finder",
     "Hit",
+    "How",
     "Index",
     "IndexUnavailable",
     "Observed",
@@ -61,6 +63,7 @@ __all__ = [
     "PassageChange",
     "PassageText",
     "PgvectorStore",
+    "Reach",
     "Reader",
     "Readers",
     "Reason",
@@ -81,16 +84,21 @@ __all__ = [
     "audited",
     "consumers",
     "depth_for",
+    "differing",
     "exact_search",
     "loops",
     "opened_embedder",
     "passage_id",
     "passages_near",
     "preference_id",
+    "reach",
     "readers",
     "recommend",
+    "refill",
     "search",
+    "sizes",
     "texts",
     "told",
     "understood",
+    "vectors_of",
 ]

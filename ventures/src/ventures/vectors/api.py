@@ -1,5 +1,6 @@
 """What other rooms may use of vectors."""
 
+from ventures.vectors.holding import Alone, settled
 from ventures.vectors.ports import Kept, VectorStore
 from ventures.vectors.records import (
     ALL,
@@ -42,6 +43,7 @@ __all__ = [
     "MOST_AT_ONCE",
     "SHARED",
     "WHOLE",
+    "Alone",
     "Cannot",
     "Found",
     "Held",
@@ -71,5 +73,6 @@ __all__ = [
     "packed",
     "process_of",
     "serving",
+    "settled",
     "unpacked",
 ]

@@ -1,1 +1,0 @@
-"""What `outgrow` moves and measures of this platform: the vector index, venture by venture."""
