@@ -50,7 +50,7 @@ WITH {_HELD}, mine AS (
         SELECT id, key FROM unnest(%(ids)s::bigint[], %(keys)s::text[]) AS mine (id, key)
     ), closed AS (
         UPDATE outgrow.intent SET closed_at = clock_timestamp()
-        WHERE id = ANY(%(ids)s::bigint[]) AND {_ON_THE_WAY} RETURNING id
+        WHERE id = ANY(%(ids)s::bigint[]) AND closed_at IS NULL AND {_ON_THE_WAY} RETURNING id
     ), over AS (
         DELETE FROM outgrow.intent WHERE id = ANY(%(ids)s::bigint[]) AND NOT {_ON_THE_WAY}
     ), anew AS (

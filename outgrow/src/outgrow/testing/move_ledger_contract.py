@@ -372,6 +372,17 @@ class MoveLedgerContract:
         assert world.close_write(late)
         assert [(one.key, one.open) for one in ledger.changes(migration, "a", 10)] == [("k", False)]
 
+    def test_a_write_that_ends_between_carrying_and_clearing_is_carried_again(
+        self, world: MoveWorld, ledger: MoveLedger
+    ) -> None:
+        migration = begun(ledger, "a")
+        late = world.register("a", "k")
+        assert world.close_write(late), "as somebody would who took it for abandoned"
+        changes = ledger.changes(migration, "a", 10)
+        assert world.close_write(late), "and then its own maker"
+        ledger.clear(migration, changes)
+        assert [one.key for one in ledger.changes(migration, "a", 10)] == ["k"]
+
     def test_a_flip_of_a_stale_row_or_from_elsewhere_is_none(self, ledger: MoveLedger) -> None:
         migration = begun(ledger, "a")
         ledger.add_tenants(migration, rows_of("unplaced"))
