@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -250,8 +251,9 @@ class HttpExperiment:
         """So many connections as a calm moment needs."""
         service, requests = self._service(arm)
         calm = [request for request in requests[:_WARM_IN_FLIGHT] if request.method in SAFE]
-        async with asyncio.timeout(self._settings.timeout):
-            await asyncio.gather(*(service.ask(request) for request in calm), return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.timeout):
+                await asyncio.gather(*(service.ask(request) for request in calm), return_exceptions=True)
 
     def _answered(self, arm: str, places: Sequence[int]) -> list[tuple[int, bytes]]:
         """The answers to these requests, asked one after the other. Raises ``ExperimentFailed``."""

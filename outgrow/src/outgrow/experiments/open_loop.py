@@ -24,6 +24,7 @@ from outgrow.quantities import format_quantity
 from outgrow.signals.series import FloatArray
 
 STEP_SECONDS = 1.0
+"""How long the closed loop asks with one number of clients."""
 MOST_IN_FLIGHT = 400
 """Far below the 1,024 descriptors that ``select`` can watch."""
 _LEAD_SECONDS = 0.02
@@ -160,7 +161,7 @@ def why(reasons: Mapping[str, int]) -> str:
 
 
 async def closed_loop(
-    arm: str, send: Send, *, in_flight: int = MOST_IN_FLIGHT, timeout_seconds: float = 10.0, step_seconds: float = 1.0
+    arm: str, send: Send, *, in_flight: int = MOST_IN_FLIGHT, timeout_seconds: float = 10.0
 ) -> Answered:
     """How much can be answered: clients that each ask one request after the other, twice as many in every step, until
     two steps in a row bring no more answers a second (or more than 1 % of them fail).
@@ -172,13 +173,13 @@ async def closed_loop(
     while clients <= in_flight and stale < 2:
         reasons = Counter[str]()
         busy = time.process_time()
-        rate = await _step(send, numbers, reasons, clients, timeout_seconds, step_seconds)
-        busy_ratio = (time.process_time() - busy) / step_seconds
+        rate = await _step(send, numbers, reasons, clients, timeout_seconds)
+        busy_ratio = (time.process_time() - busy) / STEP_SECONDS
         if not rate and not best.per_second:
             raise ExperimentFailed(
                 f"{arm} answered nothing: {why(reasons)}", next_step="See what the arm says in its own log."
             )
-        failing = reasons.total() > _FAILED_RATIO * rate * step_seconds
+        failing = reasons.total() > _FAILED_RATIO * rate * STEP_SECONDS
         stale = 2 if failing and best.per_second else stale + 1 if rate < _GROWS_RATIO * best.per_second else 0
         if rate > best.per_second and (not failing or not best.per_second):
             best = Answered(rate, clients, busy_ratio)
@@ -186,11 +187,9 @@ async def closed_loop(
     return best
 
 
-async def _step(
-    send: Send, numbers: count[int], reasons: Counter[str], clients: int, timeout_seconds: float, seconds: float
-) -> float:
+async def _step(send: Send, numbers: count[int], reasons: Counter[str], clients: int, timeout_seconds: float) -> float:
     loop = asyncio.get_running_loop()
-    end, done = loop.time() + seconds, 0
+    end, done = loop.time() + STEP_SECONDS, 0
 
     async def ask() -> None:
         nonlocal done
@@ -210,7 +209,7 @@ async def _step(
         for _ in range(clients):
             group.create_task(ask())
     if done:
-        return done / seconds
+        return done / STEP_SECONDS
     answered_late = next(iter(reasons), None) is None
     return clients / (loop.time() - began) if answered_late else 0.0  # each took longer than a step
 

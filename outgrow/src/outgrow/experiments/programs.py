@@ -78,15 +78,11 @@ class Programs:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Ends the program and all that is left of its session: politely, and after three seconds firmly."""
-    deadline = time.monotonic() + _GRACE_SECONDS
-    signalled = signal.SIGTERM
-    while _signal(process.pid, signalled):
-        if signalled == signal.SIGKILL:
-            break
-        while time.monotonic() < deadline and _signal(process.pid, 0):
-            process.poll()
+    if _signal(process.pid, signal.SIGTERM):
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while time.monotonic() < deadline and _lives(process):
             time.sleep(_LOOK_SECONDS)
-        signalled = signal.SIGKILL
+        _signal(process.pid, signal.SIGKILL)
     process.wait()
 
 
@@ -97,6 +93,26 @@ def _signal(session: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def _lives(process: subprocess.Popen[bytes]) -> bool:
+    """Whether anything of its session still runs. What has ended, and waits for its parent to notice, does not: in a
+    container that may be for ever."""
+    process.poll()
+    try:
+        stats = [_fields(entry) for entry in os.listdir("/proc") if entry.isdecimal()]
+    except OSError:
+        return _signal(process.pid, 0)
+    return any(fields[2:3] == [str(process.pid)] and fields[0] != "Z" for fields in stats)
+
+
+def _fields(pid: str) -> list[str]:
+    """State, parent, process group and so on, from behind the name; nothing where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _started(

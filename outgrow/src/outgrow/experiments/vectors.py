@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, LiteralString, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -136,7 +136,7 @@ def _first_stores(settings: VectorsSettings, open_store: OpenStore) -> dict[str,
             for each in error.errors():
                 message = each["msg"].removeprefix("Value error, ").replace("{", "{{").replace("}", "}}")
                 kind = each["type"] if each["type"] in ("missing", "extra_forbidden") else "store"
-                type_ = PydanticCustomError(kind, cast(LiteralString, message))
+                type_ = PydanticCustomError(kind, message)
                 wrong.append({"type": type_, "loc": ("arms", place, "store", *each["loc"]), "input": None})
     if wrong:
         for store in opened.values():
