@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from outgrow.errors import ImportRefused, UsageError
 from outgrow.evidence.comparison import is_tuned, measured_ratios
-from outgrow.evidence.records import Arm, Evidence, ReportedRatio, Round, TriggerMeasure
+from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, ReportedRatio, Round, TriggerMeasure
 from outgrow.imports.evidence import MAX_CHARACTERS, evidence_body, evidence_of, read_evidence
 from outgrow.imports.json_lines import line_of
 from outgrow.ledger.bodies import strict_json
@@ -68,6 +68,45 @@ def test_the_reported_example_of_the_reference_is_evidence(read: Callable[[Any],
     found = read(EXAMPLES[1])
     assert found.reported == (ReportedRatio("A", Interval(2.4, 3.1, 4.0, 0.9)),)
     assert (found.baseline_tuned, found.rounds, found.simulated) == (True, (), False)
+
+
+def measured_with_facts(data: dict[str, Any]) -> None:
+    data["arms"][1] = {"id": "tune", "capacity_per_second": 80, "recall": 0.99, "parity": 0.9, "memory_bytes": 8e8,
+                       "disk_bytes": 1e9, "monthly_cost": 300}  # fmt: skip
+    data["arms"][2]["left_out"] = "it failed in round 4"
+    data["rounds"][0] |= {"p50_seconds": 0.1, "throughput_per_second": 30}
+    data["fit"] = {"arm": "tune", "rounds": 6, "ratio": {"low": 0.9, "mid": 1, "high": 1.1, "confidence": 0.95}}
+    data |= {"rate_per_second": 30, "load_ratio": 0.6, "interrupted": True}
+
+
+def test_what_is_known_beside_rounds_is_read(read: Callable[[Any], Evidence]) -> None:
+    found = read(edited(MEASURED, measured_with_facts))
+    assert found.facts_of("tune") == ArmFacts("tune", 80, 0.99, 0.9, 8e8, 1e9, 300)
+    assert found.facts_of("current") == ArmFacts("current")
+    assert (found.rounds[0].p50_seconds, found.rounds[0].throughput_per_second) == (0.1, 30)
+    assert found.rounds[1].p50_seconds is None
+    assert found.fit == Fit("tune", Interval(0.9, 1, 1.1, 0.95), 6)
+    assert (found.rate_per_second, found.load_ratio, found.interrupted) == (30, 0.6, True)
+    assert measured_ratios(found, "A")[0].why_not == "A was left out: it failed in round 4"
+    assert evidence_of(json.loads(strict_json(evidence_body(found)))) == found
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda data: data["fit"].update(arm="nobody"), "fit.arm: 'nobody' is none of the arms"),
+        (lambda data: data["fit"]["ratio"].update(low=2), "fit.ratio: low (2) is above high (1.1)"),
+        (lambda data: data["arms"][1].update(recall=1.2), "arms.1.recall: should be at least"),
+        (lambda data: data.update(load_ratio=0), "load_ratio"),
+        (lambda data: data["rounds"][0].update(p50_seconds=0), "rounds.0.p50_seconds"),
+    ],
+)
+def test_what_is_wrong_beside_rounds_is_refused(edit: Edit, message: str, read: Callable[[Any], Evidence]) -> None:
+    data = edited(MEASURED, measured_with_facts)
+    edit(data)
+    with pytest.raises(ImportRefused, match=re.escape(message.split(":")[0])) as refused:
+        read(data)
+    assert message.split(" should")[0] in refused.value.message
 
 
 def test_without_date_and_source_the_file_speaks_for_itself(tmp_path: Path) -> None:
