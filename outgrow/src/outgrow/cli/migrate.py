@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from outgrow.cli.migrate_registering import lay_triggers, take_triggers_away
 from outgrow.cli.migrate_running import carry_out, who_am_i
 from outgrow.cli.migrate_status import show_log, show_status
 from outgrow.cli.migrate_verify import verify_tenants
@@ -126,6 +127,9 @@ def migrate(
                 raise UsageError(f"{chosen.id} has no migration yet", next_step=f"outgrow migrate {chosen.id} create")
             opened = Opened(workspace, chosen, move, found)
             code = _do(opened, verb, asked, percent, repair, watch)
+            after = move.ledger.migration(chosen.id)
+            if found.ended_at is None and after is not None and after.ended_at is not None:
+                take_triggers_away(workspace, chosen)
     if code:
         raise typer.Exit(code)
 
@@ -187,6 +191,7 @@ def _create(workspace: Workspace, point: Point, move: OpenMove, asked: Asked) ->
         waves.setdefault(row.wave, []).append(row)
     if not asked.dry_run:
         made = ledger.create(made, rows, who_am_i())
+        lay_triggers(workspace, point)
         move.remember(made, "created", {"tenants": len(rows), "waves": len(waves)})
     if asked.as_json:
         emit_json(
@@ -244,6 +249,8 @@ def _start(opened: Opened, asked: Asked) -> int:
     if not asked.dry_run and not asked.tenants and asked.wave is None:
         _take_in_new(opened)
     rows = _selected(opened, asked, _can_start, "is left to be copied")
+    if not asked.dry_run:
+        lay_triggers(opened.workspace, opened.point)
     return _act(opened, asked, rows, "ready", "start", needs_yes=False)
 
 
