@@ -176,6 +176,9 @@ def test_tables_of_the_application_are_used_by_a_role_that_may_make_none(postgre
     join = "&" if "?" in postgresql else "?"
     with closing(open_move_ledger(f"{postgresql}{join}options=-c%20role%3Dmover_of_tests")) as ledger:
         migration = begun(ledger, "a")
+        with psycopg.connect(postgresql) as old:
+            old.execute("SELECT 1")
+            assert not ledger.settled(ledger.place(migration, "a")), "it sees other roles' transactions, too"
         assert flipped(ledger, migration, "a").why_not == ""
 
 
@@ -200,6 +203,27 @@ def test_a_process_whose_connection_died_writes_nothing_more(postgresql: str, le
             with pytest.raises(LedgerError):
                 ledger.flip(old, move, TARGET, move, "switched")
         assert row(other, new, "a") == move
+
+
+def test_nobody_takes_a_move_on_in_the_midst_of_a_write_even_where_the_lock_was_lost(
+    postgresql: str, ledger: SqlMoveLedger, application: psycopg.Connection
+) -> None:
+    migration = begun(ledger, "a")
+    other = open_move_ledger(postgresql)
+    threads = []
+
+    def meanwhile() -> None:
+        ledger._session.unlock(migration.id)
+        threads.append(in_thread(lambda: (other.take(migration, "ben"), other.route(POINT, "a"))))
+        wait_until_blocked(application)
+
+    stopping(ledger, meanwhile, "lead")
+    assert flipped(ledger, migration, "a").why_not == ""
+    thread, came = threads[0]
+    thread.join()
+    assert came[0][0].epoch == migration.epoch + 1
+    assert came[0][1] == Route(TARGET, 2)
+    other.close()
 
 
 def test_a_writer_in_mid_transaction_holds_a_flip_up_and_is_then_seen(

@@ -111,12 +111,13 @@ class PostgresqlMoves:
         return prepared is not None and not prepared[0]
 
     def _under_way(self) -> set[str]:
+        """All transactions of sessions that have a user (autovacuum has none), as every role may see them."""
         with _explained(self.name):
             rows = self._connection.execute("""
                 SELECT lock.virtualtransaction FROM pg_locks AS lock JOIN pg_stat_activity AS session USING (pid)
                 WHERE lock.locktype = 'virtualxid' AND lock.mode = 'ExclusiveLock' AND lock.pid <> pg_backend_pid()
                     AND session.datname = current_database()
-                    AND session.backend_type IS DISTINCT FROM 'autovacuum worker'""").fetchall()
+                    AND session.usesysid IS NOT NULL""").fetchall()
         return {str(row[0]) for row in rows}
 
     def close(self) -> None:
@@ -126,6 +127,9 @@ class PostgresqlMoves:
 
 def open_postgresql_moves(url: str) -> SqlMoveLedger:
     """Opens the moves kept in the application's database at ``url``; makes the tables where they are missing.
+
+    The lock of a migration belongs to the session: ``url`` leads to the server itself, not to a pooler that hands
+    sessions on between transactions.
 
     Raises:
         LedgerError: the server does not answer, or the tables are missing and may not be made.
