@@ -150,7 +150,15 @@ def test_progress_ends_with_nothing_left_and_tells_no_figure() -> None:
     )
     assert max(each.seconds_left for each in told) == 12 + 36
     assert told[-1].seconds_left == 0
-    assert not any(character.isdigit() for each in told for character in each.said)
+    assert not any(character.isdigit() for each in told if each.phase == "rounds" for character in each.said)
+
+
+def test_few_requests_a_round_are_told_beforehand() -> None:
+    told: list[Step] = []
+    run(scripted(), told=told)
+    assert [each.said for each in told if "few requests" in each.said] == [
+        "few requests make a round's p95; with round_seconds: 4s it tells more"
+    ]
 
 
 # What is refused

@@ -30,11 +30,14 @@ from outgrow.evidence.parity import parity
 from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, Round, TriggerMeasure
 from outgrow.points.declaration import TUNE, Comparison, Point
 from outgrow.ports import Answers, Experiment, ExperimentFailed, Ledger, Load, Measured
-from outgrow.quantities import DAY
+from outgrow.quantities import DAY, format_duration
 
 MEMORY = "prove"
-GO_ON_SECONDS = 7 * DAY
-"""Rounds older than this are not gone on from: what they were measured on has changed too much."""
+GO_ON_SECONDS = DAY
+"""Rounds that began longer ago are not gone on from: what they were measured on may have changed."""
+
+FEW_REQUESTS = 100
+"""With fewer a round, the p95 is that of the five slowest or less."""
 
 Phase = Literal["prepare", "capacity", "fitness", "parity", "rounds"]
 Ending = Literal["finished", "unfit", "interrupted", "nothing-to-compare"]
@@ -246,6 +249,9 @@ def _settle_rate(run: _Run) -> None:
     run.say("capacity", len(arms), len(arms))
     slowest = min((found[arm] for arm in run.alive if arm in found), default=None)
     run.rate = comparison.rate or (None if slowest is None else comparison.load * slowest)
+    if run.rate is not None and run.rate * comparison.round_seconds < FEW_REQUESTS:
+        longer = format_duration(math.ceil(FEW_REQUESTS / run.rate))
+        run.say("capacity", 1, 1, said=f"few requests make a round's p95; with round_seconds: {longer} it tells more")
 
 
 def _fitness(run: _Run) -> Fit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,9 +26,9 @@ from outgrow.evidence.records import Evidence
 from outgrow.evidence.summary import ArmSummary, RuledRatio, arm_summaries, ratio_words, ruled_ratios
 from outgrow.evidence.tuning import found_tuned, tuning_sentence
 from outgrow.evidence.worth import worth_sentence
-from outgrow.points.declaration import Comparison, Point, RatioRule
+from outgrow.points.declaration import TUNE, Comparison, Point, RatioRule
 from outgrow.ports import Experiment
-from outgrow.proving import Asked, Proof, rounds_kept, runs_of
+from outgrow.proving import FEW_REQUESTS, Asked, Proof, rounds_kept, runs_of
 from outgrow.proving import prove as measure
 from outgrow.quantities import format_duration, format_quantity, significant
 from outgrow.standing import answers_of
@@ -136,7 +137,7 @@ def _considered(workspace: Workspace, config: Path, point: Point, proof: Proof) 
         return _Shown(point, proof, None, (), *_unfinished(point, proof, option))
     ratios = ruled_ratios(proof.evidence, option, rule)
     ruling = _ruling(workspace, config, point, proof.evidence)
-    if rule is None and ruling.verdict == "inconclusive":
+    if rule is None and ruling.option != TUNE:  # what answers decide is not what was measured
         return _Shown(point, proof, None, ratios, _without_thresholds(ratios), f"outgrow decide {point.id}")
     judged = next((one for one in ratios if one.measured.option == option and one.measured.tuned), None)
     step = f"outgrow decide {point.id}"
@@ -294,7 +295,13 @@ def _sent_sentence(evidence: Evidence) -> str:
     share = (
         f", {significant(evidence.load_ratio * 100)} % of what the slowest can answer" if evidence.load_ratio else ""
     )
-    return f"Each arm was sent {rate}{share}; seed {evidence.seed}."
+    usual = statistics.median(each.sent for each in evidence.rounds)
+    few = (
+        f" That is {usual:,.0f} requests a round, so that few of them make the p95; longer rounds tell more."
+        if usual < FEW_REQUESTS
+        else ""
+    )
+    return f"Each arm was sent {rate}{share}; seed {evidence.seed}.{few}"
 
 
 def _arm_words(arm: ArmSummary) -> str:
