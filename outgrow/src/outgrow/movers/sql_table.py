@@ -41,7 +41,8 @@ SELECT {key}, {columns} FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{
 _DELETE: LiteralString = """
 DELETE FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {among}"""
 _INSERT: LiteralString = """
-INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {cast} FROM unnest({arrays}) AS incoming ({names})"""
+INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
+SELECT {cast} FROM json_to_recordset(%s::json) AS incoming ({texts})"""
 _TAKEN: LiteralString = """
 SELECT incoming.place, {key}, coalesce(gate.generation > %(generation)s, false)
 FROM unnest({arrays}) WITH ORDINALITY AS incoming ({names}, place)
@@ -212,19 +213,24 @@ class SqlTableStore:
         keys = checked_keys(self.name, [item.key for item in items])
         if not keys:
             return Put()
-        self._sorted(keys)
-        rows = {item.key: self._row(tenant, item.key, item.body) for item in items if item.body is not None}
+        by_shape = self._sorted(keys)
+        bodies = {item.key: item.body for item in items if item.body is not None}
+        rows = {key: self._row(tenant, key, body) for key, body in bodies.items()}
         self._gates.ensure()
         with self.session.transaction(writing=True) as connection:
             self._unobserved(connection)
             passed = self._gates.passed(connection, tenant, generation, keys, [key not in rows for key in keys])
             outdone, in_the_way = self._taken(connection, tenant, generation, {k: rows[k] for k in rows if k in passed})
             passed -= outdone
-            for shape, parts in reversed(self._sorted([*passed, *in_the_way])):
+            if len(passed) < len(keys) or in_the_way:
+                by_shape = self._sorted([*passed, *in_the_way])
+            for shape, parts in reversed(by_shape):
                 words = self._words(shape) | {"among": _among(shape)}
                 connection.execute(SQL(_DELETE).format(**words), {"tenant": tenant, **_parts(parts)})
             for shape in self.shapes():
-                self._insert(connection, shape, [rows[k] for k in keys if k in passed and k in rows and _of(shape, k)])
+                self._insert(
+                    connection, shape, [bodies[k] for k in keys if k in passed and k in bodies and _of(shape, k)]
+                )
         return Put(tuple(key for key in keys if key not in passed))
 
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
@@ -304,7 +310,7 @@ class SqlTableStore:
                         (outdone if newer else in_the_way).add(keys[place - 1] if newer else holder)
         return outdone, in_the_way
 
-    def _insert(self, connection: psycopg.Connection[Row], shape: Shape, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _insert(self, connection: psycopg.Connection[Row], shape: Shape, rows: Sequence[bytes]) -> None:
         if not rows:
             return
         names = [column.name for column in shape.written]
@@ -314,10 +320,10 @@ class SqlTableStore:
             "cast": SQL(", ").join(
                 SQL("incoming.{}::{}").format(quoted(column.name), _typed(column)) for column in shape.written
             ),
-            "arrays": SQL(", ").join([SQL("%s::text[]")] * len(names)),
+            "texts": SQL(", ").join(SQL("{} text").format(quoted(name)) for name in names),
         }
-        values = [[_text(row[name]) for row in rows] for name in names]
-        connection.execute(SQL(_INSERT).format(**words), values)
+        bodies = b"[" + b",".join(rows) + b"]"
+        connection.execute(SQL(_INSERT).format(**words), [bodies.decode()])
 
     def _row(self, tenant: str, key: str, body: bytes) -> Mapping[str, Any]:
         """The row that a body holds, which must be the tenant's, under its key, with the table's columns."""
