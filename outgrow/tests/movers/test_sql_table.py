@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
@@ -276,6 +279,59 @@ def test_sequences_that_would_meet_are_refused(postgresql: str, one: str, other:
     finally:
         mover.source.close()
         mover.target.close()
+
+
+def test_of_puts_at_the_same_time_the_newest_stays(shop: str) -> None:
+    movers = [open_mover(settings(shop, *TABLES), CLOCK) for _ in range(3)]
+    dice = random.Random(5)
+    puts = [
+        (generation, [customer("ana", number, f"{number} at {generation}") for number in dice.sample(range(12), 6)])
+        for generation in range(1, 61)
+    ]
+    newest = {item.key: item for _, items in puts for item in items}
+    dice.shuffle(puts)
+
+    def work(place: int) -> None:
+        for generation, items in puts[place :: len(movers)]:
+            movers[place].target.put("ana", generation, items)
+
+    try:
+        with ThreadPoolExecutor(len(movers)) as pool:
+            list(pool.map(work, range(len(movers))))
+        assert {item.key: item for item in movers[0].target.page("ana", "", 99)} == newest
+    finally:
+        for mover in movers:
+            mover.source.close()
+            mover.target.close()
+
+
+def test_what_is_there_all_the_time_is_in_a_page_whatever_is_written_beside_it(shop: str, mover: Copying) -> None:
+    run(shop, "INSERT INTO customers SELECT 'ana', n * 2, 'kept ' || n FROM generate_series(1, 300) n")
+    stop = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(shop, autocommit=True) as session:
+            while not stop.is_set():
+                session.execute(
+                    "INSERT INTO customers SELECT 'ana', n * 2 + 1, 'new ' || n FROM generate_series(1, 300) n"
+                )
+                session.execute("UPDATE customers SET name = name || '.' WHERE id % 2 = 0 AND id < 99")
+                session.execute("DELETE FROM customers WHERE id % 2 = 1")
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        try:
+            for _ in range(10):
+                seen, after = list[str](), ""
+                while page := mover.source.page("ana", after, 40):
+                    seen += [item.key for item in page]
+                    after = page[-1].key
+                numbers = [int(key.split("/")[1][1:]) for key in seen]
+                assert numbers == sorted(numbers)
+                assert [number for number in numbers if number % 2 == 0] == list(range(2, 601, 2))
+        finally:
+            stop.set()
+        writing.result()
 
 
 def test_a_put_that_is_cut_writes_all_or_nothing_and_may_be_repeated(shop: str, mover: Copying) -> None:
