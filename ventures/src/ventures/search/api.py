@@ -10,6 +10,7 @@ from ventures.search.embedding import opened as opened_embedder
 from ventures.search.exact import PassageText, PgvectorStore, exact_search, texts
 from ventures.search.filling import Filling
 from ventures.search.index import RoutedIndex
+from ventures.search.mirroring import MirroredSearches
 from ventures.search.passages import Passages
 from ventures.search.ports import Answer, Index, IndexUnavailable, Source
 from ventures.search.preferences import preference_id
@@ -58,6 +59,7 @@ __all__ = [
     "How",
     "Index",
     "IndexUnavailable",
+    "MirroredSearches",
     "Observed",
     "Passage",
     "PassageChange",

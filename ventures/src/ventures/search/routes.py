@@ -75,11 +75,20 @@ def unsampled(samples: Iterable[Sample]) -> None:
     """For where nothing is audited."""
 
 
+Mirrored: TypeAlias = Callable[[UUID, Kind, Vector, int, Only, Nearest], None]
+"""(venture, kind, vector, limit, only, what was found): what may be asked of the other store too, while it is moved."""
+
+
+def unmirrored(venture: UUID, kind: Kind, vector: Vector, limit: int, only: Only, nearest: Nearest) -> None:
+    """For where nobody compares stores."""
+
+
 @dataclass(frozen=True)
 class Finder:
     """What searches are made with. store: where ventures without a route are. offer: takes what may be audited.
-    routes: where ventures that have a route were when they were asked for last, so that their index can be asked before
-    it is known where they are now.
+    mirror: takes what may be asked of another store too; it returns at once and never raises. routes: where ventures
+    that have a route were when they were asked for last, so that their index can be asked before it is known where they
+    are now.
     """
 
     embedder: Embedder
@@ -88,6 +97,7 @@ class Finder:
     now: Callable[[], datetime]
     observed: Observed = unobserved
     offer: Callable[[Iterable[Sample]], None] = unsampled
+    mirror: Mirrored = unmirrored
     routes: dict[UUID, Route] = field(default_factory=dict)
 
 
@@ -150,6 +160,22 @@ async def settled(
     only: Only,
 ) -> Nearest:
     """The index's answer where it is good enough, otherwise the exact one."""
+    found = await _settled(scope, finder, stands, kind, vector, asked, limit=limit, only=only)
+    finder.mirror(scope.venture, kind, vector, limit, only, found)
+    return found
+
+
+async def _settled(
+    scope: Scope,
+    finder: Finder,
+    stands: Standing,
+    kind: Kind,
+    vector: Vector,
+    asked: Nearest | str | None,
+    *,
+    limit: int,
+    only: Only,
+) -> Nearest:
     because = asked if isinstance(asked, str) else None
     if isinstance(asked, Nearest):
         because = await _behind(scope, stands, asked.position, finder.now())
