@@ -1,6 +1,9 @@
 """Every ledger of a move keeps the one contract."""
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,10 +15,18 @@ import pytest
 from outgrow.errors import LedgerError
 from outgrow.ledger import open_ledger
 from outgrow.ledger.moves_opening import open_move_ledger
-from outgrow.ports.moves import MoveLedger
-from outgrow.routing import statements
+from outgrow.ports.moves import Flipped, MoveLedger
+from outgrow.routing import Route, statements
 from outgrow.testing.move_ledger import MemoryMoveLedger, MemoryTruth
-from outgrow.testing.move_ledger_contract import POINT, SOURCE, MoveLedgerContract, MoveWorld, a_migration, rows_of
+from outgrow.testing.move_ledger_contract import (
+    POINT,
+    SOURCE,
+    MoveLedgerContract,
+    MoveWorld,
+    a_migration,
+    flipped,
+    rows_of,
+)
 
 
 class Opened:
@@ -210,3 +221,37 @@ def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
     ledger.take(ledger.create(a_migration(), [], "ana"), "ana")
     assert {file.stat().st_mode & 0o077 for file in path.parent.iterdir()} == {0}
     ledger.close()
+
+
+KILLED = """
+import os, signal, sys
+from outgrow.ledger.moves_opening import open_move_ledger
+from outgrow.testing.move_ledger_contract import begun, flipped
+
+ledger = open_move_ledger(sys.argv[1])
+migration = begun(ledger, "a")
+run = ledger._session.run
+
+def killed(name, /, **parameters):
+    came = run(name, **parameters)
+    if name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return came
+
+ledger._session.run = killed
+flipped(ledger, migration, "a")
+"""
+
+
+@pytest.mark.parametrize("at", ["write_tenant", "lead", "add_line"])
+def test_a_process_killed_in_mid_flip_leaves_nothing_of_it_and_no_lock(tmp_path: Path, at: str) -> None:
+    path = tmp_path / "moves.sqlite"
+    child = subprocess.run([sys.executable, "-c", KILLED, str(path), at], capture_output=True, text=True, check=False)
+    with closing(open_move_ledger(path)) as ledger:
+        created = ledger.migration(POINT)
+        assert child.returncode == -signal.SIGKILL, child.stderr
+        assert created is not None
+        migration = ledger.take(created, "ben")
+        assert ledger.route(POINT, "a") == Route(SOURCE, 1)
+        assert [line.what for line in ledger.journal(migration)] == ["created", "taken", "taken"]
+        assert flipped(ledger, migration, "a") == Flipped(Route("new", 2))
