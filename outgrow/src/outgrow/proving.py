@@ -14,20 +14,19 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from outgrow.evidence.body import evidence_body, with_digest
-from outgrow.evidence.comparison import CONFIDENCE
 from outgrow.evidence.design import fitness_seed, request_seed, round_orders
 from outgrow.evidence.fitness import fitness, only_too_wide
-from outgrow.evidence.intervals import value_interval
 from outgrow.evidence.kept import Begun, KeptRound, begun_bytes, begun_of, round_bytes, round_of
+from outgrow.evidence.measures import trigger_measures
 from outgrow.evidence.parity import parity
-from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, Round, TriggerMeasure
+from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, Round
 from outgrow.points.declaration import TUNE, Comparison, Point
 from outgrow.ports import Answers, Experiment, ExperimentFailed, Ledger, Load, Measured
 from outgrow.quantities import DAY, format_duration
@@ -376,7 +375,7 @@ def _evidence(run: _Run, ended: Ending) -> Evidence:
         digest="",
         arms=tuple(run.experiment.arms),
         rounds=rounds,
-        measures=tuple(_trigger_measures(run)),
+        measures=tuple(trigger_measures(run.ran, _told(run), run.asked.point, comparison.users)),
         seed=run.asked.seed,
         versions=_versions(run),
         machine=machine(),
@@ -389,26 +388,16 @@ def _evidence(run: _Run, ended: Ending) -> Evidence:
     return with_digest(evidence)
 
 
+def _told(run: _Run) -> list[str]:
+    """The arms that were not left out."""
+    return [arm.id for arm in run.experiment.arms if not run.facts.get(arm.id, ArmFacts(arm.id)).left_out]
+
+
 def _versions(run: _Run) -> dict[str, str]:
     try:
         return dict(run.experiment.versions())
     except ExperimentFailed:
         return {}
-
-
-def _trigger_measures(run: _Run) -> Iterator[TriggerMeasure]:
-    """What each arm measured of the point's triggers, at the users that are declared for it; none without them."""
-    users = run.asked.comparison.users
-    if users is None:
-        return
-    for arm in run.experiment.arms:
-        if run.facts.get(arm.id, ArmFacts(arm.id)).left_out:
-            continue
-        for trigger in run.asked.point.triggers:
-            values = [ran.measures[arm.id][trigger.id] for ran in run.ran if trigger.id in ran.measures.get(arm.id, ())]
-            interval = value_interval(np.array(values), CONFIDENCE)
-            if interval is not None:
-                yield TriggerMeasure(arm.id, trigger.id, float(users), interval)
 
 
 def _begin(run: _Run) -> None:
