@@ -3,10 +3,16 @@ QDRANT_URL names one; what each fault says; what readers see meanwhile."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
+import socket
+import threading
+import time
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -272,6 +278,72 @@ def test_pages_over_ids_of_all_lengths_and_kinds_are_in_the_order_of_bytes(clien
             after = seen[-1]
         assert seen == keys
     assert [copied.key for copied in store.digests("ana", "5", 3)] == [key for key in keys if key > "5"][:3]
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """A server that answers everything with what the test says."""
+
+    status, version, seconds, error = 200, "1.17.0", 0.0, ""
+    asked: list[str] = []  # noqa: RUF012  one a test, see ``stub``
+
+    def _answer(self) -> None:
+        self.asked.append(f"{self.command} {self.path}")
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/":
+            self.status = 200
+            said: object = {"title": "qdrant", "version": self.version}
+        else:
+            time.sleep(self.seconds)
+            said = {"status": {"error": self.error}, "time": 0, "result": None}
+        text = json.dumps(said).encode()
+        self.send_response(self.status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(text)
+
+    do_GET = do_PUT = do_POST = _answer
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence", "next_step"),
+    [
+        ({"version": "1.16.3"}, "version 1.16.3, which cannot write only over what is older", "Update it to 1.17"),
+        ({"status": 401, "error": "Must provide an API key"}, "refused .* 401 Must provide an API key", "api_key_file"),
+        ({"status": 500, "error": "No space left"}, "refused .* 500 No space left", "tried again"),
+        ({"seconds": 3.0}, "did not answer when looking at 'of_ana': timed out", "tried again"),
+    ],
+)
+def test_a_server_that_is_old_refuses_or_is_slow_is_said(how: dict[str, object], sentence: str, next_step: str) -> None:
+    handler = type("Handler", (_Answers,), {**how, "asked": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    store = open_store({"url": url, "collection": "of_{tenant}", "size": 4, "timeout": 1}, "target")
+    try:
+        with pytest.raises(StoreFailed, match=sentence) as refused:
+            store.put("ana", 1, [points_item("ana", 0, 1)])
+        assert next_step in refused.value.next_step
+        assert not any(asked.startswith("PUT") for asked in handler.asked)
+    finally:
+        store.close()
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_server_that_is_away_is_said() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = open_store({"url": f"http://127.0.0.1:{port}", "collection": "of_{tenant}"}, "target")
+    with pytest.raises(StoreFailed, match="did not answer when listing collections") as refused:
+        store.tenants()
+    assert "can be reached" in refused.value.next_step
+    store.close()
 
 
 @pytest.mark.parametrize(
