@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from outgrow.experiments import open_loop as loops
-from outgrow.experiments.http import HttpExperiment, open_experiment
+from outgrow.experiments.http import HttpExperiment, open_experiment, open_here
 from outgrow.experiments.http_answers import what_counts
 from outgrow.experiments.recorded import read_recording
 from outgrow.ports import Experiment, ExperimentFailed, Load
@@ -40,7 +40,7 @@ def opened() -> Iterator[Callable[..., HttpExperiment]]:
         if "recorded_file" not in settings:
             settings.setdefault("requests", REQUESTS)
         arms = [{"id": "now", "url": now.url}, {"id": "new", "option": "A", "url": new.url}]
-        made.append(open_experiment({"arms": arms, **settings}, FixedClock(0)))
+        made.append(open_here({"arms": arms, **settings}))
         return made[-1]
 
     yield open_one

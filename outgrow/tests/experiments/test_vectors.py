@@ -17,10 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from outgrow.experiments import open_loop as loops
 from outgrow.experiments.sample import Sample, TenantVectors, nearest, of_length_one, questions, spread
 from outgrow.experiments.stores import opener, vector_of
-from outgrow.experiments.vectors import VectorsExperiment, open_experiment
+from outgrow.experiments.vectors import VectorsExperiment, open_here
 from outgrow.movers.bodies import point_body
 from outgrow.ports import Experiment, ExperimentFailed, Load, Store, StoreFailed, TenantSize
-from outgrow.testing import FixedClock
 from outgrow.testing.experiment_contract import ExperimentContract
 from outgrow.testing.memory_store import MemoryContents, MemoryStore
 
@@ -112,9 +111,7 @@ def opened(places: Places) -> Iterator[Callable[..., VectorsExperiment]]:
         new = {"id": "new", "option": "A", "store": {"kind": "memory", "place": "same", **(store or {})}}
         new |= settings.pop("new", {})
         arms = [{"id": "old", "store": {"kind": "memory", "place": "old"}}, new]
-        made.append(
-            open_experiment({"arms": arms, "compared": 40, "limit": 5, **settings}, FixedClock(0), places.open_store)
-        )
+        made.append(open_here({"arms": arms, "compared": 40, "limit": 5, **settings}, places.open_store))
         return made[-1]
 
     yield open_one
@@ -265,7 +262,7 @@ def test_wrong_settings_are_refused_where_they_are(
 ) -> None:
     arms = [{"id": "old", "store": {"kind": "memory", "place": "old"}}, {"id": "new", "option": "A", **new}]
     with pytest.raises(ValidationError) as refused:
-        open_experiment({"arms": arms}, FixedClock(0), places.open_store)
+        open_here({"arms": arms}, places.open_store)
     found = {item["loc"]: item for item in refused.value.errors()}
     assert message in found[place]["msg"]
     assert all(store.closed for store in places.opened)
@@ -274,7 +271,7 @@ def test_wrong_settings_are_refused_where_they_are(
 def test_the_baseline_is_never_filled(opened: Any) -> None:
     arms = [{"id": "old", "store": {"kind": "m"}, "fill": True}, {"id": "new", "option": "A", "store": {"kind": "m"}}]
     with pytest.raises(ValidationError, match="the baseline is what the service uses"):
-        open_experiment({"arms": arms}, FixedClock(0), lambda settings, name: MemoryStore())
+        open_here({"arms": arms}, lambda settings, name: MemoryStore())
 
 
 def test_a_store_that_cannot_be_searched_is_said(opened: Any) -> None:

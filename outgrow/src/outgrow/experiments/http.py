@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from outgrow.evidence.records import Arm
+from outgrow.experiments.apart import Apart
 from outgrow.experiments.arms import Arms, ArmSettings, arms_of, baseline_of
 from outgrow.experiments.http_answers import Pointer, what_counts
 from outgrow.experiments.http_client import Service, checked_base, secret_headers
@@ -92,12 +93,18 @@ class HttpExperimentSettings(BaseModel):
         return bool(self.headers_file or self.headers_env or arm.headers_file or arm.headers_env)
 
 
-def open_experiment(settings: Mapping[str, Any], clock: Clock) -> HttpExperiment:
-    """The experiment of these settings; nothing is asked yet.
+def open_experiment(settings: Mapping[str, Any], clock: Clock) -> Apart:
+    """The experiment of these settings, in a process of its own; nothing is asked yet.
 
     Raises pydantic's ``ValidationError`` for wrong settings, ``ValueError`` for a recording that cannot be used.
     """
     del clock
+    here = open_here(settings)
+    return Apart(open_here, settings, here.arms, here.baseline)
+
+
+def open_here(settings: Mapping[str, Any]) -> HttpExperiment:
+    """The same in this process."""
     read = HttpExperimentSettings.model_validate(dict(settings))
     recording = (
         Recording(read.requests, {})

@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from outgrow.errors import UsageError
 from outgrow.evidence.records import Arm
+from outgrow.experiments.apart import Apart
 from outgrow.experiments.arms import Arms, ArmSettings, arms_of, baseline_of
 from outgrow.experiments.open_loop import (
     MOST_IN_FLIGHT,
@@ -72,10 +74,17 @@ class VectorsArm(ArmSettings):
     """An arm of ``{kind: vectors}``."""
 
     store: StoreSettings
-    clients: Annotated[int, Field(ge=1, le=64)] = Field(
-        4, description="How many ask it at a time, each over a connection of its own; more requests wait for these."
+    clients: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None,
+        description="How many ask it at a time, each over a connection of its own; more requests wait for these. "
+        "Default: 4, and 1 for qdrant-edge, which lets one in alone.",
     )
     fill: bool = Field(False, description="Copy the sampled tenants into it first, and delete that copy at the end.")
+
+    @property
+    def at_a_time(self) -> int:
+        """Clients."""
+        return self.clients or (1 if self.store.kind == "qdrant-edge" else 4)
 
 
 class VectorsSettings(BaseModel):
@@ -105,18 +114,20 @@ class VectorsSettings(BaseModel):
         return self
 
 
-def open_experiment(
-    settings: Mapping[str, Any], clock: Clock, open_store: OpenStore | None = None
-) -> VectorsExperiment:
-    """The experiment of these settings; no store is asked yet.
-
-    Args:
-        settings: the file's. clock: the port's. open_store: by default that of the mover of kind ``points``.
+def open_experiment(settings: Mapping[str, Any], clock: Clock) -> Apart:
+    """The experiment of these settings, in a process of its own; no store is asked yet.
 
     Raises:
         pydantic.ValidationError: the settings are wrong, or those of a store.
     """
     del clock
+    here = open_here(settings)
+    here.close()
+    return Apart(open_here, settings, here.arms, here.baseline)
+
+
+def open_here(settings: Mapping[str, Any], open_store: OpenStore | None = None) -> VectorsExperiment:
+    """The same in this process. ``open_store``: by default that of the mover of kind ``points``."""
     read = VectorsSettings.model_validate(dict(settings))
     open_store = open_store or opener()
     return VectorsExperiment(read, open_store, _first_stores(read, open_store))
@@ -138,6 +149,9 @@ def _first_stores(settings: VectorsSettings, open_store: OpenStore) -> dict[str,
                 kind = each["type"] if each["type"] in ("missing", "extra_forbidden") else "store"
                 type_ = PydanticCustomError(kind, message)
                 wrong.append({"type": type_, "loc": ("arms", place, "store", *each["loc"]), "input": None})
+        except UsageError as error:
+            type_ = PydanticCustomError("store", error.message.replace("{", "{{").replace("}", "}}"))
+            wrong.append({"type": type_, "loc": ("arms", place, "store"), "input": None})
     if wrong:
         for store in opened.values():
             store.close()
@@ -288,7 +302,7 @@ class VectorsExperiment:
             declared, stores = self._declared[arm], list[Store]()
             try:
                 stores += [self._first.pop(arm)] if arm in self._first else []
-                while len(stores) < declared.clients:
+                while len(stores) < declared.at_a_time:
                     stores.append(self._open_store(declared.store.settings, arm))
                 self._opened[arm] = clients_of(arm, stores)
             except (StoreFailed, ExperimentFailed) as failed:
