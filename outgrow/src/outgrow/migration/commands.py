@@ -32,7 +32,10 @@ class CopyPage:
 class Carry:
     """Read the items of at most ``limit`` registered writes from ``truth`` and put them into the other store.
 
-    ``abandoned``: open writes, carried too, that may stay behind without holding up a switch.
+    Of writes that are over, and of open ones only where they are abandoned: one that is under way may still be
+    withdrawn, and then nobody would overwrite what a superseded process puts of it later.
+
+    ``abandoned``: open writes that may stay behind without holding up a switch.
     """
 
     truth: Side
@@ -64,7 +67,10 @@ class CompareLast:
 
 @dataclass(frozen=True, slots=True)
 class ProveWayBack:
-    """Write an item, unchanged, into the store that is about to lose the truth, as the way back will."""
+    """Put a mark of a deletion, gated, under a key that is nowhere into the store that is about to lose the truth, as
+    the way back will. Never an item that is there: a freeze may end at any moment, and a write that comes between
+    reading the item and putting it would be overwritten.
+    """
 
     store: Side
 
