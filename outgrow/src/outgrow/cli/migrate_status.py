@@ -78,6 +78,9 @@ def next_of(migration: Migration, rows: Sequence[TenantMove]) -> str:
     unmet = [row for row in rows if not is_met(row)]
     if unmet:
         return f"{command} {_verb_of(unmet[0])}"
+    failing = next((row for row in rows if row.error), None)
+    if failing is not None:
+        return f"{command} log --tenant {failing.tenant}"
     if any(row.state == "pending" for row in rows):
         return f"{command} start"
     if any(row.state == "ready" for row in rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from outgrow.migrating.carrying import name_of
@@ -24,14 +24,13 @@ from outgrow.migration.commands import (
     Verify,
 )
 from outgrow.migration.records import Differing, Migration, TenantMove
-from outgrow.ports import Change, Copying, Item, MoveLedger, Store, StoreFailed, TenantSize
+from outgrow.ports import Copying, Item, MoveLedger, Store, StoreFailed, TenantSize
+from outgrow.routing import ABANDONED_SECONDS
 
 COMPARED_WHOLE = 2_000
 """Up to so many items are all compared within a switch; of more, those that were carried since all were compared."""
 SEEN_CHANGES = 1_000
 """Registered writes that are looked at to say how many wait: beyond, it is so many or more."""
-ABANDONED_SECONDS = 60.0
-"""A registered write that is under way for longer has nobody any more who would finish it: requests end sooner."""
 REPAIRED_AT_ONCE = 200
 
 
@@ -41,15 +40,12 @@ class Copier:
 
     Attributes:
         pause: waits so many seconds; between two looks at what seems to differ.
-        monotonic: seconds that never go back, to tell how long a write has been under way.
     """
 
     mover: Copying
     ledger: MoveLedger
     pause: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
     _carried: dict[str, set[str]] = field(default_factory=dict)
-    _seen: dict[str, dict[int, float]] = field(default_factory=dict)
 
     def sizes(self) -> list[TenantSize]:
         return list(self.mover.source.tenants())
@@ -68,7 +64,6 @@ class Copier:
         if state in ("pending", "completed", "cancelled"):
             return Observed(now, route=route.store if route else None)
         changes = ledger.changes(migration, move.tenant, SEEN_CHANGES)
-        ages = self._ages(move.tenant, changes)
         under_way = [one for one in changes if one.open]
         shadow = ledger.shadow(migration, move.tenant)
         return Observed(
@@ -76,8 +71,8 @@ class Copier:
             settled=not move.placed or state != "preparing" or ledger.settled(move.placed),
             waiting=len(changes),
             open=len(under_way),
-            abandoned=sum(ages[one.id] > ABANDONED_SECONDS for one in under_way),
-            lag_seconds=max((ages[one.id] for one in changes if not one.open), default=0.0),
+            abandoned=sum(one.age_seconds > ABANDONED_SECONDS for one in under_way),
+            lag_seconds=max((one.age_seconds for one in changes if not one.open), default=0.0),
             route=route.store if route else None,
             matched=shadow.matched,
             differed=shadow.differed,
@@ -89,7 +84,7 @@ class Copier:
             case Place():
                 return Outcome(self.ledger.now(), mark=self.ledger.place(migration, move.tenant))
             case CopyPage():
-                return self._copy_page(move.tenant, command)
+                return self._copy_page(migration, move.tenant, command)
             case Carry(truth, limit):
                 return self._carry(migration, move.tenant, truth, limit)
             case Verify(truth, repair):
@@ -99,7 +94,7 @@ class Copier:
             case CompareLast(truth):
                 return self._compare_last(migration, move, truth)
             case ProveWayBack(store):
-                return self._prove_way_back(move.tenant, store)
+                return self._prove_way_back(migration, move.tenant, store)
             case Thaw():
                 self.ledger.thaw(migration, move.tenant)
             case Drop(store):
@@ -124,17 +119,18 @@ class Copier:
 
         return keys
 
-    def _ages(self, tenant: str, changes: Sequence[Change]) -> dict[int, float]:
-        """For how long each registered write has been known to this process."""
-        now = self.monotonic()
-        before = self._seen.get(tenant, {})
-        seen = {one.id: before.get(one.id, now) for one in changes}
-        self._seen[tenant] = seen
-        return {number: now - at for number, at in seen.items()}
-
-    def _copy_page(self, tenant: str, command: CopyPage) -> Outcome:
-        source, target = self._pair("source")
+    def _generation(self, migration: Migration) -> int:
+        """The next generation, of a process that still has the move once it has it: whoever takes the move on later
+        puts with higher ones. A process that slept, and knows of no flip since, would put old states with the newest
+        generation otherwise. Raises ``Superseded``.
+        """
         generation = self.ledger.generation()
+        self.ledger.clear(migration, ())  # clears nothing, and is refused to a process that was superseded
+        return generation
+
+    def _copy_page(self, migration: Migration, tenant: str, command: CopyPage) -> Outcome:
+        source, target = self._pair("source")
+        generation = self._generation(migration)
         items = source.page(tenant, command.after, command.limit)
         if items:
             target.put(tenant, generation, items)  # refused keys hold a state that was read later than this page
@@ -149,7 +145,7 @@ class Copier:
             changes = self.ledger.changes(migration, tenant, limit)
         if not changes:
             return Outcome(self.ledger.now())
-        generation = self.ledger.generation()
+        generation = self._generation(migration)
         store, other = self._pair(truth)
         keys = sorted({one.key for one in changes})
         bodies = store.items(tenant, keys)
@@ -193,7 +189,7 @@ class Copier:
         if not keys or not repair:
             return len(keys)
         store, other = self._pair(truth)
-        generation = self.ledger.generation()
+        generation = self._generation(migration)
         bodies = store.items(tenant, keys)
         other.put(tenant, generation, [Item(key, bodies.get(key)) for key in keys])
         left = still_differing(tenant, store, other, keys, self._pending(migration, tenant), lambda: self.pause(0.05))
@@ -217,10 +213,10 @@ class Copier:
             self._carried.pop(tenant, None)
         return Outcome(self.ledger.now(), differing=found)
 
-    def _prove_way_back(self, tenant: str, side: Side) -> Outcome:
+    def _prove_way_back(self, migration: Migration, tenant: str, side: Side) -> Outcome:
         """Puts the store's first item there again: what the way back will do is known to be done."""
         store, _ = self._pair(side)
-        generation = self.ledger.generation()
+        generation = self._generation(migration)
         items = store.page(tenant, "", 1)
         if items:
             refused = store.put(tenant, generation, items).refused
@@ -238,6 +234,7 @@ class Copier:
                 f"{tenant} is routed to {route.store}: what is there was not deleted",
                 next_step=f"outgrow migrate {migration.point} log --tenant {tenant}",
             )
+        self._generation(migration)
         kept, dropped = self._pair("target" if side == "source" else "source")
         dropped.drop(tenant)
         kept.settle(tenant)

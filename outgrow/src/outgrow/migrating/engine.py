@@ -105,6 +105,7 @@ class Engine:
                 self._take_again(lost)
 
     def _ended(self, rows: Sequence[TenantMove], how: Ended) -> Ended:
+        self.ledger.clear(self.migration, ())  # a process that was superseded says nothing of what it did not do
         if rows and all(is_over(row) for row in rows):
             self.migration = self.ledger.end(self.migration)
         self._rows = {row.tenant: row for row in rows}
