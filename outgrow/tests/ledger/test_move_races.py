@@ -16,7 +16,7 @@ from outgrow.ledger import moves
 from outgrow.ledger.moves import SqlMoveLedger
 from outgrow.ledger.moves_opening import open_move_ledger
 from outgrow.migration.records import Migration
-from outgrow.ports.moves import Busy, Flipped
+from outgrow.ports.moves import Busy, Flipped, Superseded
 from outgrow.routing import SCHEMA, Moved, Route, in_transaction, registered
 from outgrow.testing.move_ledger_contract import (
     POINT,
@@ -197,12 +197,30 @@ def test_a_process_whose_connection_died_writes_nothing_more(postgresql: str, le
     terminate(postgresql, backend_of(ledger))
     with closing(open_move_ledger(postgresql)) as other:
         new = other.take(old, "ben")
+        with pytest.raises(LedgerError):
+            ledger.keep(old, replace(move, state="copying"))
         for _ in range(2):
-            with pytest.raises(LedgerError):
+            with pytest.raises(Superseded):
                 ledger.keep(old, replace(move, state="copying"))
-            with pytest.raises(LedgerError):
+            with pytest.raises(Superseded):
                 ledger.flip(old, move, TARGET, move, "switched")
         assert row(other, new, "a") == move
+
+
+def test_a_process_whose_connection_died_goes_on_where_nobody_came_in_between(
+    postgresql: str, ledger: SqlMoveLedger
+) -> None:
+    migration = begun(ledger, "a")
+    terminate(postgresql, backend_of(ledger))
+    with pytest.raises(LedgerError):
+        ledger.now()
+    assert flipped(ledger, migration, "a").why_not == ""
+    with closing(open_move_ledger(postgresql)) as other, pytest.raises(Busy):
+        other.take(migration, "ben")
+    assert ledger.take(migration, "ana").epoch == migration.epoch + 1
+    ledger.close()
+    with pytest.raises(LedgerError):
+        ledger.now()
 
 
 def test_nobody_takes_a_move_on_in_the_midst_of_a_write_even_where_the_lock_was_lost(

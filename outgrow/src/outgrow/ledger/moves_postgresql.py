@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,49 +45,58 @@ _MACROS = (
 
 
 class PostgresqlMoves:
-    """A session on the application's PostgreSQL: one connection, which also holds the locks of migrations."""
+    """A session on the application's PostgreSQL: one connection, which also holds the locks of migrations.
 
-    def __init__(self, name: str, connection: psycopg.Connection[TupleRow]) -> None:
+    A connection that was lost is replaced at the next call, outside of transactions, and its locks are taken again
+    where they are free. Nothing rests on that: what is written is fenced by the epoch.
+    """
+
+    def __init__(self, name: str, connect: Callable[[], psycopg.Connection[TupleRow]]) -> None:
         self.name = name
-        self._connection = connection
+        self._connect = connect
+        self._connection = connect()
+        self._closed = False
+        self._depth = 0
         self._lock = threading.RLock()
         self._locked: set[str] = set()
         self._sql = {key: _translated(sql).encode() for key, sql in named("postgresql").items()}
 
     def rows(self, name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         with self._lock, _explained(self.name):
-            return self._connection.execute(self._sql[name], parameters).fetchall()
+            return self._connected().execute(self._sql[name], parameters).fetchall()
 
     def run(self, name: str, /, **parameters: Any) -> int:
         with self._lock, _explained(self.name):
-            return self._connection.execute(self._sql[name], parameters).rowcount
+            return self._connected().execute(self._sql[name], parameters).rowcount
 
     def many(self, name: str, parameters: Sequence[Mapping[str, Any]]) -> None:
-        with self._lock, _explained(self.name), self._connection.cursor() as cursor:
+        with self._lock, _explained(self.name), self._connected().cursor() as cursor:
             cursor.executemany(self._sql[name], parameters)
 
     @contextmanager
     def transaction(self, lock_seconds: float | None = None) -> Iterator[None]:
-        with self._lock, _explained(self.name), self._connection.transaction():
-            if lock_seconds is not None:
-                patience = f"{lock_seconds * 1000:.0f}ms"
-                self._connection.execute("SELECT set_config('lock_timeout', %s, true)", (patience,))
-            yield
+        with self._lock, _explained(self.name), self._connected().transaction():
+            self._depth += 1
+            try:
+                if lock_seconds is not None:
+                    patience = f"{lock_seconds * 1000:.0f}ms"
+                    self._connection.execute("SELECT set_config('lock_timeout', %s, true)", (patience,))
+                yield
+            finally:
+                self._depth -= 1
 
     def lock(self, migration: str) -> bool:
         with self._lock, _explained(self.name):
-            if migration not in self._locked:
-                row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_key(migration),)).fetchone()
-                if not (row and row[0]):
-                    return False
+            connection = self._connected()
+            if migration not in self._locked and _locked(connection, migration):
                 self._locked.add(migration)
-        return True
+            return migration in self._locked
 
     def unlock(self, migration: str) -> None:
         with self._lock, _explained(self.name):
             if migration in self._locked:
                 self._locked.discard(migration)
-                self._connection.execute("SELECT pg_advisory_unlock(%s)", (_key(migration),))
+                self._connected().execute("SELECT pg_advisory_unlock(%s)", (_key(migration),))
 
     def mark(self) -> str:
         with self._lock:
@@ -105,24 +114,37 @@ class PostgresqlMoves:
             if self._under_way().intersection(json.loads(mark)):
                 return False
             with _explained(self.name):
-                prepared = self._connection.execute(
-                    "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())"
-                ).fetchone()
+                prepared = (
+                    self._connected()
+                    .execute("SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())")
+                    .fetchone()
+                )
         return prepared is not None and not prepared[0]
 
     def _under_way(self) -> set[str]:
         """All transactions of sessions that have a user (autovacuum has none), as every role may see them."""
         with _explained(self.name):
-            rows = self._connection.execute("""
+            rows = (
+                self._connected()
+                .execute("""
                 SELECT lock.virtualtransaction FROM pg_locks AS lock JOIN pg_stat_activity AS session USING (pid)
                 WHERE lock.locktype = 'virtualxid' AND lock.mode = 'ExclusiveLock' AND lock.pid <> pg_backend_pid()
                     AND session.datname = current_database()
-                    AND session.usesysid IS NOT NULL""").fetchall()
+                    AND session.usesysid IS NOT NULL""")
+                .fetchall()
+            )
         return {str(row[0]) for row in rows}
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             self._connection.close()
+
+    def _connected(self) -> psycopg.Connection[TupleRow]:
+        if self._connection.closed and not self._closed and not self._depth:
+            self._connection = self._connect()
+            self._locked = {migration for migration in self._locked if _locked(self._connection, migration)}
+        return self._connection
 
 
 def open_postgresql_moves(url: str) -> SqlMoveLedger:
@@ -135,16 +157,16 @@ def open_postgresql_moves(url: str) -> SqlMoveLedger:
         LedgerError: the server does not answer, or the tables are missing and may not be made.
     """
     name = _without_password(url)
-    with _explained(name):
-        connection = psycopg.connect(
+
+    def connect() -> psycopg.Connection[TupleRow]:
+        return psycopg.connect(
             url, autocommit=True, connect_timeout=10, application_name="outgrow migrate", options=_options(url)
         )
-        try:
+
+    with _explained(name):
+        with connect() as connection:
             _make_tables(connection)
-        except BaseException:
-            connection.close()
-            raise
-    return SqlMoveLedger(PostgresqlMoves(name, connection))
+        return SqlMoveLedger(PostgresqlMoves(name, connect))
 
 
 def _options(url: str) -> str:
@@ -184,6 +206,11 @@ def _translated(sql: str) -> str:
 def _key(text: str) -> int:
     """Of an advisory lock: 64 bits, signed."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _locked(connection: psycopg.Connection[TupleRow], migration: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_key(migration),)).fetchone()
+    return bool(row and row[0])
 
 
 def _without_password(url: str) -> str:
