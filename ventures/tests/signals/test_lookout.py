@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from outgrow.points.reading import parse_declaration
+from ventures.database import embedded
 from ventures.identifiers import new_id
 from ventures.signals import api as signals
 from ventures.testing.serving import Serving, folder, serving
@@ -131,3 +133,18 @@ def test_whichever_process_answers_it_speaks_for_all(platform: Serving) -> None:
     assert {kind for kind, _ in found} == {"serve", "api", "worker", "index", "postgresql"}
     assert [name for kind, name in found if kind == "api"] == ["api-1", "api-2"]
     assert all("ventures_api_processes 2.0" in page for page in pages)
+
+
+def test_it_says_where_routes_are_without_a_password_and_moves_from_the_layout_there_is(platform: Serving) -> None:
+    printed = platform.ventures("lookout").stdout
+    owner = embedded.addresses(platform.settings.data).owner
+    password = urlsplit(owner).password
+    assert password
+    assert password not in printed
+    moved = parse_declaration(printed).points[0].migration
+    assert moved is not None
+    assert moved.truth == owner.replace(f":{password}@", "@")
+    assert (moved.source, moved.target) == ("buckets", "pgvector")
+    moved = parse_declaration(packaged()).points[0].migration
+    assert moved is not None
+    assert (moved.source, moved.target) == ("shared", "buckets")
