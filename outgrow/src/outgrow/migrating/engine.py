@@ -222,6 +222,7 @@ class Engine:
         if flipped.why_not:
             return self._keep(row, command, Outcome(at, refused=flipped.why_not))
         self._frozen.discard(row.tenant)
+        self._rows[row.tenant] = after
         self.tell(Telling("step", what, row.tenant))
         return None
 
