@@ -145,6 +145,8 @@ def test_a_put_that_arrives_late_changes_nothing(tmp_path: Path, there: bool, ki
     state = store.items("ana", [item.key])
     driver.arrive()
     assert store.items("ana", [item.key]) == state
+    if since in ("newer", "deleted"):
+        assert store.put("ana", 5, [item]).refused == (item.key,)
     nearest = engine.QueryRequest(limit=9, query=engine.Query.Nearest([1.0, 0, 0, 0]))
     assert (item.key in {str(each.id) for each in driver.raw().query(nearest)}) == bool(state)
     store.close()
