@@ -108,7 +108,10 @@ def test_two_layouts_of_an_embedded_engine_are_compared(tmp_path: Path) -> None:
     new |= {"collection": "bucket-{bucket}", "buckets": 2, "tenant_field": "venture"}
     store = open_store(old, "old")
     for tenant in ("a", "b", "c"):
-        items = [Item(f"{n}", point_body([n + 1.0, 3 - n, n * n - 4.0, ord(tenant)], {"n": n})) for n in range(20)]
+        items = [
+            Item(f"{n + 100 * ord(tenant)}", point_body([n + 1.0, 3 - n, n * n - 4.0, ord(tenant)], {"n": n}))
+            for n in range(20)
+        ]
         store.put(tenant, 1, items)
     store.close()
     arms = [{"id": "each", "store": old}, {"id": "buckets", "option": "A", "store": new, "fill": True}]
