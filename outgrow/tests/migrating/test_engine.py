@@ -290,3 +290,19 @@ def test_a_ledger_that_is_away_for_a_while(moving: Any) -> None:
     ledger.tenants = tenants  # type: ignore[method-assign]
     assert engine.run(None, "ready") == "reached"
     assert sum("starting up" in one.text for one in move.told) == 2
+
+
+def test_while_it_is_paused_it_says_so_and_goes_on_by_itself(moving: Any, ticking: Any) -> None:
+    move = moving(clock=ticking())
+    migration = move.make()
+    ledger = MemoryMoveLedger(move.truth)
+    ledger.set_paused(migration, "by bo", "bo")
+    said: list[tuple[str, str, str]] = []
+
+    def publish(report: Report) -> None:
+        said.extend(report.waiting)
+        if len(said) > 5:
+            ledger.set_paused(migration, "", "bo")
+
+    assert move.to("ready", publish=publish) == "reached"
+    assert said[0][1:] == ("paused: by bo", "outgrow migrate search resume")

@@ -24,7 +24,7 @@ from outgrow.migration.commands import (
     Verify,
 )
 from outgrow.migration.records import Differing, Migration, TenantMove
-from outgrow.ports import Copying, Item, MoveLedger, Store, StoreFailed, TenantSize
+from outgrow.ports import Copying, Item, MoveLedger, ShadowCount, Store, StoreFailed, TenantSize
 from outgrow.routing import ABANDONED_SECONDS
 
 COMPARED_WHOLE = 2_000
@@ -65,7 +65,7 @@ class Copier:
             return Observed(now, route=route.store if route else None)
         changes = ledger.changes(migration, move.tenant, SEEN_CHANGES)
         under_way = [one for one in changes if one.open]
-        shadow = ledger.shadow(migration, move.tenant)
+        shadow = ledger.shadow(migration, move.tenant) if state == "shadowing" else ShadowCount()
         return Observed(
             now,
             settled=not move.placed or state != "preparing" or ledger.settled(move.placed),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from outgrow.migrating.carrying import name_of
 from outgrow.migration.commands import Command, CompareLast, Observed, Outcome, Place, Side, Verify
 from outgrow.migration.records import Differing, Migration, TenantMove
-from outgrow.ports import Filling, MoveLedger, TenantSize
+from outgrow.ports import Filling, MoveLedger, ShadowCount, TenantSize
 
 REPAIRED_AT_ONCE = 500
 
@@ -41,7 +41,7 @@ class Filler:
             return Observed(now, route=where)
         other: Side = "source" if where == migration.target else "target"
         standing = self.mover.standing(move.tenant, name_of(migration, other))
-        shadow = self.ledger.shadow(migration, move.tenant)
+        shadow = self.ledger.shadow(migration, move.tenant) if move.state == "shadowing" else ShadowCount()
         return Observed(
             now,
             settled=not move.placed or move.state != "preparing" or self.ledger.settled(move.placed),

@@ -17,6 +17,7 @@ from outgrow.quantities import Interval
 
 CANNOT_CONVERGE_SECONDS = 30.0
 """A tenant whose registered writes are carried for so long without becoming fewer is written faster than it copies."""
+MOST_WAITING = 20
 FRESH_SECONDS = 15.0
 """A report that is older comes of a process that is gone."""
 
@@ -39,7 +40,7 @@ class Report:
         progress: states, wave, rate, time left.
         lag_seconds: the largest lag of a tenant that is being moved.
         throttled: why nothing is copied, "" for no reason. stop: why no further wave begins, "" for no reason.
-        waiting: (tenant, why, next step) of tenants that cannot go on by themselves, a few of them.
+        waiting: (tenant, why, next step) of tenants that wait, a few of them, those that wait for people first.
     """
 
     began: float = 0.0
@@ -76,9 +77,9 @@ class Report:
             self._looks.append(Look(at, self._done))
         self.progress = progress(rows, self._looks)
         self.lag_seconds = max((lags.get(row.tenant, 0.0) for row in rows), default=0.0)
-        self.waiting = [
-            (tenant, wait.reason, wait.next_step) for tenant, wait in waits.items() if wait.kind in ("people", "retry")
-        ][:20]
+        told = [(tenant, wait) for tenant, wait in waits.items() if wait.kind != "throttled"]
+        told.sort(key=lambda one: one[1].kind != "people")
+        self.waiting = [(tenant, wait.reason, wait.next_step) for tenant, wait in told[:MOST_WAITING]]
 
     def body(self, migration: Migration, at: float) -> bytes:
         """The report for another process, as ``read_report`` reads it."""
