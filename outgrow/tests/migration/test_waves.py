@@ -6,7 +6,7 @@ import itertools
 import math
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgrow.migration.progress import Look, cannot_converge, progress, rate_of
@@ -17,6 +17,7 @@ from outgrow.migration.waves import may_go_on, waves_of
 SIZES = st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.none() | st.integers(0, 99), max_size=60)
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(1, 5), st.floats(1, 5))
 def test_smaller_tenants_never_come_later_and_each_wave_is_larger(
     sizes: dict[str, int | None], first: int, factor: float
@@ -93,6 +94,7 @@ def test_time_left_comes_from_what_was_copied_and_doubts_it() -> None:
     assert done.left_seconds.high == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 10**9)), max_size=20))
 def test_a_rate_never_fails_and_is_never_negative(seen: list[tuple[float, int]]) -> None:
     rate = rate_of([Look(at, copied) for at, copied in sorted(seen)])
