@@ -15,7 +15,9 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from outgrow.ledger.moves_opening import open_move_ledger
 
@@ -256,3 +258,41 @@ def test_status_for_people(folder: Maker) -> None:
     assert "nobody is at it now" in shown.out
     plain = here.run("status", "--plain")
     assert "tenants\tpending\t2" in plain.out
+
+
+def test_a_table_that_is_written_meanwhile_by_an_application_that_knows_of_nothing(
+    folder: Maker, postgresql: str
+) -> None:
+    here = folder()
+    declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
+    (here.path / "outgrow.yaml").write_text(
+        f"{declared}    truth: {postgresql}\n"
+        f"    mover: {{kind: sql-table, source_store: {{url: '{postgresql}'}}, target_store: {{url: '{postgresql}', "
+        "schema: big}, tables: [{table: note, tenant: owner}]}\n"
+    )
+    with psycopg.connect(postgresql, autocommit=True) as application:
+        application.execute("CREATE SCHEMA big")
+        for schema in ("public", "big"):
+            application.execute(
+                SQL("CREATE TABLE {}.note (owner text, id int, body text, PRIMARY KEY (owner, id))").format(
+                    Identifier(schema)
+                )
+            )
+        application.execute("INSERT INTO note SELECT 'us', i, 'n' || i FROM generate_series(1, 50) i")
+        assert here.run("create").code == 0
+        assert here.run("start").code == 0
+        application.execute("UPDATE note SET body = 'changed' WHERE id < 10")
+        application.execute("DELETE FROM note WHERE id > 40")
+        application.execute("INSERT INTO note VALUES ('us', 1000, 'new')")
+        before = application.execute("SELECT id, body FROM note ORDER BY id").fetchall()
+        assert here.run("switch", "--yes").code == 0
+        assert application.execute("SELECT id, body FROM big.note ORDER BY id").fetchall() == before
+        with pytest.raises(psycopg.errors.SerializationFailure):  # too late: it reads the route and goes there
+            application.execute("UPDATE note SET body = 'late' WHERE id = 1")
+        application.execute("UPDATE big.note SET body = 'after' WHERE id = 2")
+        assert here.run("reverse").code == 0
+        assert application.execute("SELECT body FROM note WHERE id = 2").fetchone() == ("after",)
+        assert here.run("cancel", "--yes").code == 0
+        assert application.execute("SELECT count(*) FROM big.note").fetchone() == (0,)
+        application.execute("UPDATE note SET body = 'free again'")
+        assert application.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").fetchone() == (0,)
