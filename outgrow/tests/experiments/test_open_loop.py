@@ -52,6 +52,17 @@ def test_a_stall_delays_all_that_would_have_come_meanwhile() -> None:
     assert np.quantile(sent.times_seconds, 0.95) > 0.4
 
 
+def test_what_leaves_late_is_timed_from_when_it_was_due() -> None:
+    async def send(number: int) -> None:
+        if number == 10:
+            time.sleep(0.4)  # nothing else can leave meanwhile
+
+    with runner() as loop:
+        sent = loop.run(open_loop(send, np.arange(60) * 0.01, 0.6))
+    assert sent.dropped == 0
+    assert np.sum(sent.times_seconds > 0.02) >= 30
+
+
 def test_what_cannot_leave_is_dropped_and_counted() -> None:
     most, now = 0, 0
 

@@ -19,7 +19,7 @@ from outgrow.experiments.sample import Sample, TenantVectors, nearest, of_length
 from outgrow.experiments.stores import opener, vector_of
 from outgrow.experiments.vectors import VectorsExperiment, open_here
 from outgrow.movers.bodies import point_body
-from outgrow.ports import Experiment, ExperimentFailed, Load, Store, StoreFailed, TenantSize
+from outgrow.ports import Experiment, ExperimentFailed, Item, Load, Store, StoreFailed, TenantSize
 from outgrow.testing.experiment_contract import ExperimentContract
 from outgrow.testing.memory_store import MemoryContents, MemoryStore
 
@@ -239,6 +239,17 @@ def test_a_store_that_holds_other_items_is_not_filled(opened: Any, places: Place
         experiment.prepare("new", lambda text: None)
     experiment.close()
     assert len(places.at("same").tenants) == 5
+
+
+def test_a_store_that_a_move_goes_to_is_not_filled(opened: Any, places: Places) -> None:
+    target = SearchedStore("", Given(kind="memory", place="moved"), places.at("moved"))
+    target.put("t0", 7, [Item("k000", None)])
+    experiment = opened({"place": "moved"}, new={"fill": True})
+    with pytest.raises(ExperimentFailed, match="new has marks of a move of tenant t0"):
+        experiment.prepare("new", lambda text: None)
+    experiment.close()
+    assert target.tenants() == []
+    assert target.put("t0", 6, [Item("k000", b"late")]).refused == ("k000",)
 
 
 # Settings

@@ -44,6 +44,7 @@ from outgrow.ports import (
     Clock,
     ExperimentFailed,
     Footprint,
+    Item,
     Load,
     Measured,
     Request,
@@ -333,7 +334,15 @@ class VectorsExperiment:
                 continue
             opened.filled.append(each.tenant)
             for begin in range(0, len(items), PAGE):
-                target.put(each.tenant, GENERATION, items[begin : begin + PAGE])
+                refused = target.put(each.tenant, GENERATION, items[begin : begin + PAGE]).refused
+                if refused:  # a move goes there: only what was just written is taken back, and none of its marks
+                    written = [Item(item.key, None) for item in items[: begin + PAGE] if item.key not in refused]
+                    target.put(each.tenant, GENERATION, written)
+                    opened.filled.remove(each.tenant)
+                    raise ExperimentFailed(
+                        f"{arm} has marks of a move of tenant {each.tenant}, so it cannot be filled",
+                        next_step="Name a store that nothing is moved to.",
+                    )
             said(f"filled {number} of {len(sample.tenants)} tenants")
         if sample.there > len(sample.tenants):
             said(
