@@ -1,8 +1,9 @@
 """The mover `ventures-index`: both layouts fill themselves from `embedding`, so that there is nothing to copy."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, get_args
+from typing import Any, Final, get_args
 from uuid import UUID
 
 from outgrow.migration.records import Differing
@@ -13,6 +14,9 @@ from ventures.search.api import differing, reach, refill, sizes
 from ventures.settings import Layout
 
 LAYOUTS = get_args(Layout)
+PATIENCE_SECONDS: Final = 15.0
+"""An index process that was killed is there again within a few seconds, and answers nothing while it opens a store."""
+AGAIN_SECONDS: Final = 0.2
 
 
 class IndexFilling:
@@ -24,6 +28,7 @@ class IndexFilling:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._faulty_since: dict[str, float] = {}
 
     @classmethod
     def opened(cls, settings: Mapping[str, Any]) -> "IndexFilling":
@@ -42,10 +47,19 @@ class IndexFilling:
 
     def standing(self, tenant: str, store: str) -> Standing:
         """How far the store is; what is put there outlives a loss of power some seconds later, and is put again where
-        it does not."""
+        it does not. A fault is told once it has lasted a while.
+        """
         platform, venture = self._platform, _venture(tenant)
-        with _failing():
-            reached = platform.do(reach(platform.database, platform.model, platform.index, store, venture))
+        while True:
+            with _failing():
+                reached = platform.do(reach(platform.database, platform.model, platform.index, store, venture))
+            if not reached.fault:
+                self._faulty_since.pop(store, None)
+                break
+            now = time.monotonic()
+            if now - self._faulty_since.setdefault(store, now) >= PATIENCE_SECONDS:
+                break
+            time.sleep(AGAIN_SECONDS)
         return Standing(reached.position, reached.head, reached.lag_seconds, fault=reached.fault)
 
     def differing(self, tenant: str, store: str) -> Iterator[Differing]:
