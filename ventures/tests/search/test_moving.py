@@ -140,6 +140,10 @@ async def test_a_route_that_was_only_placed_drops_nothing(
     moves.place(venture, "pgvector")
     await filled.caught_up()
     assert await stores.holding(venture) == {"shared"}
+    moves.begin("pgvector", "shared")
+    moves.state(venture, "pending")
+    await filled.caught_up()
+    assert await stores.holding(venture) == {"shared"}, "nor does a move that has not begun"
 
 
 async def test_a_move_of_a_quiet_venture_is_seen_between_looks_at_all(

@@ -50,10 +50,9 @@ class Platform:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.model, self.dimension = "", 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="ventures", daemon=True)
-        self._thread.start()
-        self._opening = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._beginning, self._opening = threading.Lock(), threading.Lock()
         self._stack: AsyncExitStack | None = None
         self._database: Database | None = None
         self.index = RoutedIndex(settings.data, processes=settings.index_processes)
@@ -68,6 +67,11 @@ class Platform:
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Its result. Ctrl-C ends the work, too."""
+        with self._beginning:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="ventures", daemon=True)
+                self._thread.start()
         doing = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return doing.result()
@@ -89,7 +93,8 @@ class Platform:
 
     def close(self) -> None:
         """Lets go of all; no call is allowed afterwards."""
-        if self._loop.is_closed():
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or loop.is_closed():
             return
 
         async def closing() -> None:
@@ -98,9 +103,9 @@ class Platform:
                 await self._stack.aclose()
 
         self.do(closing())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSING_SECONDS)
-        self._loop.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(CLOSING_SECONDS)
+        loop.close()
 
     async def _opened(self) -> Database:
         async with AsyncExitStack() as stack:
