@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from ventures.errors import Conflict, Invalid, SettingsError, Unavailable
 from ventures.vectors import remote as asking
 from ventures.vectors import wire
-from ventures.vectors.api import ALL, Kind, Match, Only
+from ventures.vectors.api import ALL, LIMIT, Held, Kind, Match, Only
 from ventures.vectors.remote import Remote
 from ventures.vectors.serving import IN_FLIGHT, serving
-from ventures.vectors.wire import Cannot, Found, Search, StoreStatus
+from ventures.vectors.wire import Cannot, Found, Holding, Holds, HowFar, Reached, Refill, Search, StoreStatus
 
 VENTURE = UUID(int=5)
 VECTOR = np.array([1, 0, 0], np.float32)
@@ -54,6 +54,18 @@ class Holder:
                         flushed_seconds_ago=None, fault="")
         ]  # fmt: skip
 
+    async def held(self, asked: Holding) -> Holds | Cannot:
+        if asked.store != "here":
+            raise Unavailable(f"There is no store {asked.store}.")
+        first = asked.after.int + 1 if asked.after else 1
+        return Holds(asked.number, [Held(UUID(int=first + one), bytes(16)) for one in range(asked.limit)], 7)
+
+    async def reached(self, asked: HowFar) -> Reached | Cannot:
+        return Reached(asked.number, 7 if asked.venture == VENTURE else None, "")
+
+    async def refill(self, asked: Refill) -> Reached | Cannot:
+        return Cannot(asked.number, "It is not to be held here.")
+
 
 @pytest.fixture
 def data() -> Iterator[Path]:
@@ -77,6 +89,25 @@ async def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < give_up
         await asyncio.sleep(0.01)
+
+
+async def test_what_is_held_and_how_far_it_is_goes_over_the_socket(data: Path, stack: AsyncExitStack) -> None:
+    await stack.enter_async_context(serving(data, 1, Holder()))
+    remote = Remote(data, 1)
+    stack.push_async_callback(remote.close)
+    page = await remote.held("here", VENTURE, after=UUID(int=9), limit=LIMIT)
+    assert [one.id.int for one in page.held] == list(range(10, 10 + LIMIT))
+    assert page.position == 7
+    assert (await remote.reached("here", VENTURE)).position == 7
+    assert (await remote.reached("here", UUID(int=6))).position is None
+    with pytest.raises(Unavailable, match=r"There is no store there\."):
+        await remote.held("there", VENTURE, after=None, limit=1)
+    with pytest.raises(Unavailable, match="It is not to be held here"):
+        await remote.refill("here", VENTURE)
+    for limit in (0, LIMIT + 1):
+        with pytest.raises(Unavailable):
+            await remote.held("here", VENTURE, after=None, limit=limit)  # what is no message ends the connection
+    assert (await remote.held("here", VENTURE, after=None, limit=1)).position == 7
 
 
 async def test_each_of_many_in_flight_gets_its_own_answer_in_whatever_order(data: Path, stack: AsyncExitStack) -> None:
