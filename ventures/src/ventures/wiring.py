@@ -110,6 +110,10 @@ async def open_platform(
         embedder = await stack.enter_async_context(search.opened_embedder(settings))
         index = search.RoutedIndex(settings.data, processes=settings.index_processes)
         stack.push_async_callback(index.close)
+        mirrored = search.MirroredSearches(
+            database, search.RoutedIndex(settings.data, processes=settings.index_processes), embedder.model
+        )
+        stack.push_async_callback(mirrored.close)
         heard: list[search.Observed] = []
 
         def observed(store: str, answered_by: search.AnsweredBy, seconds: float) -> None:
@@ -123,6 +127,7 @@ async def open_platform(
             now=now,
             observed=observed,
             offer=search.Sampler(database, now, new_id).offer,
+            mirror=mirrored.read,
         )
         drafting = generation.opened(
             settings,
