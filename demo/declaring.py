@@ -1,0 +1,120 @@
+"""outgrow.yaml as `ventures lookout` prints it, with what a story of minutes needs to be other.
+
+Changed are the clock, the windows, where users are counted, the limit of the vector search, and how long measuring
+takes; points, options, rules, team and the way of moving stay as they are shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+POINT = "data-architecture"
+TRIGGER = "slow-search"
+LAYOUT_OF = {"tune": "tuned", "A": "buckets", "B": "pgvector"}
+"""Which layout of the platform an option stands for."""
+USERS_METRIC = "demo_users"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How the demo is made small. days: of the clock, a second. window: seconds over which a p95 is taken.
+
+    warn, breaks: seconds, in place of the point's 5 s and 15 s. passages, rounds, round_seconds: of proving.
+    """
+
+    days: int
+    window: float
+    warn: float
+    breaks: float
+    passages: int
+    rounds: int
+    round_seconds: float
+
+
+def declared(text: str, scale: Scale, users_url: str) -> str:
+    """The demo's declaration from the platform's."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    file = yaml.load(text)
+    factor = scale.days * 86_400
+    file["time_scale"] = f"1s={scale.days}d"
+    file.pop("utilisation", None)
+    for signal in file["signals"].values():
+        _scaled(signal, factor, scale.window)
+    file["signals"]["registered_users"].update({"metric": USERS_METRIC, "title": "users of the demo"})
+    point = next(one for one in file["points"] if one["id"] == POINT)
+    trigger = next(one for one in point["triggers"] if one["id"] == TRIGGER)
+    trigger.update(
+        {"threshold": f"{scale.warn * 1000:.0f}ms", "breaks_at": f"{scale.breaks * 1000:.0f}ms", "for": "1d"}
+    )
+    point["experiment"] = {
+        "kind": "ventures-layouts",
+        "arms": [{"id": "shared"}, {"id": "tuned", "option": "tune"}, {"id": "buckets", "option": "A"}],
+        "passages": scale.passages,
+        "rounds": scale.rounds,
+        "round_seconds": f"{round(scale.round_seconds * 1000)}ms",
+    }
+    point["migration"]["pace"] = {"p95_signal": "vector_p95", "p95_limit": "500ms"}
+    file["sources"][0]["targets"].append(users_url)
+    out = StringIO()
+    yaml.dump(file, out)
+    return out.getvalue()
+
+
+def retargeted(text: str, layout: str) -> str:
+    """The declaration with another layout to move to."""
+    yaml = YAML()
+    yaml.width = 200
+    file = yaml.load(text)
+    next(one for one in file["points"] if one["id"] == POINT)["migration"]["target"] = layout
+    out = StringIO()
+    yaml.dump(file, out)
+    return out.getvalue()
+
+
+def validated(text: str, layout: str, per_second: float) -> str:
+    """The declaration with what a finished move is held against: both layouts, at twice the load that broke the old."""
+    yaml = YAML()
+    yaml.width = 200
+    file = yaml.load(text)
+    point = next(one for one in file["points"] if one["id"] == POINT)
+    workload = {**point["experiment"], "arms": [{"id": "shared"}, {"id": layout, "option": _option_of(layout)}]}
+    point["validation"] = {
+        "workload": workload,
+        "before": "shared",
+        "after": layout,
+        "current_rate": round(per_second, 1),
+    }
+    out = StringIO()
+    yaml.dump(file, out)
+    return out.getvalue()
+
+
+def _option_of(layout: str) -> str:
+    return next(option for option, known in LAYOUT_OF.items() if known == layout)
+
+
+def _scaled(signal: Any, factor: int, window: float) -> None:
+    """What counts by the second is multiplied, so that it is by the real second, as a load test's figures are."""
+    if signal.get("rate"):
+        signal["scale"] = factor
+    if any(name in signal for name in ("rate", "quantile", "ratio")):
+        signal["window"] = f"{round(window * factor)}s"
+
+
+def put(path: Path, text: str) -> None:
+    """Writes the declaration."""
+    path.write_text(text, encoding="utf-8")
+
+
+def forecast_of(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The trigger's own part of `outgrow forecast POINT --json`."""
+    triggers: list[dict[str, Any]] = told["points"][0]["triggers"]
+    return next(one for one in triggers if one["trigger"] == TRIGGER)

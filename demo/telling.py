@@ -1,0 +1,221 @@
+"""What is seen: chapters, plain sentences, the commands as they are typed, and what they said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 98
+SAID_EVERY_SECONDS = 5.0
+"""How often a line says what goes on, where there is no terminal to show it."""
+MODULES = {"ventures": "ventures.cli", "outgrow": "outgrow"}
+END_SECONDS = 15.0
+
+
+class Failed(Exception):
+    """The story cannot go on, or must not: the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended."""
+
+    code: int
+    out: str
+    said: str
+    seconds: float
+
+
+class Teller:
+    """Tells, and runs the commands it tells of. environment: of all of them."""
+
+    def __init__(self, environment: Mapping[str, str], *, plain: bool) -> None:
+        live = sys.stdout.isatty() and not plain
+        self.console = Console(
+            highlight=False, width=None if live else WIDTH, no_color=plain or None, soft_wrap=False, markup=False
+        )
+        self.environment = dict(environment)
+        self._live = live
+        self._began = time.monotonic()
+        self._running: list[subprocess.Popen[str]] = []
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._began
+
+    def chapter(self, number: int, title: str) -> None:
+        """A new chapter, with the time that has passed."""
+        self.console.print()
+        head = Text(f" {number}  {title} ", style="bold reverse")
+        clock = f"{int(self.seconds) // 60}:{int(self.seconds) % 60:02}"
+        self.console.print(head, Text(clock, style="dim"))
+
+    def say(self, sentence: str, style: str = "") -> None:
+        """A sentence of the teller's own."""
+        self.console.print(Text(sentence, style=style))
+
+    def lines(self, text: str, *, most: int = 40) -> None:
+        """What a command printed, set off."""
+        kept = [line.rstrip() for line in text.strip("\n").splitlines()]
+        for line in kept[:most]:
+            self.console.print(Text(f"  │ {line}", style="cyan" if line else ""), soft_wrap=True)
+        if len(kept) > most:
+            self.console.print(Text(f"  │ … {len(kept) - most} lines more", style="dim"))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Figures side by side; the first column is words."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
+        for number, column in enumerate(columns):
+            table.add_column(Text(column, style="bold"), justify="left" if number == 0 else "right")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self.console.print(table)
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[Callable[[str], None]]:
+        """Shows that something goes on, and how far it is, as long as the block runs."""
+        if self._live:
+            with self.console.status(Text(f"  {what}", style="dim"), spinner="dots") as status:
+                yield _Living(status, what)
+        else:
+            yield _Lines(self.console)
+
+    def run(
+        self, command: str, *words: str, fine: Sequence[int] = (0,), show: int = 0, said: int = 0, nice: bool = False
+    ) -> Done:
+        """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show, said: the most lines shown
+        of its data and of its messages. Raises: Failed where it ends otherwise.
+        """
+        self.told(command, *words)
+        began = time.monotonic()
+        process = self.started(command, *words, nice=nice)
+        with self.doing(f"{command} {words[0]}") as going:
+            out, messages = _followed(process, going)
+        done = Done(process.returncode, out, messages, time.monotonic() - began)
+        self._running.remove(process)
+        if done.code not in fine:
+            self.lines(out + messages, most=30)
+            raise Failed(f"`{command} {' '.join(words)}` ended with {done.code}")
+        if show:
+            self.lines(out, most=show)
+        if said:
+            self.lines(messages, most=said)
+        return done
+
+    def quietly(self, command: str, *words: str) -> int:
+        """The code that a command ends with, told to nobody."""
+        process = self.started(command, *words)
+        process.communicate()
+        self._running.remove(process)
+        return process.returncode
+
+    def told(self, command: str, *words: str) -> None:
+        """Shows a command as it is typed."""
+        line = Text("$ ", style="dim")
+        self.console.print(line.append(" ".join((command, *words)), style="bold"), soft_wrap=True)
+
+    def started(self, command: str, *words: str, nice: bool = False) -> subprocess.Popen[str]:
+        """A command that goes on beside the story. Whoever starts it waits for it, or `end` ends it."""
+        before = ["nice", "-n", "5"] if nice else []
+        process = subprocess.Popen(
+            [*before, sys.executable, "-m", MODULES[command], *words],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # the terminal's Ctrl-C is for the story alone, which ends them in order
+        )
+        self._running.append(process)
+        return process
+
+    def ended(self, process: subprocess.Popen[str], number: int) -> Done:
+        """Sends a signal to a command that was started, and reads what it said until its end."""
+        began = time.monotonic()
+        if process.poll() is None:
+            process.send_signal(number)
+        try:
+            out, messages = process.communicate(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, messages = process.communicate()
+        if process in self._running:
+            self._running.remove(process)
+        return Done(process.returncode, out, messages, time.monotonic() - began)
+
+    def end(self) -> None:
+        """Ends what still runs, politely and then firmly."""
+        for process in self._running:
+            if process.poll() is None:
+                process.terminate()
+        for process in self._running:
+            try:
+                process.communicate(timeout=END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+        self._running.clear()
+
+
+class _Living:
+    """On a terminal: one line that changes."""
+
+    def __init__(self, status: Status, what: str) -> None:
+        self._status, self._what, self._began = status, what, time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        text = f"  {self._what}  {time.monotonic() - self._began:.0f} s  {line}"
+        self._status.update(Text(text[: WIDTH - 4], style="dim"))
+
+
+class _Lines:
+    """Elsewhere: a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._last = console, time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        if line and time.monotonic() - self._last >= SAID_EVERY_SECONDS:
+            self._last = time.monotonic()
+            self._console.print(Text(f"  … {line}", style="dim"), soft_wrap=True)
+
+
+def _followed(process: subprocess.Popen[str], going: Callable[[str], None]) -> tuple[str, str]:
+    """What it printed and what it said, the last line of which is shown while it runs."""
+    last: deque[str] = deque([""], maxlen=1)
+    told: list[str] = []
+    data: list[str] = []
+
+    def messages() -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            told.append(line)
+            if line.strip():
+                last.append(line.strip())
+
+    def out() -> None:
+        assert process.stdout is not None
+        data.extend(process.stdout)
+
+    readers = [threading.Thread(target=one, daemon=True) for one in (messages, out)]
+    for reader in readers:
+        reader.start()
+    while process.poll() is None:
+        going(last[0])
+        time.sleep(0.1)
+    for reader in readers:
+        reader.join()
+    return "".join(data), "".join(told)
