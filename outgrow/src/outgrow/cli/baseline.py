@@ -1,0 +1,158 @@
+"""``outgrow baseline record``: the service as it is before a move, measured and kept."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
+from outgrow.cli.output import emit_json, emit_line, err, hint, out
+from outgrow.cli.validate_progress import telling
+from outgrow.errors import DeclarationError, Finding, OutgrowError, UsageError
+from outgrow.points.declaration import DeclaredValidation, Point
+from outgrow.points.reading import locate
+from outgrow.ports import Experiment
+from outgrow.quantities import format_quantity, iso_date
+from outgrow.validating import record_baseline
+from outgrow.validation.baseline import Baseline, noise_of
+from outgrow.wiring import Workspace, chosen_point, experiment_of, open_workspace
+
+app = typer.Typer(
+    help="Measure the service as it is before a move, to hold what comes after against it.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def baseline() -> None:
+    """Measure the service as it is before a move, to hold what comes after against it."""
+
+
+@app.command("record")
+def record(
+    point: Annotated[str, typer.Argument(help="The rewrite point: its id, or its number.", show_default=False)],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    plain: PlainOption = False,
+    no_input: NoInputOption = False,
+) -> None:
+    """Measure the arm before of the point's validation, in rounds fixed beforehand, and keep it in the ledger.
+
+    Nothing is refused; where the figures are noisy, it says so.
+    """
+    with open_workspace(config) as workspace:
+        chosen: Point = chosen_point(workspace.declaration, point)
+        kept = _recorded(workspace, chosen, "")
+    noise = noise_of(kept)
+    if as_json:
+        emit_json(_fields(kept, noise))
+    elif plain:
+        emit_line(f"baseline\t{kept.point}\t{baseline_sentence(kept)}")
+        for each in noise:
+            emit_line(f"note\t{each}")
+    else:
+        out().print(Text(baseline_sentence(kept)), soft_wrap=True)
+    for each in noise if not plain else ():
+        err().print(Text(f"warning: {each}", style="yellow"), soft_wrap=True)
+    told = "" if config == DEFAULT_CONFIG else f" --config {config}"
+    hint(f"outgrow migrate {chosen.id} start{told}" if chosen.migration else f"outgrow validate {chosen.id}{told}")
+
+
+def take_baseline(workspace: Workspace, point: Point, occasion: str) -> str:
+    """Records a baseline before a step of a move; → what came of it, in a sentence. It never stops the move.
+
+    Args:
+        occasion: what it is taken for, "wave 2".
+    """
+    if point.validation is None:
+        return f"no before is taken: {point.id} declares no validation"
+    try:
+        kept = _recorded(workspace, point, occasion)
+    except OutgrowError as failed:
+        return f"no before is taken: {failed.message}"
+    return "; ".join((baseline_sentence(kept).rstrip("."), *noise_of(kept)))
+
+
+def workload_of(workspace: Workspace, point: Point) -> tuple[DeclaredValidation, Experiment]:
+    """The declared validation of a point, and its workload opened; whoever asks closes it.
+
+    Raises:
+        UsageError: none is declared.
+        DeclarationError: the workload's settings are wrong.
+    """
+    validation = point.validation
+    if validation is None:
+        raise UsageError(
+            f"{point.id} declares no validation, so there is nothing to hold a move against",
+            next_step=f"write under {point.id}: validation: {{workload: {{kind: http, ...}}, before: ..., after: ...}};"
+            " docs/howto/validate-a-move.md says how",
+        )
+    as_experiment = point.model_copy(update={"experiment": validation.workload})
+    points = tuple(as_experiment if each is point else each for each in workspace.declaration.points)
+    seen = replace(workspace, declaration=workspace.declaration.model_copy(update={"points": points}))
+    try:
+        return validation, experiment_of(seen, as_experiment)
+    except DeclarationError as error:
+        raise DeclarationError(tuple(_in_workload(workspace.path, each) for each in error.findings)) from None
+
+
+def _in_workload(path: Path, finding: Finding) -> Finding:
+    """A finding of ``experiment:``, at the same place of ``validation.workload:``."""
+    parts = [int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", finding.path)]
+    place = (*parts[:2], "validation", "workload", *parts[3:])
+    return locate(path.read_text(encoding="utf-8-sig"), finding.file, place, finding.message)
+
+
+def baseline_sentence(kept: Baseline) -> str:
+    """``The before of search: p95 of shared is 84 ms, 12 rounds at 20/s.``"""
+    p95 = "not known" if kept.p95_seconds is None else format_quantity(kept.p95_seconds, "seconds")
+    rate = "" if kept.rate_per_second is None else f" at {format_quantity(kept.rate_per_second, 'per_second')}"
+    return f"The before of {kept.point}: p95 of {kept.arm} is {p95}, {len(kept.rounds)} rounds{rate}."
+
+
+def _recorded(workspace: Workspace, point: Point, occasion: str) -> Baseline:
+    validation, experiment = workload_of(workspace, point)
+    with closing(experiment):
+        known = [arm.id for arm in experiment.arms]
+        if validation.before not in known:
+            raise UsageError(
+                f"{point.id}: before: of its validation names {validation.before!r}, and its workload has "
+                f"{', '.join(known)}"
+            )
+        return record_baseline(
+            point,
+            validation,
+            experiment,
+            workspace.ledger,
+            workspace.clock.now,
+            telling(),
+            occasion=occasion,
+            simulated=bool(workspace.clock.scale),
+        )
+
+
+def _fields(kept: Baseline, noise: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON, as documented in the reference."""
+    return {
+        "point": kept.point,
+        "arm": kept.arm,
+        "made_at": iso_date(kept.made_at),
+        "p95_seconds": kept.p95_seconds,
+        "rounds": len(kept.rounds),
+        "planned_rounds": kept.planned,
+        "round_seconds": kept.round_seconds,
+        "rate_per_second": kept.rate_per_second,
+        "sent": sum(each.sent for each in kept.rounds),
+        "dropped": sum(each.dropped for each in kept.rounds),
+        "seed": kept.seed,
+        "versions": dict(kept.versions),
+        "machine": dict(kept.machine),
+        "warnings": list(noise),
+    }
