@@ -20,6 +20,8 @@ from ventures.database import embedded
 START_SECONDS = 120.0
 STOP_SECONDS = 40.0
 FILL_SECONDS = 120.0
+NOTICED_SECONDS = 0.6
+"""After which the index has looked at the table again."""
 ANSWER_SECONDS = 15.0
 LISTENING = "listening on "
 
@@ -74,6 +76,7 @@ class Platform:
     def filled(self) -> None:
         """Returns once the index holds everything. Raises: Failed."""
         until = time.monotonic() + FILL_SECONDS
+        time.sleep(NOTICED_SECONDS)
         while True:
             behind = self.value("ventures_index_ventures", 'state="behind"')
             if behind == 0 and self.value("ventures_index_ventures", 'state="filled"') > 0:

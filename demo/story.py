@@ -140,7 +140,7 @@ class Story:
         teller, plan = self.teller, self.plan
         teller.chapter(2, "It grows, and is watched")
         teller.told("outgrow", "record", "--every", "1s", "&")
-        recorder = teller.started("outgrow", "record", "--every", "1s", "--json", nice=True)
+        recorder = teller.started("outgrow", "record", "--every", "1s", nice=True, silent=True)
         began = time.monotonic()
         try:
             for number, count in enumerate(plan.users, 1):
@@ -204,7 +204,7 @@ class Story:
         seconds = str(self.plan.move_seconds)
         words = ("load", "--users", str(reached), "--seconds", seconds, "--rate-per-user", f"{10 / reached:.6f}")
         teller.told("ventures", *words, "&")
-        load = teller.started("ventures", *words, "--report", str(self.folder / "move.json"), nice=True)
+        load = teller.started("ventures", *words, nice=True)
         try:
             self._moved()
         finally:
@@ -239,9 +239,7 @@ class Story:
             self.faults.append(f"after the move the same load still takes {_ms(after[0].vector)}")
 
     def _populate(self, count: int) -> None:
-        self.teller.run(
-            "ventures", "populate", "--users", str(count), "--password-file", str(self.folder / "password"), nice=True
-        )
+        self.teller.run("ventures", "populate", "--users", str(count), "--password-file", "password", nice=True)
         with self.teller.doing("the index reads what is new"):
             self.platform.filled()
         self.counted.count = count
@@ -252,7 +250,7 @@ class Story:
         before = self.platform.metrics()
         self.teller.run(
             "ventures", "load", "--users", str(count), "--only", "search", "--rate-per-user", f"{rate:.6f}",
-            "--seconds", f"{seconds:g}", "--report", str(report), fine=(0, 1),
+            "--seconds", f"{seconds:g}", "--report", report.name, fine=(0, 1),
         )  # fmt: skip
         after = self.platform.metrics()
         whole = _between(before, after, "")
@@ -277,6 +275,7 @@ class Story:
 
     def _forecast(self, first: bool, began: float) -> None:
         """Kept where it names users; where it refuses, it is asked again after the next step."""
+        asked_after = time.monotonic() - began
         told = self._json("forecast", POINT, "--offline", fine=(0, 1, 3))
         (self.folder / "forecast.json").write_text(json.dumps(told, indent=1))
         made = declaring.forecast_of(told)
@@ -287,7 +286,7 @@ class Story:
             self.teller.say(f"  It refuses: {made['reason']}", "yellow")
             return
         self.said, self.said_users = said, self.steps[-1].users
-        self.days_said, self.said_after = bounds_of(made["days_left"]), time.monotonic() - began
+        self.days_said, self.said_after = bounds_of(made["days_left"]), asked_after
         when = "" if self.days_said is None else f", in {self.days_said.low:,.0f} to {self.days_said.high:,.0f} days"
         self.teller.say(
             f"  It breaks at {said.low:,.0f} to {said.high:,.0f} users{when} of simulated growth. This is kept.", "bold"
@@ -393,7 +392,7 @@ def _told(plan: Plan, *, plain: bool, keep: bool) -> int:
     (folder / "password").touch(mode=0o600)
     (folder / "password").write_text(secrets.token_urlsafe(24))
     environment = _environment(folder)
-    teller, platform = Teller(environment, plain=plain), Platform(folder / "data", environment)
+    teller, platform = Teller(environment, folder, plain=plain), Platform(folder / "data", environment)
     teller.say("outgrow and ventures: see it coming, prove it, move, and look back", "bold")
     teller.say(f"Everything lies in {folder}" + ("" if keep else ", and is removed at the end."), "dim")
     try:
@@ -431,7 +430,6 @@ def _environment(folder: Path) -> dict[str, str]:
         "VENTURES_INDEX_LAYOUT": "shared",
         "VENTURES_RATE_LIMIT_PER_MINUTE": "1000000",
         "VENTURES_LOG_LEVEL": "error",
-        "OUTGROW_CONFIG": str(folder / "outgrow.yaml"),
         "COLUMNS": "92",
         "NO_COLOR": "1",
     }

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.status import Status
@@ -38,14 +39,15 @@ class Done:
 
 
 class Teller:
-    """Tells, and runs the commands it tells of. environment: of all of them."""
+    """Tells, and runs the commands it tells of. environment: of all of them; folder: in which they are typed."""
 
-    def __init__(self, environment: Mapping[str, str], *, plain: bool) -> None:
+    def __init__(self, environment: Mapping[str, str], folder: Path, *, plain: bool) -> None:
         live = sys.stdout.isatty() and not plain
         self.console = Console(
             highlight=False, width=None if live else WIDTH, no_color=plain or None, soft_wrap=False, markup=False
         )
         self.environment = dict(environment)
+        self._folder = folder
         self._live = live
         self._began = time.monotonic()
         self._running: list[subprocess.Popen[str]] = []
@@ -126,15 +128,20 @@ class Teller:
         line = Text("$ ", style="dim")
         self.console.print(line.append(" ".join((command, *words)), style="bold"), soft_wrap=True)
 
-    def started(self, command: str, *words: str, nice: bool = False) -> subprocess.Popen[str]:
-        """A command that goes on beside the story. Whoever starts it waits for it, or `end` ends it."""
+    def started(self, command: str, *words: str, nice: bool = False, silent: bool = False) -> subprocess.Popen[str]:
+        """A command that goes on beside the story. Whoever starts it waits for it, or `end` ends it.
+
+        silent: nobody reads what it says, which may be much.
+        """
         before = ["nice", "-n", "5"] if nice else []
+        heard = subprocess.DEVNULL if silent else subprocess.PIPE
         process = subprocess.Popen(
             [*before, sys.executable, "-m", MODULES[command], *words],
             env=self.environment,
+            cwd=self._folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=heard,
+            stderr=heard,
             text=True,
             errors="replace",
             start_new_session=True,  # the terminal's Ctrl-C is for the story alone, which ends them in order
@@ -154,7 +161,7 @@ class Teller:
             out, messages = process.communicate()
         if process in self._running:
             self._running.remove(process)
-        return Done(process.returncode, out, messages, time.monotonic() - began)
+        return Done(process.returncode, out or "", messages or "", time.monotonic() - began)
 
     def end(self) -> None:
         """Ends what still runs, politely and then firmly."""
