@@ -1,0 +1,156 @@
+"""``python -m benchmarks.faults``: faults one by one, kills at every boundary, kills at random; the result's files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults import scenarios
+from benchmarks.faults.kills import at_boundaries, at_random
+from benchmarks.faults.reporting import bad_of, done, report
+from benchmarks.faults.scenarios import Came
+from benchmarks.faults.world import Database, Stuck, Tool, World
+from benchmarks.report import RESULTS
+
+KINDS = ("rows", "points")
+FAULTS: dict[str, Callable[[scenarios.Maker], Came]] = {
+    "store-down": scenarios.store_down,
+    "store-slow": scenarios.store_slow,
+    "full-disk": scenarios.full_disk,
+    "large-points": scenarios.large_points,
+    "clock-jumps": scenarios.clock_jumps,
+    "two-operators": scenarios.two_operators,
+    "newer-ledger": scenarios.newer_ledger,
+    "tenant-deleted": scenarios.tenant_deleted,
+    "written-faster": scenarios.written_faster,
+    "corruption-rows": lambda make: scenarios.corruption(make, "rows"),
+    "corruption-points": lambda make: scenarios.corruption(make, "points"),
+    "many-writes-rows": lambda make: scenarios.many_writes(make, "rows"),
+    "many-writes-points": lambda make: scenarios.many_writes(make, "points"),
+    "pauses-rows": lambda make: scenarios.pauses(make, "rows"),
+    "pauses-points": lambda make: scenarios.pauses(make, "points"),
+    "cold-resumes": scenarios.cold_resumes,
+}
+PARTS = ("faults", "boundaries", "random")
+
+
+@contextmanager
+def house() -> Iterator[scenarios.Maker]:
+    """A server, a tool, and a way to make worlds; all of it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        base = Path(name)
+        base.chmod(0o711)  # the server's own account, where root runs this, passes through
+        database, tool = Database(base / "server"), Tool(base / "plugins")
+        made = list[World]()
+
+        def make(kind: str, tenants: dict[str, int], **more: Any) -> World:
+            world = World(base / f"w{len(made)}", kind, database, tool, tenants, **more)
+            made.append(world)
+            return world
+
+        try:
+            yield make
+        finally:
+            for world in made:
+                world.close()
+            tool.close()
+            database.stop()
+
+
+def one_fault(name: str) -> dict[str, Any]:
+    """In a house of its own."""
+    with house() as make:
+        try:
+            return asdict(FAULTS[name](make))
+        except Exception as broken:  # it is told, and the others go on
+            return asdict(Came(name, "", 0, f"{type(broken).__name__}: {broken}"[:900], ""))
+
+
+def boundaries(kind: str, step: int, until: Callable[[], bool]) -> dict[str, Any]:
+    """One tenant of a few items, and a second one, so that one is moved while the other is."""
+    with house() as make:
+        world = make(kind, {"a": 12, "b": 5}, pace={"batch": 5, "freeze": "2s", "first_wave": 9})
+        swept = at_boundaries(world, step, until=until)
+        return {"kind": kind, "step": step, "boundaries": swept.boundaries, **swept.tally.kept()}
+
+
+def batch(seed: int, index: int, size: int, until: Callable[[], bool]) -> dict[str, Any]:
+    """One batch of random kills; rows and points in turn."""
+    kind = KINDS[index % 2]
+    with house() as make:
+        world = make(kind, dict.fromkeys("abc", 40))
+        tally = at_random(world, size, f"{seed}/{index}", until=until)
+        return {"index": index, "kind": kind, **tally.kept()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 where nothing was lost and nothing was stuck."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    parser.add_argument("--count", type=int, default=1000, help="random kills in all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=50, help="random kills at once, in a world of their own")
+    parser.add_argument("--state", type=Path, default=RESULTS / "faults-state.json", help="what was done so far")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="random kills end after so long")
+    parser.add_argument("--boundary-minutes", type=float, default=float("inf"))
+    parser.add_argument("--step", type=int, default=1, help="each how-many-th boundary")
+    parser.add_argument("--fault", action="append", choices=list(FAULTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
+    asked = parser.parse_args(arguments)
+    parts = asked.parts or PARTS
+    state = read_state(asked.state, asked.seed, asked.batch)
+    if "faults" in parts:
+        for name in asked.fault or FAULTS:
+            began = time.monotonic()
+            came = state["faults"][name] = one_fault(name)
+            bad = came["wrong"] or came["failed"]
+            told = f"{'BAD ' if bad else 'fine'} {name}: {came['seen']} {came['failed']}"
+            print(f"{told} ({time.monotonic() - began:.0f} s)", flush=True)
+            write_state(asked.state, state)
+    if "boundaries" in parts:
+        for kind in KINDS:
+            end = time.monotonic() + asked.boundary_minutes * 60 / len(KINDS)
+            swept = boundaries(kind, asked.step, lambda end=end: time.monotonic() > end)  # type: ignore[misc]
+            state["boundaries"][kind] = swept
+            print(f"boundaries, {kind}: {swept['boundaries']} {swept['wrong']} {swept['stuck']}", flush=True)
+            write_state(asked.state, state)
+    if "random" in parts:
+        end = time.monotonic() + asked.minutes * 60
+        while (left := asked.count - done(state)) > 0 and time.monotonic() < end:
+            one = batch(asked.seed, len(state["batches"]), min(asked.batch, left), lambda: time.monotonic() > end)
+            state["batches"].append(one)
+            write_state(asked.state, state)
+            said = f"{done(state)} of {asked.count} kills, {one['wrong_count']} wrong, stuck: {one['stuck'] or 'no'}"
+            print(f"batch {one['index']} ({one['kind']}): {said}", flush=True)
+    report(state, asked.count)
+    return int(any(bad_of(state).values()))
+
+
+def read_state(file: Path, seed: int, size: int) -> dict[str, Any]:
+    """What was done; begun anew for another seed."""
+    fresh = {"seed": seed, "batch": size, "faults": {}, "boundaries": {}, "batches": []}
+    if not file.exists():
+        return fresh
+    state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return state if (state["seed"], state["batch"]) == (seed, size) else fresh
+
+
+def write_state(file: Path, state: dict[str, Any]) -> None:
+    """All of it or nothing."""
+    beside = file.with_suffix(".part")
+    beside.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    beside.rename(file)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (KeyboardInterrupt, Stuck) as ended:
+        sys.exit(f"stopped: {ended}; the same command goes on")

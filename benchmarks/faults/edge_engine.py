@@ -1,0 +1,45 @@
+"""The engine behind the socket: a driver, and writes as an application makes them, without generations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import qdrant_edge as engine
+
+from benchmarks.faults.edge import LAYOUT, SIZE
+from outgrow.movers.point_store import Held
+from outgrow.movers.qdrant_edge import EdgeDriver, EdgeSettings
+
+
+class Engine(EdgeDriver):
+    """``EdgeDriver`` with an application's writes."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            EdgeSettings(
+                folder=folder,
+                collection=LAYOUT.collection,
+                tenant_field=LAYOUT.tenant_field,
+                buckets=LAYOUT.buckets,
+                size=SIZE,
+            )
+        )
+
+    def write(self, tenant: str, number: int, held: Held | None) -> None:
+        """One point of the application, or its deletion."""
+        collection = LAYOUT.collection_of(tenant)
+        if self.size(collection) is None:
+            self.create(collection, SIZE)
+            self.index(collection, "tenant")
+        if held is not None:
+            self.upsert(collection, [held])
+            return
+        with self._shard("delete a point", collection) as shard:
+            shard.update(engine.UpdateOperation.delete_points([number]))
+            shard.flush()
+
+    def fill(self, tenant: str, points: list[Held]) -> None:
+        """Many points of the application."""
+        if points:
+            self.write(tenant, 0, points[0])
+            self.upsert(LAYOUT.collection_of(tenant), points)
