@@ -16,6 +16,7 @@ from outgrow.evidence.summary import ratio_words, ruled_ratios
 from outgrow.quantities import Interval, iso_date, significant
 from outgrow.signals.series import FloatArray
 from outgrow.validation.baseline import Baseline
+from outgrow.validation.load import LEAST_REQUESTS
 from outgrow.validation.records import Check
 
 NO_DIFFERENCE = 1.05
@@ -55,7 +56,7 @@ def interleaved_check(
         why = measured.why_not if measured is not None else f"{before} and {after} are one arm"
         return Check("improvement", None, f"Cannot tell: {why}.", kept)
     words = f"{before} ÷ {after} is {ratio_words(measured.ratio)}, {measured.rounds} rounds side by side"
-    return _judged(measured.ratio, words, kept, measured.remarks, measured.rounds)
+    return _judged(measured.ratio, words, kept, (*measured.remarks, *_few(rounds)), measured.rounds)
 
 
 def unpaired_check(
@@ -83,7 +84,7 @@ def unpaired_check(
         f"unpaired: rounds of {since} against rounds of now, as {why_unpaired.rstrip('.')}; whatever else changed in "
         "between is in the ratio"
     )
-    remarks = (remark, *_other_versions(baseline, machine))
+    remarks = (remark, *_other_versions(baseline, machine), *_few((*baseline.rounds, *rounds)))
     why = unfit_baseline(baseline, machine, workload) or _unfit_rounds(baseline, after, rounds)
     ratio = None
     if not why:
@@ -166,6 +167,15 @@ def _unfit_rounds(baseline: Baseline, after: str, rounds: Sequence[Round]) -> st
 def _other_versions(baseline: Baseline, machine: Mapping[str, str]) -> tuple[str, ...]:
     then, now = baseline.machine.get("python"), machine.get("python")
     return () if then == now else (f"what asks ran on Python {then} then, and on {now} now",)
+
+
+def _few(rounds: Sequence[Round]) -> tuple[str, ...]:
+    usual = float(np.median([each.sent for each in rounds])) if rounds else math.inf
+    return (
+        ()
+        if usual >= LEAST_REQUESTS
+        else (f"{usual:,.0f} requests a round are few for a p95; longer rounds tell more",)
+    )
 
 
 def _p95s(before: str, after: str, olds: Sequence[Round], news: Sequence[Round]) -> dict[str, Any]:
