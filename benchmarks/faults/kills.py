@@ -114,7 +114,7 @@ def _disturbed(
             world.disturb_edge(0.0, LATE_SHARE)
         tally.kills[who] += 1
         world.end(started)
-    if world.is_done(verb) and verb not in ("create",):
+    if world.is_done(verb):
         return
     ran_to_the_end = world.finish(verb)
     tally.take(ran_to_the_end, killed)

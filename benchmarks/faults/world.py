@@ -216,8 +216,8 @@ class World:
                 self.ask(f'CREATE TABLE "{schema}".items (tenant text, no int, v text, PRIMARY KEY (tenant, no))')
             for tenant, count in self.tenants.items():
                 self.ask(
-                    "INSERT INTO public.items SELECT %s, no, 'seed ' || %s || ' ' || no || ' ' || repeat('x', %s) "
-                    "FROM generate_series(0, %s) AS no", tenant, tenant, self.filler, count - 1,
+                    "INSERT INTO public.items SELECT %s, no, 'seed ' || %s::text || ' ' || no || ' ' "
+                    "|| repeat('x', %s) FROM generate_series(0, %s) AS no", tenant, tenant, self.filler, count - 1,
                 )  # fmt: skip
         else:
             self.ask("CREATE EXTENSION IF NOT EXISTS vector")
