@@ -19,22 +19,24 @@ TRIGGER = "slow-search"
 LAYOUT_OF = {"tune": "tuned", "A": "buckets", "B": "pgvector"}
 """Which layout of the platform an option stands for."""
 USERS_METRIC = "demo_users"
+PASSAGES_A_USER = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How the demo is made small. days: of the clock, a second. window: seconds over which a p95 is taken.
 
-    warn, breaks: seconds, in place of the point's 5 s and 15 s. passages, rounds, round_seconds: of proving.
+    warn, breaks: seconds, in place of the point's 5 s and 15 s. rounds, round_seconds: of proving; beyond: its rate, of
+    the load that broke it.
     """
 
     days: int
     window: float
     warn: float
     breaks: float
-    passages: int
     rounds: int
     round_seconds: float
+    beyond: float = 1.5
 
 
 def declared(text: str, scale: Scale, users_url: str) -> str:
@@ -54,15 +56,32 @@ def declared(text: str, scale: Scale, users_url: str) -> str:
     trigger.update(
         {"threshold": f"{scale.warn * 1000:.0f}ms", "breaks_at": f"{scale.breaks * 1000:.0f}ms", "for": "1d"}
     )
+    point["triggers"] = [trigger]
+    point["migration"]["pace"] = {"p95_signal": "vector_p95", "p95_limit": "500ms"}
+    file["sources"][0]["targets"].append(users_url)
+    out = StringIO()
+    yaml.dump(file, out)
+    return out.getvalue()
+
+
+def to_prove(text: str, scale: Scale, users: int, per_second: float) -> str:
+    """The declaration with the wall that was measured instead of the one that was declared, and with an experiment of
+    that size: all the data there are, and more than the load that broke it.
+    """
+    yaml = YAML()
+    yaml.width = 200
+    file = yaml.load(text)
+    point = next(one for one in file["points"] if one["id"] == POINT)
+    point.update({"monitor_from": users // 2, "decide_by": users * 3 // 4, "complete_before": users})
     point["experiment"] = {
         "kind": "ventures-layouts",
         "arms": [{"id": "shared"}, {"id": "tuned", "option": "tune"}, {"id": "buckets", "option": "A"}],
-        "passages": scale.passages,
+        "passages": users * PASSAGES_A_USER,
+        "users": users,
+        "rate": round(per_second * scale.beyond, 1),
         "rounds": scale.rounds,
         "round_seconds": f"{round(scale.round_seconds * 1000)}ms",
     }
-    point["migration"]["pace"] = {"p95_signal": "vector_p95", "p95_limit": "500ms"}
-    file["sources"][0]["targets"].append(users_url)
     out = StringIO()
     yaml.dump(file, out)
     return out.getvalue()
@@ -80,7 +99,7 @@ def retargeted(text: str, layout: str) -> str:
 
 
 def validated(text: str, layout: str, per_second: float) -> str:
-    """The declaration with what a finished move is held against: both layouts, at twice the load that broke the old."""
+    """The declaration with what a finished move is held against: both layouts, and twice the load that broke the old."""
     yaml = YAML()
     yaml.width = 200
     file = yaml.load(text)

@@ -95,12 +95,19 @@ class Teller:
             yield _Lines(self.console)
 
     def run(
-        self, command: str, *words: str, fine: Sequence[int] = (0,), show: int = 0, said: int = 0, nice: bool = False
+        self,
+        command: str,
+        *words: str,
+        fine: Sequence[int] = (0,),
+        show: int = 0,
+        said: int = 0,
+        nice: bool = False,
+        into: str = "",
     ) -> Done:
         """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show, said: the most lines shown
-        of its data and of its messages. Raises: Failed where it ends otherwise.
+        of its data and of its messages; into: the file it is told to go to. Raises: Failed where it ends otherwise.
         """
-        self.told(command, *words)
+        self.told(command, *words, *((">", into) if into else ()))
         began = time.monotonic()
         process = self.started(command, *words, nice=nice)
         with self.doing(f"{command} {words[0]}") as going:
