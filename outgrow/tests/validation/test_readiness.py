@@ -43,7 +43,7 @@ def test_all_there_is_ready() -> None:
         ({"page": Page("https://x", None, "it answers 403")}, None, "could not be read: it answers 403", "by hand"),
         ({"point": point("a", " ")}, False, "no runbook for t1", "write runbook:"),
         ({"move": MoveSeen("data-1", None, NOW)}, False, "never rehearsed", "switch --rehearse"),
-        ({"move": MoveSeen("data-1", NOW - 31 * DAY, NOW)}, False, "more than 4w2d ago", "switch --rehearse"),
+        ({"move": MoveSeen("data-1", NOW - 31 * DAY, NOW)}, False, "more than 30 days ago", "switch --rehearse"),
         ({"move": MoveSeen(why_not="data declares no migration")}, None, "data declares no migration", ""),
         ({"signed": SIGNED[:1]}, False, "bo has not signed", "--sign bo"),
         ({"names": ()}, None, "names are not declared", "names:"),

@@ -153,7 +153,7 @@ def test_an_old_service_that_is_gone_is_stood_in_for_by_its_baseline() -> None:
     assert check.ok is True
     assert "unpaired" in check.sentence
     assert "connection refused" in check.remarks[0]
-    kept = last_baseline(ledger, "data")
+    kept = last_baseline(ledger, "data", "old")
     assert kept is not None
     assert {load.rate_per_second for arm, load in gone.runs} == {kept.rate_per_second}
     other = declaration({"seed": 2})

@@ -76,7 +76,7 @@ def validate(
             _sign(workspace, chosen, sign_, note, as_json)
             hint(f"outgrow validate {chosen.id} --only readiness{told}")
             return
-        found = _checked(workspace, chosen, config, tuple(each.value for each in only or ()))
+        found = _checked(workspace, chosen, config, _chosen(only or ()))
     step = _next_step(chosen, found)
     if as_json:
         emit_json(_fields(chosen, found, step))
@@ -86,6 +86,11 @@ def validate(
         err().print("stopped; the checks that were finished are kept", style="yellow")
     hint(f"{step}{told}" if step.startswith("outgrow ") else step)
     raise typer.Exit(INTERRUPTED if found.interrupted else exit_code(found.checks))
+
+
+def _chosen(only: Sequence[Only]) -> tuple[CheckId, ...]:
+    wanted = {each.value for each in only} or set(CHECKS)
+    return tuple(each for each in CHECKS if each in wanted)
 
 
 def move_seen(workspace: Workspace, point: Point) -> MoveSeen:
@@ -146,7 +151,7 @@ def _checked(workspace: Workspace, point: Point, config: Path, only: Sequence[Ch
             folder=folder,
             simulated=bool(workspace.clock.scale),
         )
-        return make_checks(given, only or CHECKS)
+        return make_checks(given, only)
 
 
 def _sign(workspace: Workspace, point: Point, name: str, note: str, as_json: bool) -> None:

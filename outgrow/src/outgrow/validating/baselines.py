@@ -80,7 +80,7 @@ def record_baseline(
     return kept()
 
 
-def last_baseline(ledger: Ledger, point: str) -> Baseline | None:
-    """The one that was kept last, of those that can be read."""
+def last_baseline(ledger: Ledger, point: str, arm: str) -> Baseline | None:
+    """The one of that arm that was kept last, of those that can be read."""
     kept = (baseline_of(record.body) for record in reversed(ledger.records("baseline", point)))
-    return next((each for each in kept if each is not None), None)
+    return next((each for each in kept if each is not None and each.arm == arm), None)

@@ -19,7 +19,7 @@ from outgrow.validating.baselines import last_baseline
 from outgrow.validating.measuring import Arms, Told
 from outgrow.validating.signing import signatures
 from outgrow.validating.suites import run_suite
-from outgrow.validation.baseline import Baseline, workload_key
+from outgrow.validation.baseline import workload_key
 from outgrow.validation.improvement import interleaved_check, unfit_baseline, unpaired_check
 from outgrow.validation.load import CurrentRate, LoadRun, current_rate, load_check
 from outgrow.validation.parity import ASKED_AGAIN, Compared, Pass, SuiteRun, compared, parity_check, to_ask_again
@@ -132,7 +132,8 @@ def _readiness(given: Given, arms: Arms) -> Check:
 
 def _parity(given: Given, arms: Arms) -> Check:
     validation = given.validation
-    answers, failed, step = None, "", ""
+    answers: Compared | None = None
+    failed = step = ""
     try:
         answers = _compared(given, arms)
     except ExperimentFailed as error:
@@ -195,7 +196,7 @@ def _improvement(given: Given, arms: Arms) -> Check:
 
 def _against_baseline(given: Given, arms: Arms, why: str) -> Check:
     workload, after = given.validation.workload, given.validation.after
-    kept: Baseline | None = last_baseline(given.ledger, given.point.id)
+    kept = last_baseline(given.ledger, given.point.id, given.validation.before)
     if kept is None:
         step = f"outgrow baseline record {given.point.id}, while {given.validation.before} can still be asked"
         return _cannot_tell("improvement", f"{why}, and no baseline of it was recorded", step)
@@ -218,7 +219,8 @@ def _load(given: Given, arms: Arms) -> Check:
     if rate.per_second is None:
         return load_check(rate, validation.factor, None, "", point.triggers)
     per_second, seconds = validation.factor * rate.per_second, _load_seconds(validation)
-    run, failed = None, ""
+    run: LoadRun | None = None
+    failed = ""
     try:
         arms.set_up(validation.after, "load")
         said = f"{validation.after}: {significant(per_second)} requests a second for {format_duration(seconds)}"

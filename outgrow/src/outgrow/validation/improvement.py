@@ -120,7 +120,8 @@ def welch_ratio(before: FloatArray, after: FloatArray, confidence: float) -> Int
     errors = [side.var(ddof=1) / side.size for side in (before, after)]
     difference, error = float(before.mean() - after.mean()), float(sum(errors))
     if error <= 0:
-        return Interval(*(math.exp(difference),) * 3, confidence)
+        exactly = math.exp(difference)
+        return Interval(exactly, exactly, exactly, confidence)
     freedom = error**2 / sum(part**2 / (side.size - 1) for part, side in zip(errors, (before, after), strict=True))
     reach = student_quantile((1 + confidence) / 2, max(1, math.floor(freedom))) * math.sqrt(error)
     return Interval(math.exp(difference - reach), math.exp(difference), math.exp(difference + reach), confidence)
@@ -171,11 +172,9 @@ def _other_versions(baseline: Baseline, machine: Mapping[str, str]) -> tuple[str
 
 def _few(rounds: Sequence[Round]) -> tuple[str, ...]:
     usual = float(np.median([each.sent for each in rounds])) if rounds else math.inf
-    return (
-        ()
-        if usual >= LEAST_REQUESTS
-        else (f"{usual:,.0f} requests a round are few for a p95; longer rounds tell more",)
-    )
+    if usual >= LEAST_REQUESTS:
+        return ()
+    return (f"{usual:,.0f} requests a round are few for a p95; longer rounds tell more",)
 
 
 def _p95s(before: str, after: str, olds: Sequence[Round], news: Sequence[Round]) -> dict[str, Any]:

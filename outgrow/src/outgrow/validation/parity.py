@@ -103,9 +103,16 @@ def compared(
             now_and_then.append(text)
         else:
             same += 1
-    recalls = [_recall(texts, side[0], right) for side in (before, after)]
     return Compared(
-        len(texts), same, tuple(differences), tuple(now_and_then), tuple(unsteady), only_before, only_after, *recalls
+        len(texts),
+        same,
+        tuple(differences),
+        tuple(now_and_then),
+        tuple(unsteady),
+        only_before,
+        only_after,
+        _recall(texts, before[0], right),
+        _recall(texts, after[0], right),
     )
 
 

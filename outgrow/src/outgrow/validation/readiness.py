@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from outgrow.points.declaration import Point
-from outgrow.quantities import MINUTE, format_duration, iso_date
+from outgrow.quantities import DAY, MINUTE, iso_date, significant
 from outgrow.validation.records import Check, Signature, all_of
 
 
@@ -104,7 +104,7 @@ def _way_back(point: Point, move: MoveSeen, within_seconds: float) -> Item:
     age = max(0.0, move.now - move.rehearsed_at)
     day = iso_date(move.rehearsed_at)
     if age > within_seconds:
-        told = f"the way back was last rehearsed on {day}, more than {format_duration(within_seconds)} ago"
+        told = f"the way back was last rehearsed on {day}, more than {significant(within_seconds / DAY)} days ago"
         return Item("way-back", False, told, rehearse)
     ago = "just now" if age < MINUTE else f"on {day}"
     return Item("way-back", True, f"the way back was rehearsed {ago}")
