@@ -99,7 +99,7 @@ def retargeted(text: str, layout: str) -> str:
 
 
 def validated(text: str, layout: str, per_second: float) -> str:
-    """The declaration with what a finished move is held against: both layouts, and twice the load that broke the old."""
+    """The declaration with what the finished move is held against: both layouts, at twice what broke the old one."""
     yaml = YAML()
     yaml.width = 200
     file = yaml.load(text)

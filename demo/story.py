@@ -172,8 +172,8 @@ class Story:
         )
         declaring.put(self.config, text)
         teller.say(
-            f"The measured limit governs: the point is to be done before {last.users:,} users. Each layout gets the data "
-            f"of all of them, and is asked {self.plan.scale.beyond:g} times as often as what broke it."
+            f"The measured limit governs: the point is to be done before {last.users:,} users. Each layout gets the "
+            f"data of all of them, and is asked {self.plan.scale.beyond:g} times as often as what broke it."
         )
         told = self._json("prove", POINT, fine=(0, 1, 3))
         teller.table(
