@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,8 @@ Opener = Callable[..., Service]
 def service() -> Iterator[Opener]:
     opened = []
 
-    def open_service(**how: object) -> Service:
-        made = Service(**how)  # type: ignore[arg-type]
+    def open_service(**how: Any) -> Service:
+        made = Service(**how)
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -59,7 +60,7 @@ def service() -> Iterator[Opener]:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
-        server.handle_error = lambda *said: None  # type: ignore[method-assign]
+        server.handle_error = lambda *said: None
         made.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         opened.append(server)

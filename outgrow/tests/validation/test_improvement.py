@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from outgrow.evidence.records import Round
 from outgrow.points.declaration import Comparison
 from outgrow.validation.baseline import Baseline, baseline_body, baseline_of, noise_of, workload_key
 from outgrow.validation.improvement import interleaved_check, unpaired_check, welch_ratio
+from outgrow.validation.records import Check
 
 MACHINE = {"cores": "2", "architecture": "x86_64", "system": "Linux", "python": "3.11"}
 
@@ -25,12 +27,12 @@ def rounds(arm: str, p95: float, count: int = 12, noise: float = 0.05, seed: int
     return tuple(Round(n + 1, arm, (n + len(arm)) % 2, float(time), **said) for n, time in enumerate(times))
 
 
-def baseline(**more: object) -> Baseline:
+def baseline(**more: Any) -> Baseline:
     made = Baseline("p", "old", "", 1_772_000_000.0, "w", 1.0, 20.0, 1, 12, rounds("old", 0.2), {}, MACHINE)
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
-def side_by_side(old: float, new: float, count: int = 12, **left_out: str) -> object:
+def side_by_side(old: float, new: float, count: int = 12, **left_out: str) -> Check:
     ran = (*rounds("old", old, count), *rounds("new1", new, count))
     return interleaved_check("old", "new1", ran, 20.0, left_out)
 
@@ -38,8 +40,8 @@ def side_by_side(old: float, new: float, count: int = 12, **left_out: str) -> ob
 @pytest.mark.parametrize(("old", "new", "ok"), [(0.2, 0.1, True), (0.1, 0.2, False), (0.2, 0.198, None)])
 def test_the_interval_must_exclude_one_from_above(old: float, new: float, ok: bool | None) -> None:
     check = side_by_side(old, new, 8)
-    assert check.ok is ok  # type: ignore[attr-defined]
-    assert check.evidence["how"] == "interleaved"  # type: ignore[attr-defined]
+    assert check.ok is ok
+    assert check.evidence["how"] == "interleaved"
 
 
 def test_no_difference_that_is_known_closely_is_no_improvement() -> None:
@@ -51,25 +53,25 @@ def test_no_difference_that_is_known_closely_is_no_improvement() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_few_rounds_are_never_green(count: int) -> None:
-    assert side_by_side(0.2, 0.01, count).ok is None  # type: ignore[attr-defined]
+    assert side_by_side(0.2, 0.01, count).ok is None
 
 
 def test_an_arm_that_failed_or_dropped_tells_nothing() -> None:
-    assert side_by_side(0.2, 0.1, 12, new1="it failed in round 3: gone").ok is None  # type: ignore[attr-defined]
+    assert side_by_side(0.2, 0.1, 12, new1="it failed in round 3: gone").ok is None
     ran = (*rounds("old", 0.2), *rounds("new1", 0.1, dropped=40))
     assert interleaved_check("old", "new1", ran, 20.0, {}).ok is None
 
 
-def unpaired(kept: Baseline, news: tuple[Round, ...], **machine: str) -> object:
+def unpaired(kept: Baseline, news: tuple[Round, ...], **machine: str) -> Check:
     return unpaired_check(kept, "new", news, 20.0, MACHINE | machine, "w", "old is gone")
 
 
 def test_a_kept_baseline_stands_in_for_what_is_gone_and_that_is_said() -> None:
     check = unpaired(baseline(), rounds("new", 0.1))
-    assert check.ok is True  # type: ignore[attr-defined]
-    assert "unpaired" in check.sentence  # type: ignore[attr-defined]
-    assert "as old is gone; whatever else changed" in check.remarks[0]  # type: ignore[attr-defined]
-    assert unpaired(baseline(), rounds("new", 0.3)).ok is False  # type: ignore[attr-defined]
+    assert check.ok is True
+    assert "unpaired" in check.sentence
+    assert "as old is gone; whatever else changed" in check.remarks[0]
+    assert unpaired(baseline(), rounds("new", 0.3)).ok is False
 
 
 @pytest.mark.parametrize(
@@ -84,8 +86,8 @@ def test_a_kept_baseline_stands_in_for_what_is_gone_and_that_is_said() -> None:
 )
 def test_a_baseline_that_is_not_alike_tells_nothing(kept: Baseline, words: str) -> None:
     check = unpaired(kept, rounds("new", 0.1))
-    assert check.ok is None  # type: ignore[attr-defined]
-    assert words in check.sentence  # type: ignore[attr-defined]
+    assert check.ok is None
+    assert words in check.sentence
 
 
 def test_welch_covers_the_truth_whatever_the_spreads() -> None:
