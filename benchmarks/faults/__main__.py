@@ -102,9 +102,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--boundary-minutes", type=float, default=float("inf"))
     parser.add_argument("--step", type=int, default=1, help="each how-many-th boundary")
     parser.add_argument("--fault", action="append", choices=list(FAULTS))
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}, report; default: all")
     asked = parser.parse_args(arguments)
     parts = asked.parts or PARTS
+    if unknown := {*parts} - {*PARTS, "report"}:
+        parser.error(f"no part is called {', '.join(sorted(unknown))}")
     state = read_state(asked.state, asked.seed, asked.batch)
     if "faults" in parts:
         for name in asked.fault or FAULTS:

@@ -33,7 +33,8 @@ SHORTENED = {"outgrow.migration.transitions:OVERTAKEN_SECONDS": 3.0}
 """Nothing here comes as late as that: requests to the store of points are put off by a second at most."""
 IMPORTED = (
     "outgrow.cli", "outgrow.cli.migrate", "outgrow.ledger.moves_opening", "outgrow.ledger.moves_postgresql",
-    "outgrow.ledger.sqlite", "outgrow.ledger.opening", "outgrow.movers.registering", "benchmarks.faults.edge",
+    "outgrow.ledger.sqlite", "outgrow.ledger.opening", "outgrow.movers.registering", "outgrow.movers.sql_table",
+    "outgrow.movers.pgvector", "benchmarks.faults.edge",
 )  # fmt: skip
 
 
