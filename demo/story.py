@@ -33,6 +33,9 @@ USUAL_SECONDS = 600
 """Between two searches of a user of the platform: one request in 30 s, one in twenty of them a search."""
 DEFAULT_LAYOUT = "buckets"
 KILL_AFTER_SECONDS = 2.0
+MOST_TRIES = 4
+STOPPED = 4
+"""How a move ends that stopped and is safe."""
 BAR = 36
 
 
@@ -339,13 +342,20 @@ class Story:
             f"  The tool {'was killed in the middle' if was_at_it else 'was done already'}, and with it the process "
             "that holds the index; PostgreSQL answers searches meanwhile. The same command goes on."
         )
-        teller.run("outgrow", "migrate", POINT, "start", said=6)
+        self._until_done("start")
         teller.say("First there and back again, with one venture: the way back is tried before it is needed.")
         teller.run("outgrow", "migrate", POINT, "switch", "--rehearse", "--tenant", first, "--yes", said=8)
-        teller.run("outgrow", "migrate", POINT, "switch", "--all", "--yes", said=6)
+        self._until_done("switch", "--all", "--yes")
         told = self._json("migrate", POINT, "status")
         if told["tenants"].get("switched", 0) != sum(told["tenants"].values()):
             raise Failed(f"not every venture is switched: {told['tenants']}")
+
+    def _until_done(self, *words: str) -> None:
+        """What stopped and is safe goes on with the same command."""
+        for _ in range(MOST_TRIES):
+            if self.teller.run("outgrow", "migrate", POINT, *words, fine=(0, STOPPED), said=6).code == 0:
+                return
+        raise Failed(f"`outgrow migrate {POINT} {words[0]}` stopped {MOST_TRIES} times")
 
     def _account(self, writer: Writer) -> None:
         gone, unfound, by = writer.missing()

@@ -177,10 +177,10 @@ class Teller:
                 process.terminate()
         for process in self._running:
             try:
-                process.communicate(timeout=END_SECONDS)
+                process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
+                process.wait()
         self._running.clear()
 
 

@@ -42,7 +42,7 @@ class Writer:
                 raise Failed(f"the writer cannot sign in: {answer.text[:300]}")
             cookie = answer.headers["set-cookie"].partition(";")[0]
             self._headers = {"Cookie": cookie, "X-CSRF-Token": answer.json()["csrf_token"]}
-            told = client.get("/v1/ventures/", headers=self._headers).json()
+            told = client.get("/v1/ventures", headers=self._headers).json()
             may = [one["venture"]["id"] for one in told["items"] if one["role"] in ("owner", "manager", "author")]
         if not may:
             raise Failed("the writer has no venture to write in")
