@@ -27,6 +27,7 @@ BENCHMARKS = {
     "storm": "benchmarks.platform.storm",
     "vectors": "benchmarks.platform.vectors",
     "load": "benchmarks.platform.load",
+    "rebuild": "benchmarks.platform.rebuild",
     "scale": "benchmarks.platform.scale",
 }
 

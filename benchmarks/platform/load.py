@@ -51,32 +51,32 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--step-seconds", type=float, default=60.0)
     parser.add_argument("--seconds", type=float, default=600.0)
     options = parser.parse_args(arguments)
-    with _folder(options.data) as data:
-        _populate(data, options.users)
+    with folder_of(options.data) as data:
+        populate(data, options.users)
         shutil.rmtree(data / "index", ignore_errors=True)
         began = time.monotonic()
         with serving(data) as platform:
-            rebuilt = _rebuilt(platform, began)
+            rebuilt = rebuilt_of(platform, began)
             print(f"  index: {rebuilt}", flush=True)
-            searches = _loaded(
+            searches = loaded(
                 platform, options.users, options.search_seconds, rate=SEARCHES_PER_SECOND / options.users, only="search"
             )
             print(f"  searches: {searches['whole']}", flush=True)
             first, last, count = RAMP
             ramp = f"{first * options.users:.0f}:{last * options.users:.0f}:{count}"
-            steps = _loaded(platform, options.users, count * options.step_seconds, ramp=ramp)["steps"]
+            steps = loaded(platform, options.users, count * options.step_seconds, ramp=ramp)["steps"]
             for step in steps:
                 print(f"  {step['users']:.0f} users: {step['whole']}", flush=True)
             most = _carried(steps)
             long = None
             if most:
-                long = _loaded(platform, options.users, options.seconds, ramp=f"{most:.0f}:{most:.0f}:1")
+                long = loaded(platform, options.users, options.seconds, ramp=f"{most:.0f}:{most:.0f}:1")
                 print(f"  {most:.0f} users: {long['whole']}", flush=True)
         _report(options, rebuilt, searches, steps, most, long)
 
 
 @contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
+def folder_of(kept: Path | None) -> Iterator[Path]:
     made = TemporaryDirectory(prefix="ventures-bench-", dir=os.environ.get("VENTURES_BENCH_DIR"))
     with nullcontext(str(kept.parent)) if kept is not None else made as folder:
         if kept is None:
@@ -84,13 +84,13 @@ def _folder(kept: Path | None) -> Iterator[Path]:
         yield kept or Path(folder) / "data"
 
 
-def _populate(data: Path, users: int) -> None:
+def populate(data: Path, users: int) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VENTURES_")}
     command = [sys.executable, "-m", "ventures.cli", "populate", "--users", str(users)]
     subprocess.run(command, env={**environment, "VENTURES_DATA": str(data)}, check=True, stdin=subprocess.DEVNULL)
 
 
-def _rebuilt(platform: Serving, began: float) -> dict[str, float]:
+def rebuilt_of(platform: Serving, began: float) -> dict[str, float]:
     """Until the index has every venture, and until it has made its parts small: seconds since `serve` was started."""
     full = None
     busy, points = _index_cpu(platform), 0.0
@@ -127,7 +127,7 @@ def _sum(metrics: list[str], name: str, label: str = "") -> float:
     return sum(float(line.split()[-1]) for line in metrics if line.startswith(name + "{") and label in line)
 
 
-def _loaded(
+def loaded(
     platform: Serving, users: int, seconds: float, *, rate: float = 1 / 30, only: str = "", ramp: str = ""
 ) -> dict[str, Any]:
     """A run's report, with `cpu`: seconds of each kind of process while it was sent."""
@@ -181,7 +181,7 @@ def _held(step: dict[str, Any]) -> bool:
     return p99 is not None and p99 <= P99_SECONDS and not step["errors"] and not step["dropped"]
 
 
-def _row(name: str, step: dict[str, Any]) -> tuple[str | float | int | None, ...]:
+def row_of(name: str, step: dict[str, Any]) -> tuple[str | float | int | None, ...]:
     whole = step["whole"]
     return (
         name,
@@ -212,10 +212,10 @@ def _report(
         "users", "offered/s", "answered/s", "p50 ms", "p95 ms", "p99 ms", "most ms", "errors", "dropped",
         "generator, cores",
     )  # fmt: skip
-    rows = [_row(f"{step['users']:,.0f}", step) for step in steps]
+    rows = [row_of(f"{step['users']:,.0f}", step) for step in steps]
     used = [_used("searches alone", searches)]
     if long is not None:
-        rows.append(_row(f"{most:,.0f}, {options.seconds / 60:.0f} minutes", long["steps"][0]))
+        rows.append(row_of(f"{most:,.0f}, {options.seconds / 60:.0f} minutes", long["steps"][0]))
         used.append(_used("what people do", long))
     accuracy = searches["accuracy"]
     search_p95 = searches["whole"]["p95_seconds"]
@@ -242,7 +242,7 @@ def _report(
                 Table(
                     "Searches alone",
                     columns[1:],
-                    (_row("", searches["steps"][0])[1:],),
+                    (row_of("", searches["steps"][0])[1:],),
                     (
                         f"answered by {accuracy['answered_by']}; of the items that are about what was asked, "
                         f"{accuracy['relevant_ratio']:.1%} are among the first ten; "
