@@ -164,7 +164,7 @@ def _carried(steps: list[dict[str, Any]]) -> float | None:
 
 def _cpu(platform: Serving) -> dict[str, float]:
     """Seconds so far; of PostgreSQL with the processes that ended."""
-    found = {}
+    found: dict[str, float] = {}
     for kind in KINDS:
         found[kind] = 0.0
         for process in platform.processes(kind):

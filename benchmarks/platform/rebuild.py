@@ -103,7 +103,7 @@ def _report(users: int, found: dict[int, tuple[dict[str, float], list[dict[str, 
                     runs[-1]["p95_seconds"],
                     high=SEARCH_P95_SECONDS,
                 ),
-            ),  # fmt: skip
+            ),
             facts={"users": users, "passages a user": 20, "ventures": int(0.75 * users)},
             packages=("litestar", "uvicorn", "psycopg", "qdrant-edge-py"),
         )
