@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decisions": ("outgrow.cli.decisions", "decisions"),
     "plan": ("outgrow.cli.plan", "plan"),
     "migrate": ("outgrow.cli.migrate", "migrate"),
+    "validate": ("outgrow.cli.validate", "validate"),
+    "baseline": ("outgrow.cli.baseline", "app"),
     "handbook": ("outgrow.cli.handbook", "handbook"),
     "announce": ("outgrow.cli.announce", "announce"),
     "export": ("outgrow.cli.export", "app"),
