@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 POINT = "data-architecture"
 TRIGGER = "slow-search"
@@ -41,10 +40,7 @@ class Scale:
 
 def declared(text: str, scale: Scale, users_url: str) -> str:
     """The demo's declaration from the platform's."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
-    file = yaml.load(text)
+    file = yaml.safe_load(text)
     factor = scale.days * 86_400
     file["time_scale"] = f"1s={scale.days}d"
     file.pop("utilisation", None)
@@ -59,18 +55,14 @@ def declared(text: str, scale: Scale, users_url: str) -> str:
     point["triggers"] = [trigger]
     point["migration"]["pace"] = {"p95_signal": "vector_p95", "p95_limit": "500ms"}
     file["sources"][0]["targets"].append(users_url)
-    out = StringIO()
-    yaml.dump(file, out)
-    return out.getvalue()
+    return _written(file)
 
 
 def to_prove(text: str, scale: Scale, users: int, per_second: float) -> str:
     """The declaration with the wall that was measured instead of the one that was declared, and with an experiment of
     that size: all the data there are, and more than the load that broke it.
     """
-    yaml = YAML()
-    yaml.width = 200
-    file = yaml.load(text)
+    file = yaml.safe_load(text)
     point = next(one for one in file["points"] if one["id"] == POINT)
     point.update({"monitor_from": users // 2, "decide_by": users * 3 // 4, "complete_before": users})
     point["experiment"] = {
@@ -82,27 +74,19 @@ def to_prove(text: str, scale: Scale, users: int, per_second: float) -> str:
         "rounds": scale.rounds,
         "round_seconds": f"{round(scale.round_seconds * 1000)}ms",
     }
-    out = StringIO()
-    yaml.dump(file, out)
-    return out.getvalue()
+    return _written(file)
 
 
 def retargeted(text: str, layout: str) -> str:
     """The declaration with another layout to move to."""
-    yaml = YAML()
-    yaml.width = 200
-    file = yaml.load(text)
+    file = yaml.safe_load(text)
     next(one for one in file["points"] if one["id"] == POINT)["migration"]["target"] = layout
-    out = StringIO()
-    yaml.dump(file, out)
-    return out.getvalue()
+    return _written(file)
 
 
 def validated(text: str, layout: str, per_second: float) -> str:
     """The declaration with what the finished move is held against: both layouts, at twice what broke the old one."""
-    yaml = YAML()
-    yaml.width = 200
-    file = yaml.load(text)
+    file = yaml.safe_load(text)
     point = next(one for one in file["points"] if one["id"] == POINT)
     workload = {**point["experiment"], "arms": [{"id": "shared"}, {"id": layout, "option": _option_of(layout)}]}
     point["validation"] = {
@@ -111,13 +95,15 @@ def validated(text: str, layout: str, per_second: float) -> str:
         "after": layout,
         "current_rate": round(per_second, 1),
     }
-    out = StringIO()
-    yaml.dump(file, out)
-    return out.getvalue()
+    return _written(file)
 
 
 def _option_of(layout: str) -> str:
     return next(option for option, known in LAYOUT_OF.items() if known == layout)
+
+
+def _written(file: Any) -> str:
+    return yaml.safe_dump(file, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _scaled(signal: Any, factor: int, window: float) -> None:
