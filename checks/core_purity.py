@@ -17,6 +17,7 @@ CORE = (
     "decisions",
     "schedule",
     "migration",
+    "validation",
 )
 
 FORBIDDEN_MODULES = {"time", "random", "secrets", "socket", "ssl", "urllib", "http", "subprocess", "asyncio", "os"}
