@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -37,7 +36,7 @@ class Came:
 
 def store_down(make: Maker) -> Came:
     """The store is killed in mid-copy and in a switch, and away for two seconds."""
-    world = make("points", {"a": 300, "b": 200}, pace={"batch": 10, "freeze": "2s", "first_wave": 9})
+    world = make("points", {"a": 300, "b": 200}, pause_seconds=0.01, pace={"batch": 50, "first_wave": 9})
     world.start_writers()
     world.finish("create")
     for verb in ("start", "switch", "reverse"):
@@ -53,7 +52,7 @@ def store_down(make: Maker) -> Came:
 
 def store_slow(make: Maker) -> Came:
     """Each answer takes 60 ms, and half of the requests are taken up as much as a second later."""
-    world = make("points", {"a": 60, "b": 40}, pace={"batch": 40, "freeze": "2s", "first_wave": 9})
+    world = make("points", {"a": 60, "b": 40}, pause_seconds=0.05, pace={"batch": 40, "first_wave": 9})
     world.start_writers()
     world.finish("create")
     world.disturb_edge(0.06, 0.2)
@@ -72,14 +71,10 @@ def full_disk(make: Maker) -> Came:
     world = make("rows", {"big": 100_000, "a": 20}, filler=200, pace={"batch": 2000, "freeze": "5s", "first_wave": 9})
     world.start_writers()
     world.finish("create")
-    server = world.database.pid()
-    before = resource.prlimit(server, resource.RLIMIT_FSIZE)
+    world.database.restart(FSIZE_BYTES)
     began = time.monotonic()
-    try:
-        resource.prlimit(server, resource.RLIMIT_FSIZE, (FSIZE_BYTES, before[1]))
-        ran = world.end(world.begin("start"), kill_after=30.0)
-    finally:
-        resource.prlimit(server, resource.RLIMIT_FSIZE, before)
+    ran = world.end(world.begin("start"), kill_after=20.0)
+    world.database.restart(None)
     said = next((line for line in ran.err.splitlines() if "extend" in line or "large" in line or "space" in line), "")
     wrong = len(world.wrong())
     world.finish("start")
@@ -96,7 +91,9 @@ def full_disk(make: Maker) -> Came:
 
 def large_points(make: Maker) -> Came:
     """A tenant of 100,000 points, with a kill in mid-copy."""
-    world = make("points", {"big": 100_000, "a": 20}, pace={"batch": 2000, "freeze": "5s", "first_wave": 9})
+    world = make(
+        "points", {"big": 100_000, "a": 20}, pause_seconds=0.01, pace={"batch": 2000, "freeze": "5s", "first_wave": 9}
+    )
     world.start_writers()
     world.finish("create")
     began = time.monotonic()
@@ -165,10 +162,10 @@ def tenant_deleted(make: Maker) -> Came:
     """All items of a tenant are deleted by the application in mid-copy, while the tool is dead; in both kinds."""
     found = list[Came]()
     for kind in ("rows", "points"):
-        world = make(kind, {"a": 200, "b": 50}, pace={"batch": 10, "freeze": "2s", "first_wave": 9})
+        world = make(kind, {"a": 200, "b": 50}, pause_seconds=0.01, pace={"batch": 20, "first_wave": 9})
         world.start_writers()
         world.finish("create")
-        world.run("start", die_at=60)
+        world.run("start", die_at=40)
         world.stop_writers()
         world.noted.look()
         spec = Spec(kind, world.url, world.socket, str(world.folder), 0, 1, world.tenants, 0.0, world.stores[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from outgrow.movers.point_store import Where
 from outgrow.ports import StoreFailed
 from outgrow.routing import SCHEMA
 
-LIMIT_SECONDS = 120.0
+LIMIT_SECONDS = 60.0
 """A call of the tool that takes longer is killed, and counts as stuck."""
 DONE: Mapping[str, tuple[str, ...]] = {
     "create": (), "start": ("ready",), "switch": ("switched",), "reverse": ("ready",),
@@ -69,6 +70,21 @@ class Database:
 
         settings = {"fsync": "off", "shared_buffers": "64MB", "max_connections": "60", "max_wal_size": "256MB"}
         return embedded.start(self.folder, settings=settings, trust=True).superuser
+
+    def restart(self, most_bytes: int | None) -> None:
+        """Stopped in order and started again, with files that cannot grow beyond so many bytes (None: killed with -9
+        and started again, without such a limit)."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if most_bytes is None:
+            os.kill(self.pid(), signal.SIGKILL)
+            self.start()
+            return
+        self.stop()
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+            self.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     def pid(self) -> int:
         """Of the server."""
