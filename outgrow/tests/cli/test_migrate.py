@@ -268,8 +268,9 @@ def test_a_table_that_is_written_meanwhile_by_an_application_that_knows_of_nothi
     (here.path / "outgrow.yaml").write_text(
         f"{declared}    truth: {postgresql}\n"
         f"    mover: {{kind: sql-table, source_store: {{url: '{postgresql}'}}, target_store: {{url: '{postgresql}', "
-        "schema: big}, tables: [{table: note, tenant: owner}]}\n"
+        "schema: big}, tables: [{table: note, tenant: owner}, {table: tag, tenant: owner}]}\n"
     )
+    triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
     with psycopg.connect(postgresql, autocommit=True) as application:
         application.execute("CREATE SCHEMA big")
         for schema in ("public", "big"):
@@ -278,21 +279,64 @@ def test_a_table_that_is_written_meanwhile_by_an_application_that_knows_of_nothi
                     Identifier(schema)
                 )
             )
+            application.execute(
+                SQL("CREATE TABLE {}.tag (owner text, name text, PRIMARY KEY (owner, name))").format(Identifier(schema))
+            )
         application.execute("INSERT INTO note SELECT 'us', i, 'n' || i FROM generate_series(1, 50) i")
-        assert here.run("create").code == 0
+        application.execute("INSERT INTO tag SELECT 'us', 't' || i FROM generate_series(1, 9) i")
+        assert here.run("create", "--dry-run").code == 0
+        assert application.execute(triggers).fetchone() == (0,)
+        made = here.run("create")
+        assert made.code == 0
+        assert made.err.count("writes to public.note, public.tag") == 1
+        assert made.err.count("register themselves") == 2
+        assert application.execute(triggers).fetchone() == (8,)
         assert here.run("start").code == 0
         application.execute("UPDATE note SET body = 'changed' WHERE id < 10")
         application.execute("DELETE FROM note WHERE id > 40")
         application.execute("INSERT INTO note VALUES ('us', 1000, 'new')")
+        application.execute("UPDATE tag SET name = 'renamed' WHERE name = 't3'")
+        tags = application.execute("SELECT name FROM tag ORDER BY name").fetchall()
         before = application.execute("SELECT id, body FROM note ORDER BY id").fetchall()
         assert here.run("switch", "--yes").code == 0
         assert application.execute("SELECT id, body FROM big.note ORDER BY id").fetchall() == before
-        with pytest.raises(psycopg.errors.SerializationFailure):  # too late: it reads the route and goes there
-            application.execute("UPDATE note SET body = 'late' WHERE id = 1")
+        assert application.execute("SELECT name FROM big.tag ORDER BY name").fetchall() == tags
+        for late in (SQL("UPDATE note SET body = 'late' WHERE id = 1"), SQL("DELETE FROM tag")):
+            with pytest.raises(psycopg.errors.SerializationFailure):  # it reads the route and goes there
+                application.execute(late)
         application.execute("UPDATE big.note SET body = 'after' WHERE id = 2")
         assert here.run("reverse").code == 0
         assert application.execute("SELECT body FROM note WHERE id = 2").fetchone() == ("after",)
         assert here.run("cancel", "--yes").code == 0
         assert application.execute("SELECT count(*) FROM big.note").fetchone() == (0,)
         application.execute("UPDATE note SET body = 'free again'")
-        assert application.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").fetchone() == (0,)
+        assert application.execute(triggers).fetchone() == (0,)
+
+
+def test_a_table_whose_application_registers_its_writes_itself_gets_no_triggers(folder: Maker, postgresql: str) -> None:
+    here = folder()
+    declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
+    tables = (
+        f"    mover: {{kind: sql-table, source_store: {{url: '{postgresql}'}}, target_store: {{url: '{postgresql}', "
+        "schema: big}, tables: [{table: note, tenant: owner}]"
+    )
+    (here.path / "outgrow.yaml").write_text(f"{declared}{tables}}}\n")
+    with psycopg.connect(postgresql, autocommit=True) as application:
+        application.execute("CREATE SCHEMA big")
+        for schema in ("public", "big"):
+            application.execute(
+                SQL("CREATE TABLE {}.note (owner text, id int, PRIMARY KEY (owner, id))").format(Identifier(schema))
+            )
+        application.execute("INSERT INTO note VALUES ('us', 1)")
+        refused = here.run("create")
+        assert refused.code == 2
+        assert "write truth: postgresql://" in refused.err
+        assert here.run("status").code == 2, "nothing was made"
+        (here.path / "outgrow.yaml").write_text(
+            f"{declared}    truth: {postgresql}\n{tables}, register: application}}\n"
+        )
+        made = here.run("create")
+        assert made.code == 0
+        assert "register themselves" not in made.err
+        triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+        assert application.execute(triggers).fetchone() == (0,)

@@ -77,7 +77,8 @@ class PostgresqlWorld(Opened):
         named = {"point": POINT, "tenant": tenant, "keys": [key]}
         row = self.application.execute(statements.REGISTER, named).fetchone()
         assert row is not None
-        ids, store, generation, frozen_seconds = row
+        ids, store, generation, frozen_seconds, isolation = row
+        assert isolation == "read committed"
         if frozen_seconds > 0:
             self.application.execute(statements.WITHDRAW, {"ids": ids})
             return None

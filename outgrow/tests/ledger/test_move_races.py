@@ -16,8 +16,8 @@ from outgrow.ledger import moves
 from outgrow.ledger.moves import SqlMoveLedger
 from outgrow.ledger.moves_opening import open_move_ledger
 from outgrow.migration.records import Migration
-from outgrow.ports.moves import Busy, Flipped, Superseded
-from outgrow.routing import SCHEMA, Moved, Route, in_transaction, registered
+from outgrow.ports.moves import Busy, Flipped, InUse, Superseded
+from outgrow.routing import SCHEMA, Frozen, Moved, Route, in_transaction, registered
 from outgrow.testing.move_ledger_contract import (
     POINT,
     SOURCE,
@@ -299,6 +299,18 @@ def test_a_writer_that_comes_in_mid_flip_goes_to_the_new_store(
     assert [one.open for one in ledger.changes(migration, "a", 10)] == [False]
 
 
+def test_a_freeze_that_waits_for_a_writer_says_what_it_waits_for(postgresql: str, ledger: SqlMoveLedger) -> None:
+    migration = begun(ledger, "a")
+    with psycopg.connect(postgresql, autocommit=True) as mine:
+        with in_transaction(mine, POINT, "a", ["k"], SOURCE):
+            with pytest.raises(InUse, match="held the route of a for more than 1 s") as waiting:
+                ledger.freeze(migration, "a", 5)
+            assert "pg_stat_activity" in waiting.value.next_step
+        ledger.freeze(migration, "a", 5)
+        with pytest.raises(Frozen), in_transaction(mine, POINT, "a", ["k"], SOURCE, 0.0):
+            pass
+
+
 def test_no_freeze_is_needed_for_a_flip_to_be_right(ledger: SqlMoveLedger, application: psycopg.Connection) -> None:
     """A clock that is wrong ends a freeze too early, or never: what decides is the lock and the registered write."""
     migration = begun(ledger, "a")
@@ -519,7 +531,7 @@ def moved_once(
     here, there = route.store, TARGET if route.store == SOURCE else SOURCE
 
     def carry(chosen: list[str]) -> None:
-        generation = ledger.generation()
+        generation = ledger.generation(migration)
         store.put(there, generation, store.read(here, chosen))
 
     carry(keys)

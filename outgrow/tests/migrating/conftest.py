@@ -72,7 +72,7 @@ class Moving:
         carrier = Copier(mover or Copying(self.source, self.target), ledger, lambda _: None)
         if self.clock is not None:
             more = {"pause": self.clock.pause, "monotonic": self.clock.now, **more}
-            carrier.pause = self.clock.pause
+            carrier.pause, carrier.monotonic = self.clock.pause, self.clock.now
         more.setdefault("pause", lambda _: None)
         return Engine(taken, ledger, carrier, "ana@here", tell=self.told.append, **more)
 

@@ -160,7 +160,17 @@ def test_missing_rights_and_a_server_that_is_not_there_are_sentences(database: s
             reader.page("ana", "", 1)
         assert "secret" not in str(failed.value)
         assert "Grant" in failed.value.next_step
+        with psycopg.connect(database, autocommit=True) as session:
+            session.execute(f"GRANT SELECT ON points TO {role}")  # type: ignore[arg-type]
+            session.execute(f"GRANT ALL ON SCHEMA outgrow TO {role}")  # type: ignore[arg-type]
+            session.execute(f"GRANT ALL ON outgrow.copied TO {role}")  # type: ignore[arg-type]
+        assert len(reader.page("ana", "", 5)) == 1
+        with pytest.raises(StoreFailed, match="permission denied for table points"):
+            reader.prove_writable("ana")
+        vectors.prove_writable("ana")
     finally:
+        with psycopg.connect(database, autocommit=True) as session:
+            session.execute(f"DROP OWNED BY {role}")  # type: ignore[arg-type]
         reader.close()
         with psycopg.connect(database, autocommit=True) as session:
             session.execute(f"DROP ROLE {role}")  # type: ignore[arg-type]

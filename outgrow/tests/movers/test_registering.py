@@ -8,8 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from outgrow.movers.registering import install, uninstall
-from outgrow.movers.sql_table import open_mover
+from outgrow.movers.sql_table import open_mover, registering_of
 from outgrow.ports import Copying, Item, StoreFailed
 from outgrow.routing import SCHEMA
 from outgrow.testing import FixedClock
@@ -42,7 +41,7 @@ def session(postgresql: str) -> Iterator[psycopg.Connection]:
             session.execute(psycopg.sql.SQL(TABLE).format(psycopg.sql.Identifier(schema)))
         session.execute(MIGRATION, [POINT])
         for _ in range(2):
-            said = install(settings(postgresql), POINT, postgresql)
+            said = registering_of(settings(postgresql)).install(POINT, postgresql)
         assert [sentence.endswith("register themselves") for sentence in said] == [True, True]
         yield session
 
@@ -160,7 +159,7 @@ def test_truncate_is_refused_and_uninstalling_leaves_nothing(session: psycopg.Co
     with pytest.raises(psycopg.errors.FeatureNotSupported, match=r"TRUNCATE of notes cannot be followed .* data 50%"):
         session.execute("TRUNCATE notes")
     for _ in range(2):
-        uninstall(settings(postgresql), POINT)
+        registering_of(settings(postgresql)).uninstall(POINT)
     session.execute("TRUNCATE notes")
     session.execute("INSERT INTO notes VALUES ('ana', 1, 'w', 'x')")
     assert registered(session) == []
@@ -191,4 +190,4 @@ def test_where_it_cannot_be_installed_it_is_said(postgresql: str, postgresql_ser
         for schema in ("public", "there"):
             session.execute(psycopg.sql.SQL(TABLE).format(psycopg.sql.Identifier(schema)))
     with pytest.raises(StoreFailed, match="has no tables of a move"):
-        install(settings(postgresql), POINT, postgresql)
+        registering_of(settings(postgresql)).install(POINT, postgresql)

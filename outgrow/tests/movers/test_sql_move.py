@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from typing import Any, LiteralString
 
 import psycopg
@@ -14,8 +15,7 @@ from outgrow.ledger.moves_opening import open_move_ledger
 from outgrow.migrating.engine import Engine
 from outgrow.migrating.opening import carrier_of
 from outgrow.migration.records import Goal, Migration, Pace, TenantMove
-from outgrow.movers.registering import install, uninstall
-from outgrow.movers.sql_table import open_mover
+from outgrow.movers.sql_table import open_mover, registering_of
 from outgrow.routing import ROUTE
 from outgrow.testing import FixedClock
 
@@ -53,6 +53,13 @@ class Application:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+
+    def writes_on(self, count: int) -> None:
+        """Waits until it has written so many times more."""
+        until = self.acknowledged + count
+        while self.acknowledged < until:
+            assert self._thread.is_alive()
+            time.sleep(0.01)
 
     def _run(self) -> None:
         dice = random.Random(3)
@@ -113,13 +120,13 @@ def test_there_and_back_under_writes(postgresql: str, isolation: psycopg.Isolati
         migration = Migration("m1", POINT, "copying", "old", "new", 0.0, Pace(batch=100, freeze_seconds=2.0))
         ledger.create(migration, [TenantMove(TENANT, 1)], "ana")
         ledger.close()
-        install(settings, POINT, postgresql)
+        registering_of(settings).install(POINT, postgresql)
         with Application(postgresql, isolation) as application:
             for goal in ("ready", "switched", "ready", "switched"):
                 assert moved(postgresql, settings, goal) == "reached"
         assert application.acknowledged > 50
         assert same("there")
         assert moved(postgresql, settings, "completed") == "reached"
-        uninstall(settings, POINT)
+        registering_of(settings).uninstall(POINT)
         assert same("there")
         assert session.execute("SELECT count(*) FROM public.notes").fetchone() == (0,)

@@ -393,6 +393,44 @@ def test_a_role_that_may_too_little_is_told_what_it_lacks(shop: str) -> None:
         run(shop, f"DROP ROLE {role}")
 
 
+def test_a_store_that_would_take_no_put_is_found_out(shop: str) -> None:
+    role = f"mover_{uuid.uuid4().hex}"
+    run(shop, f"CREATE ROLE {role} LOGIN PASSWORD 'secret-word'", f"GRANT ALL ON SCHEMA public, there TO {role}")
+    parts = urlsplit(shop)
+    url = urlunsplit(parts._replace(netloc=f"{role}:secret-word@{parts.netloc.rpartition('@')[2]}"))
+    every = "ON ALL TABLES IN SCHEMA public, there"
+    run(shop, f"GRANT SET ON PARAMETER session_replication_role TO {role}", f"GRANT SELECT {every} TO {role}")
+    run(shop, "INSERT INTO public.customers VALUES ('ana', 1, 'one')")
+    mover = open_mover(settings(url, *TABLES), CLOCK)
+    before = list(mover.source.page("ana", "", 5))
+    try:
+        with pytest.raises(StoreFailed, match="permission denied for database"):  # no gates, and no right to make them
+            mover.source.prove_writable("ana")
+        run(shop, f"GRANT CREATE ON DATABASE {parts.path[1:]} TO {role}")
+        for right, lacking in (("DELETE", "orders"), ("INSERT", "orders")):
+            with pytest.raises(StoreFailed, match=f"permission denied for table {lacking}") as failed:
+                mover.source.prove_writable("ana")
+            assert "Grant" in failed.value.next_step
+            run(shop, f"GRANT {right} {every} TO {role}")
+        mover.source.prove_writable("ana")
+        run(shop, f"REVOKE INSERT ON public.customers FROM {role}")
+        with pytest.raises(StoreFailed, match="permission denied for table customers"):
+            mover.source.prove_writable("ana")
+        run(shop, f"GRANT INSERT {every} TO {role}")
+        with psycopg.connect(shop) as other:
+            other.execute("LOCK TABLE public.customers IN SHARE MODE")
+            with pytest.raises(StoreFailed, match="in use for too long"):
+                mover.source.prove_writable("ana")
+        mover.source.prove_writable("ana")
+        assert list(mover.source.page("ana", "", 5)) == before
+        assert run(shop, "SELECT * FROM outgrow.copied") == []
+    finally:
+        mover.source.close()
+        mover.target.close()
+        run(shop, f"DROP OWNED BY {role}", f"REVOKE SET ON PARAMETER session_replication_role FROM {role}")
+        run(shop, f"DROP ROLE {role}")
+
+
 def _shape(*bases: str) -> Shape:
     columns = tuple(Column(f"c{n}", base, base, -1, False, True) for n, base in enumerate(bases))
     tenant = Column("tenant", "text", "text", -1, False, True)

@@ -14,7 +14,18 @@ from psycopg.rows import dict_row
 from outgrow.ledger.moves import SqlMoveLedger
 from outgrow.ledger.moves_opening import open_move_ledger
 from outgrow.migration.records import Migration
-from outgrow.routing import HELD, HELD_OF_ALL, PLACE, Frozen, Moved, Route, in_transaction, registered, statements
+from outgrow.routing import (
+    HELD,
+    HELD_OF_ALL,
+    PLACE,
+    Frozen,
+    Moved,
+    Route,
+    TooIsolated,
+    in_transaction,
+    registered,
+    statements,
+)
 from outgrow.testing.move_ledger_contract import (
     POINT,
     SOURCE,
@@ -286,3 +297,43 @@ def test_a_tenant_is_held_where_it_is_and_in_both_stores_on_the_way(ledger: SqlM
         assert held("b", "elsewhere") == ["elsewhere"]
         mine.execute(PLACE, {"point": POINT, "tenant": "b", "store": "third"})
         assert held("b", "elsewhere") == ["third"]
+
+
+SNAPSHOTS = (psycopg.IsolationLevel.REPEATABLE_READ, psycopg.IsolationLevel.SERIALIZABLE)
+
+
+@pytest.mark.parametrize("level", SNAPSHOTS, ids=lambda level: level.name)
+def test_an_old_snapshot_does_not_slip_past_a_move_that_began_since(
+    postgresql: str, ledger: SqlMoveLedger, level: psycopg.IsolationLevel
+) -> None:
+    with psycopg.connect(postgresql) as mine:
+        mine.isolation_level = level
+        mine.execute("SELECT FROM outgrow.route")
+        migration = begun(ledger, "a")
+        with pytest.raises(TooIsolated, match="READ COMMITTED"), in_transaction(mine, POINT, "a", ["k"], SOURCE):
+            pytest.fail("it would have written, and nobody would have known")
+        assert mine.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS, "the rest of it is the caller's"
+        mine.commit()
+    assert ledger.changes(migration, "a", 10) == []
+
+
+@pytest.mark.parametrize("level", SNAPSHOTS, ids=lambda level: level.name)
+def test_writes_are_registered_in_read_committed_alone(
+    postgresql: str, connection: psycopg.Connection, level: psycopg.IsolationLevel
+) -> None:
+    with psycopg.connect(postgresql) as mine:
+        mine.isolation_level = level
+        for way in (registered, in_transaction):
+            with pytest.raises(TooIsolated, match=level.name.replace("_", " ")), way(mine, POINT, "a", ["k"], SOURCE):
+                pytest.fail("it goes on")
+            assert mine.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+    async def write(mine: psycopg.AsyncConnection) -> None:
+        await mine.set_isolation_level(level)
+        for way in (registered, in_transaction):
+            with pytest.raises(TooIsolated):
+                async with way(mine, POINT, "a", ["k"], SOURCE):
+                    pytest.fail("it goes on")
+
+    asyncio.run(with_async(postgresql, write))
+    assert registered_keys(connection) == []

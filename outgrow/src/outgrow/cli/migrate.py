@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from outgrow.cli.migrate_registering import lay_triggers, take_triggers_away
+from outgrow.cli.migrate_registering import registered_by
 from outgrow.cli.migrate_running import carry_out, who_am_i
 from outgrow.cli.migrate_status import show_log, show_status
 from outgrow.cli.migrate_verify import verify_tenants
@@ -129,7 +129,9 @@ def migrate(
             code = _do(opened, verb, asked, percent, repair, watch)
             after = move.ledger.migration(chosen.id)
             if found.ended_at is None and after is not None and after.ended_at is not None:
-                take_triggers_away(workspace, chosen)
+                registered = registered_by(move.mover(), chosen)
+                if registered is not None:
+                    registered.end()
     if code:
         raise typer.Exit(code)
 
@@ -179,6 +181,7 @@ def _create(workspace: Workspace, point: Point, move: OpenMove, asked: Asked) ->
             "items cannot go from one to the other",
             next_step="give source and target stores of one form; docs/reference/movers.md says which are",
         )
+    registered = registered_by(mover, point)
     now = ledger.now()
     carrier = carrier_of(mover, ledger)
     taken = {str(one.body.get("id")) for one in workspace.ledger.records("migration", point.id)}
@@ -191,7 +194,8 @@ def _create(workspace: Workspace, point: Point, move: OpenMove, asked: Asked) ->
         waves.setdefault(row.wave, []).append(row)
     if not asked.dry_run:
         made = ledger.create(made, rows, who_am_i())
-        lay_triggers(workspace, point)
+        if registered is not None:
+            registered.begin()
         move.remember(made, "created", {"tenants": len(rows), "waves": len(waves)})
     if asked.as_json:
         emit_json(
@@ -250,7 +254,9 @@ def _start(opened: Opened, asked: Asked) -> int:
         _take_in_new(opened)
     rows = _selected(opened, asked, _can_start, "is left to be copied")
     if not asked.dry_run:
-        lay_triggers(opened.workspace, opened.point)
+        registered = registered_by(opened.move.mover(), opened.point)
+        if registered is not None:
+            registered.begin()
     return _act(opened, asked, rows, "ready", "start", needs_yes=False)
 
 

@@ -1,58 +1,48 @@
-"""Has the writes of an application registered by the database where that can be done: tables of PostgreSQL."""
+"""Has the writes of an application registered by what its mover brings along for that, where it brings something."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 from outgrow.cli.output import err
 from outgrow.errors import UsageError
 from outgrow.ledger.location import is_url
-from outgrow.points.declaration import DeclaredMove, Point
-from outgrow.wiring import Workspace
-
-BY_TRIGGERS = "sql-table"
+from outgrow.points.declaration import Point
+from outgrow.ports import Copying, Mover, Registering
 
 
-def lay_triggers(workspace: Workspace, point: Point) -> None:
-    """Lays the triggers, where the mover has any; a second time changes nothing.
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A point whose mover has the application's writes registered. ``truth``: the URL of the database of its routes."""
+
+    point: str
+    registering: Registering
+    truth: str
+
+    def begin(self) -> None:
+        """From now on, and says so; a second time changes nothing. Raises ``StoreFailed``."""
+        for sentence in self.registering.install(self.point, self.truth):
+            err().print(sentence, markup=False, soft_wrap=True)
+
+    def end(self) -> None:
+        """The migration has ended. Raises ``StoreFailed``."""
+        self.registering.uninstall(self.point)
+
+
+def registered_by(mover: Mover, point: Point) -> Registered | None:
+    """None where the application registers its writes itself, or need not.
 
     Raises:
         UsageError: the truth of the move is not in the application's database.
-        StoreFailed: they could not be laid.
     """
+    registering = mover.registering if isinstance(mover, Copying) else None
+    if registering is None:
+        return None
     declared = point.migration
-    if declared is None or declared.mover.kind != BY_TRIGGERS:
-        return
-    from outgrow.movers.registering import install
-
-    for sentence in install(_settings(workspace, declared), point.id, _truth(point, declared)):
-        err().print(sentence, markup=False, soft_wrap=True)
-
-
-def take_triggers_away(workspace: Workspace, point: Point) -> None:
-    """Takes them away: the migration has ended. Raises ``StoreFailed``."""
-    declared = point.migration
-    if declared is None or declared.mover.kind != BY_TRIGGERS:
-        return
-    from outgrow.movers.registering import uninstall
-
-    uninstall(_settings(workspace, declared), point.id)
-
-
-def _truth(point: Point, declared: DeclaredMove) -> str:
-    if declared.truth is None or not is_url(declared.truth):
+    if declared is None or declared.truth is None or not is_url(declared.truth):
         raise UsageError(
-            f"the tables of {point.id} are written by an application, so the truth of its move has to be in the "
+            f"what {point.id} moves is written by an application, so the truth of its move has to be in the "
             "application's own database",
             next_step=f"write truth: postgresql://... under {point.id}: migration",
         )
-    return declared.truth
-
-
-def _settings(workspace: Workspace, declared: DeclaredMove) -> dict[str, object]:
-    folder = workspace.path.resolve().parent
-    own = {
-        key: str(folder / Path(value).expanduser()) if key.endswith("_file") and isinstance(value, str) else value
-        for key, value in declared.mover.settings.items()
-    }
-    return {**own, "source": declared.source, "target": declared.target}
+    return Registered(point.id, registering, declared.truth)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, get_args
 
 from outgrow.errors import LedgerError, UsageError
 from outgrow.migration.records import LAYOUT_VERSION, Goal, JournalLine, Migration, Pace, TenantMove
-from outgrow.ports.moves import Busy, Change, Flipped, ShadowCount, Superseded
+from outgrow.ports.moves import Busy, Change, Flipped, InUse, ShadowCount, Superseded
 from outgrow.quantities import format_duration
 from outgrow.routing import ABANDONED_SECONDS, Route
 
@@ -101,6 +101,7 @@ class SqlMoveLedger:
         self._session = session
         self._goals: dict[tuple[str, str], str] = {}
         self._carried: dict[tuple[str, str], set[int]] = {}
+        self._frozen_at: dict[tuple[str, str], float] = {}
 
     def close(self) -> None:
         self._session.close()
@@ -156,9 +157,11 @@ class SqlMoveLedger:
             )
         try:
             with self._session.transaction():
+                overtaken = self._migration(migration.id).holder
                 self._session.run("take", id=migration.id, who=who)
                 taken = self._migration(migration.id)
-                self._line(migration.id, "", "taken", who, {"epoch": taken.epoch})
+                facts: dict[str, object] = {"epoch": taken.epoch}
+                self._line(migration.id, "", "taken", who, {**facts, "overtook": overtaken} if overtaken else facts)
         except BaseException:
             self._session.unlock(migration.id)
             raise
@@ -242,12 +245,23 @@ class SqlMoveLedger:
     def settled(self, mark: str) -> bool:
         return self._session.settled(mark)
 
-    def generation(self) -> int:
-        return int(self._session.rows("generation")[0][0])
+    def generation(self, migration: Migration) -> int:
+        with self._held(migration):
+            return int(self._session.rows("generation")[0][0])
 
     def changes(self, migration: Migration, tenant: str, limit: int) -> Sequence[Change]:
         rows = self._session.rows("changes", point=migration.point, tenant=tenant, limit=limit)
         return [Change(int(row[0]), row[1], row[2], bool(row[3]), float(row[4])) for row in rows]
+
+    def mark_changed(self, migration: Migration, tenant: str, keys: Sequence[str]) -> None:
+        with self._held(migration):
+            self._session.many(
+                "mark_changed", [{"point": migration.point, "tenant": tenant, "key": key} for key in keys]
+            )
+
+    def overtaken_at(self, migration: Migration) -> float | None:
+        lines = self._session.rows("takings", id=migration.id)
+        return next((float(at) for at, facts in lines if "overtook" in _object(facts)), None)
 
     def clear(self, migration: Migration, changes: Sequence[Change]) -> None:
         with self._held(migration):
@@ -257,12 +271,14 @@ class SqlMoveLedger:
                 self._carried.setdefault((migration.point, change.tenant), set()).add(change.id)
 
     def freeze(self, migration: Migration, tenant: str, seconds: float) -> None:
-        with self._held(migration, LOCK_SECONDS):
+        with _waited_for(tenant), self._held(migration, LOCK_SECONDS):
+            began = self.now()
             self._session.run("freeze", point=migration.point, tenant=tenant, seconds=float(seconds))
         self._carried.pop((migration.point, tenant), None)
+        self._frozen_at[migration.point, tenant] = began
 
     def thaw(self, migration: Migration, tenant: str) -> None:
-        with self._held(migration, LOCK_SECONDS):
+        with _waited_for(tenant), self._held(migration, LOCK_SECONDS):
             self._session.run("thaw", point=migration.point, tenant=tenant)
 
     def flip(self, migration: Migration, move: TenantMove, store: str, after: TenantMove, what: str) -> Flipped:
@@ -287,8 +303,10 @@ class SqlMoveLedger:
             return Flipped(route, f"the route of {move.tenant} leads to {route.store}, not to {other}")
         # A statement of its own, after the lock: it sees every write that was registered before the lock was given.
         carried = sorted(self._carried.get((migration.point, move.tenant), ()))
+        now = self.now()
+        frozen = max(0.0, now - self._frozen_at.get((migration.point, move.tenant), now))
         against, still_open = self._session.rows(
-            "against", **place, carried=carried, abandoned_seconds=ABANDONED_SECONDS
+            "against", **place, carried=carried, abandoned_seconds=ABANDONED_SECONDS + frozen
         )[0]
         if against:
             return Flipped(route, why_not(move.tenant, against, still_open))
@@ -378,6 +396,18 @@ class SqlMoveLedger:
 
     def _line(self, id_: str, tenant: str, what: str, who: str, facts: Mapping[str, object]) -> None:
         self._session.run("add_line", id=id_, tenant=tenant, what=what, who=who, facts=_json(facts))
+
+
+@contextmanager
+def _waited_for(tenant: str) -> Iterator[None]:
+    try:
+        yield
+    except Locked as error:
+        raise InUse(
+            f"a transaction of the application has held the route of {tenant} for more than {LOCK_SECONDS:g} s, and "
+            "its end is waited for",
+            next_step=error.next_step,
+        ) from error
 
 
 def why_not(tenant: str, against: int, still_open: int) -> str:

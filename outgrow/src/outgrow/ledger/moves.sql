@@ -120,6 +120,13 @@ UPDATE outgrow.generation SET last = last + 1 RETURNING last;
 SELECT id, tenant, key, closed_at IS NULL, seconds($now) - seconds(opened_at) FROM outgrow.intent
 WHERE point = :point AND tenant = :tenant ORDER BY id LIMIT :limit;
 
+-- name: mark_changed
+INSERT INTO outgrow.intent (point, tenant, key, opened_at, closed_at) VALUES (:point, :tenant, :key, $now, $now);
+
+-- name: takings
+SELECT seconds(at), facts FROM outgrow.journal
+WHERE migration = :id AND tenant = '' AND what = 'taken' ORDER BY id DESC;
+
 -- name: clear
 DELETE FROM outgrow.intent WHERE id among(:ids) AND closed_at IS NOT NULL;
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from outgrow.migrating.carrying import name_of
 from outgrow.migrating.comparing import differing, still_differing
+from outgrow.migrating.reporting import said
 from outgrow.migration.commands import (
     Carry,
     Command,
@@ -24,7 +25,7 @@ from outgrow.migration.commands import (
     Verify,
 )
 from outgrow.migration.records import Differing, Migration, TenantMove
-from outgrow.ports import Copying, Item, MoveLedger, ShadowCount, Store, StoreFailed, TenantSize
+from outgrow.ports import Change, Copying, InUse, Item, MoveLedger, Put, ShadowCount, Store, StoreFailed, TenantSize
 from outgrow.routing import ABANDONED_SECONDS
 
 COMPARED_WHOLE = 2_000
@@ -32,6 +33,8 @@ COMPARED_WHOLE = 2_000
 SEEN_CHANGES = 1_000
 """Registered writes that are looked at to say how many wait: beyond, it is so many or more."""
 REPAIRED_AT_ONCE = 200
+MOST_CARRIES = 20
+"""In one repair: what is written faster than that is carried later."""
 
 
 @dataclass(slots=True)
@@ -40,11 +43,14 @@ class Copier:
 
     Attributes:
         pause: waits so many seconds; between two looks at what seems to differ.
+        monotonic: real seconds.
     """
 
     mover: Copying
     ledger: MoveLedger
     pause: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    _overtaken: tuple[int, float | None] = (-1, None)
     _carried: dict[str, set[str]] = field(default_factory=dict)
 
     def sizes(self) -> list[TenantSize]:
@@ -62,7 +68,9 @@ class Copier:
         now = ledger.now()
         route = ledger.route(migration.point, move.tenant)
         if state in ("pending", "completed", "cancelled"):
-            return Observed(now, route=route.store if route else None)
+            ended = state != "pending"
+            late = self._overtaken_seconds(migration, now) if ended else None
+            return Observed(now, route=route.store if route else None, overtaken_seconds=late)
         changes = ledger.changes(migration, move.tenant, SEEN_CHANGES)
         under_way = [one for one in changes if one.open]
         shadow = ledger.shadow(migration, move.tenant) if state == "shadowing" else ShadowCount()
@@ -89,14 +97,12 @@ class Copier:
                 return self._carry(migration, move.tenant, truth, limit)
             case Verify(truth, repair):
                 return self._verify(migration, move.tenant, truth, repair)
-            case Freeze(seconds):
-                self.ledger.freeze(migration, move.tenant, seconds)
+            case Freeze() | Thaw():
+                return self._hold(migration, move.tenant, command)
             case CompareLast(truth):
                 return self._compare_last(migration, move, truth)
             case ProveWayBack(store):
-                return self._prove_way_back(migration, move.tenant, store)
-            case Thaw():
-                self.ledger.thaw(migration, move.tenant)
+                self._pair(store)[0].prove_writable(move.tenant)
             case Drop(store):
                 self._drop(migration, move.tenant, store)
             case _:
@@ -119,44 +125,79 @@ class Copier:
 
         return keys
 
-    def _generation(self, migration: Migration) -> int:
-        """The next generation, of a process that still has the move once it has it: whoever takes the move on later
-        puts with higher ones. A process that slept, and knows of no flip since, would put old states with the newest
-        generation otherwise. Raises ``Superseded``.
+    def _overtaken_seconds(self, migration: Migration, now: float) -> float | None:
+        """How long ago the move was last taken from a process that may not know; looked up once for each epoch."""
+        if self._overtaken[0] != migration.epoch:
+            self._overtaken = (migration.epoch, self.ledger.overtaken_at(migration))
+        at = self._overtaken[1]
+        return None if at is None else max(0.0, now - at)
+
+    def _hold(self, migration: Migration, tenant: str, command: Freeze | Thaw) -> Outcome:
+        try:
+            if isinstance(command, Freeze):
+                self.ledger.freeze(migration, tenant, command.seconds)
+            else:
+                self.ledger.thaw(migration, tenant)
+        except InUse as why:
+            return Outcome(self.ledger.now(), failed=said(why))
+        return Outcome(self.ledger.now())
+
+    def _put_state(self, migration: Migration, tenant: str, truth: Side, read: Callable[[Store], list[Item]]) -> Put:
+        """Reads from the store that has the truth, and puts that into the other: the generation is taken before.
+
+        Raises ``Superseded`` where another process took the move on, ``StoreFailed`` where this one slept so long that
+        its put might come after whatever the other one does.
         """
-        generation = self.ledger.generation()
-        self.ledger.clear(migration, ())  # clears nothing, and is refused to a process that was superseded
-        return generation
+        store, other = self._pair(truth)
+        began = self.monotonic()
+        generation = self.ledger.generation(migration)
+        items = read(store)
+        within = migration.pace.late_seconds / 2
+        if self.monotonic() - began > within:
+            raise StoreFailed(
+                f"{store.name} took more than {within:g} s to give {len(items)} items of {tenant}, and "
+                "they were not put: they may be out of date",
+                next_step="they are read anew; a smaller batch helps where the store is that slow",
+            )
+        return other.put(tenant, generation, items) if items else Put()
 
     def _copy_page(self, migration: Migration, tenant: str, command: CopyPage) -> Outcome:
-        source, target = self._pair("source")
-        generation = self._generation(migration)
-        items = source.page(tenant, command.after, command.limit)
-        if items:
-            target.put(tenant, generation, items)  # refused keys hold a state that was read later than this page
+        source = self.mover.source
+        items: list[Item] = []
+
+        def page(store: Store) -> list[Item]:
+            items.extend(store.page(tenant, command.after, command.limit))
+            return items
+
+        self._put_state(migration, tenant, "source", page)  # refused keys hold a state that was read later than this
         last = items[-1].key if items else command.after
         ended = len(items) < command.limit and not source.page(tenant, last, 1)
         return Outcome(self.ledger.now(), last_key=last, copied=len(items), ended=ended)
 
     def _carry(self, migration: Migration, tenant: str, truth: Side, limit: int) -> Outcome:
         changes = self.ledger.changes(migration, tenant, limit)
-        while len(changes) == limit and all(one.open for one in changes):
+        while len(changes) == limit and not any(map(_may_be_carried, changes)):
             limit *= 2
             changes = self.ledger.changes(migration, tenant, limit)
-        if not changes:
-            return Outcome(self.ledger.now())
-        generation = self._generation(migration)
-        store, other = self._pair(truth)
-        keys = sorted({one.key for one in changes})
-        bodies = store.items(tenant, keys)
+        chosen = [one for one in changes if _may_be_carried(one)]
+        if not chosen:
+            return Outcome(self.ledger.now(), left=len(changes))
+        keys = sorted({one.key for one in chosen})
         if tenant in self._carried:
             self._carried[tenant].update(keys)
-        refused = set(other.put(tenant, generation, [Item(key, bodies.get(key)) for key in keys]).refused)
-        put = [one for one in changes if one.key not in refused]
+        refused = set(self._put_keys(migration, tenant, truth, keys).refused)
+        put = [one for one in chosen if one.key not in refused]
         self.ledger.clear(migration, put)  # of those that are open it is told that they were carried; they stay
         done = [one for one in put if not one.open]
         left = len(self.ledger.changes(migration, tenant, SEEN_CHANGES))
         return Outcome(self.ledger.now(), carried=len(done), left=left)
+
+    def _put_keys(self, migration: Migration, tenant: str, truth: Side, keys: list[str]) -> Put:
+        def state(store: Store) -> list[Item]:
+            bodies = store.items(tenant, keys)
+            return [Item(key, bodies.get(key)) for key in keys]
+
+        return self._put_state(migration, tenant, truth, state)
 
     def _verify(self, migration: Migration, tenant: str, truth: Side, repair: bool) -> Outcome:
         store, other = self._pair(truth)
@@ -185,13 +226,18 @@ class Copier:
         return Outcome(self.ledger.now(), items=count, differing=found)
 
     def _left_of(self, migration: Migration, tenant: str, truth: Side, keys: list[str], repair: bool) -> int:
-        """How many of these differing keys are left; with ``repair``, after each was read anew and put."""
+        """How many of these differing keys are left; with ``repair``, after each was registered as changed and carried.
+
+        A put that is made of a key and not registered could come after another process's flip: nobody would have put
+        the key with a newer generation.
+        """
         if not keys or not repair:
             return len(keys)
         store, other = self._pair(truth)
-        generation = self._generation(migration)
-        bodies = store.items(tenant, keys)
-        other.put(tenant, generation, [Item(key, bodies.get(key)) for key in keys])
+        self.ledger.mark_changed(migration, tenant, keys)
+        for _ in range(MOST_CARRIES):
+            if not self._carry(migration, tenant, truth, SEEN_CHANGES).carried:
+                break
         left = still_differing(tenant, store, other, keys, self._pending(migration, tenant), lambda: self.pause(0.05))
         return sum(1 for _ in left)
 
@@ -213,20 +259,6 @@ class Copier:
             self._carried.pop(tenant, None)
         return Outcome(self.ledger.now(), differing=found)
 
-    def _prove_way_back(self, migration: Migration, tenant: str, side: Side) -> Outcome:
-        """Puts the store's first item there again: what the way back will do is known to be done."""
-        store, _ = self._pair(side)
-        generation = self._generation(migration)
-        items = store.page(tenant, "", 1)
-        if items:
-            refused = store.put(tenant, generation, items).refused
-            held = store.items(tenant, [items[0].key]).get(items[0].key)
-            if refused or held != items[0].body:
-                return Outcome(
-                    self.ledger.now(), refused=f"{store.name} did not take {items[0].key!r} as it stands there already"
-                )
-        return Outcome(self.ledger.now())
-
     def _drop(self, migration: Migration, tenant: str, side: Side) -> None:
         route = self.ledger.route(migration.point, tenant)
         if route is not None and route.store == name_of(migration, side):
@@ -234,10 +266,15 @@ class Copier:
                 f"{tenant} is routed to {route.store}: what is there was not deleted",
                 next_step=f"outgrow migrate {migration.point} log --tenant {tenant}",
             )
-        self._generation(migration)
+        self.ledger.generation(migration)  # refused to a process that was superseded
         kept, dropped = self._pair("target" if side == "source" else "source")
         dropped.drop(tenant)
         kept.settle(tenant)
         while closed := [one for one in self.ledger.changes(migration, tenant, SEEN_CHANGES) if not one.open]:
             self.ledger.clear(migration, closed)
         self._carried.pop(tenant, None)
+
+
+def _may_be_carried(change: Change) -> bool:
+    """A write that is over, or abandoned: one that is under way may still be withdrawn."""
+    return not change.open or change.age_seconds > ABANDONED_SECONDS

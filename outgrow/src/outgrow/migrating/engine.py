@@ -184,7 +184,7 @@ class Engine:
 
     def _is_frozen(self, row: TenantMove) -> bool:
         """Writers of the tenant wait: it has every turn until they go on."""
-        return row.state in ("switching", "reversing") and self.migration.kind == "copying"
+        return row.state in ("switching", "reversing") and row.step != "" and self.migration.kind == "copying"
 
     def _step(self, row: TenantMove, command: Command) -> TenantMove | None:
         """Carries one command out and writes down what came of it; None where the row is to be read anew."""

@@ -67,9 +67,9 @@ class CompareLast:
 
 @dataclass(frozen=True, slots=True)
 class ProveWayBack:
-    """Put a mark of a deletion, gated, under a key that is nowhere into the store that is about to lose the truth, as
-    the way back will. Never an item that is there: a freeze may end at any moment, and a write that comes between
-    reading the item and putting it would be overwritten.
+    """Prove that the store that is about to lose the truth would take what the way back puts, changing nothing there
+    (``Store.prove_writable``). Never by putting an item that is there once more: a freeze may end at any moment, and a
+    write that comes between reading the item and putting it would be overwritten.
     """
 
     store: Side
@@ -156,6 +156,8 @@ class Observed:
         frozen: writers wait now.
         matched, differed, failed: reads that were asked of both stores, over all of ``shadowing``.
         throttled: why nothing may be copied now, "" for no reason. Switching goes on nevertheless.
+        overtaken_seconds: how long ago the move was taken from a process that had not given it back, and may still put
+            something; None: never, or not looked at.
     """
 
     now: float
@@ -172,6 +174,7 @@ class Observed:
     differed: int = 0
     failed: int = 0
     throttled: str = ""
+    overtaken_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

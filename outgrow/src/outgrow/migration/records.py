@@ -55,6 +55,9 @@ class Pace:
         least_shadowed: compared reads that a tenant needs before it is ready; 0: none.
         most_shadow_differing_ratio: of compared reads; where more differ, a tenant does not become ready. Not 0, as a
             read may meet a write that is being carried.
+        late_seconds: for how long what a process sent to a store may still arrive after it lost the move without
+            having given it back. It begins no put later than half of that after it last asked the ledger, so a request
+            to a store may take the other half.
         first_wave, wave_factor: tenants of the first wave, and how many times larger each is than the one before.
     """
 
@@ -70,6 +73,7 @@ class Pace:
     first_wave: int = 3
     wave_factor: float = 4.0
     most_shadow_differing_ratio: float = 0.01
+    late_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

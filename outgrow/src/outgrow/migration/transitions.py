@@ -73,16 +73,28 @@ def next_command(migration: Migration, move: TenantMove, observed: Observed) -> 
     if move.retry_at is not None and observed.now < move.retry_at:
         return Wait(move.error or "it failed before", move.retry_at - observed.now, "retry")
     match move.state:
-        case "completed":
-            return Drop("source")
-        case "cancelled":
-            return Drop("target")
+        case "completed" | "cancelled":
+            return _overtaken(migration, observed) or Drop("source" if move.state == "completed" else "target")
         case "switched":
             return _switched(migration, move, observed)
         case "shadowing" | "ready":
             return _held_twice(migration, move, observed)
         case _:
             return _on_the_way(migration, move, observed)
+
+
+def _overtaken(migration: Migration, observed: Observed) -> Wait | None:
+    """Generations, and the copy, stay until nothing can arrive any more that they keep out."""
+    passed, late = observed.overtaken_seconds, migration.pace.late_seconds
+    if migration.kind == "filling" or passed is None or passed >= late:
+        return None
+    left = late - passed
+    return Wait(
+        f"a process that was at this move before was stopped {passed:.0f} s ago, and what it sent may still arrive: "
+        f"its copy is deleted in {left:.0f} s",
+        left,
+        "retry",
+    )
 
 
 def _astray(migration: Migration, move: TenantMove, observed: Observed) -> Wait | None:

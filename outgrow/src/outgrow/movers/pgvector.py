@@ -27,6 +27,7 @@ from outgrow.movers.postgresql import (
     psycopg,
     quoted,
     relation_parts,
+    wait_shortly,
 )
 from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
 
@@ -57,6 +58,13 @@ SELECT %(tenant)s::{tenant_type}, id::{id_type}, vector, payload FROM pg_temp.ou
 ON CONFLICT ({tenant}, {id}) DO UPDATE SET {vector} = excluded.{vector}, {payload} = excluded.{payload}"""
 _DELETE: LiteralString = """
 DELETE FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type} AND {id} = ANY (%(keys)s::text[]::{id_type}[])"""
+_PROVE_DELETE: LiteralString = "DELETE FROM {table} WHERE false"
+_PROVE_WRITE: LiteralString = """
+INSERT INTO {table} ({tenant}, {id}, {vector}, {payload})
+SELECT {tenant}, {id}, {vector}, {payload} FROM {table} WHERE false
+ON CONFLICT ({tenant}, {id}) DO UPDATE SET {vector} = excluded.{vector}, {payload} = excluded.{payload}"""
+PROOF_LOCK_SECONDS = 1.0
+"""How long a proof waits for a lock; writers of the tenant wait as long."""
 _READ: LiteralString = """
 SELECT {id}::text, {send}({vector}), {payload} FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type}"""
 _AFTER: LiteralString = " AND {key} > %(after)s ORDER BY {key} LIMIT %(limit)s"
@@ -151,6 +159,19 @@ class PgvectorStore:
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
         """As ``page``, but only digests."""
         return [Copied(item.key, digest_of(item.body or b"")) for item in self.page(tenant, after, limit)]
+
+    def prove_writable(self, tenant: str) -> None:
+        """The statements of a put, of no point, and a gate that is removed again. A table that is not there yet is made
+        with the first point."""
+        checked_tenant(self.name, tenant)
+        self._gates.ensure()
+        with self._session.transaction(writing=True) as connection:
+            wait_shortly(connection, PROOF_LOCK_SECONDS)
+            self._gates.prove(connection, tenant)
+            if self._known(connection):
+                connection.execute(SQL(_INCOMING).format(**self._words), ())
+                self._run(connection, _PROVE_DELETE)
+                self._run(connection, _PROVE_WRITE)
 
     def settle(self, tenant: str) -> None:
         """Forgets tombstones and generations."""

@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+from uuid import uuid4
 
 from outgrow.movers.bodies import form_of, point_bodies, read_body
 from outgrow.movers.point_ids import PointId, id_of, id_or_none, ids_behind, key_of
@@ -114,6 +115,10 @@ class Driver(Protocol):
         ...
 
     def delete(self, collection: str, where: Where) -> None: ...
+
+    def forget(self, collection: str, ids: Sequence[PointId]) -> None:
+        """Deletes those of them that are tombstones."""
+        ...
 
     def near(self, collection: str, where: Where, vector: Sequence[float], limit: int) -> Sequence[PointId]: ...
 
@@ -260,6 +265,24 @@ class PointStore:
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
         """Made here: the engine knows no digest."""
         return [Copied(item.key, digest_of(item.body)) for item in self.page(tenant, after, limit) if item.body]
+
+    def prove_writable(self, tenant: str) -> None:
+        """Lays a tombstone under a new id, as a put does, and takes it away. Where that does not come about any more,
+        ``settle`` deletes it. A collection that is not there yet is made with the first point."""
+        collection = self._layout.collection_of(tenant)
+        if self._driver.size(collection) is None and self._size is not None:
+            return
+        self._fit(collection, [])
+        nowhere = uuid4()
+        self._driver.insert(collection, [self._mark(tenant, 0, nowhere)])
+        self._driver.update(collection, [self._mark(tenant, 1, nowhere)], 1)
+        taken = self._held(tenant, collection, {nowhere: self._mark(tenant, 1, nowhere)})
+        self._driver.forget(collection, [nowhere])
+        if taken != {nowhere: 1}:
+            raise StoreFailed(
+                f"{self._name} said that it took a tombstone into {collection!r}, and does not hold it",
+                next_step="See whether the collection is whole, and whether something else deletes from it.",
+            )
 
     def settle(self, tenant: str) -> None:
         """Deletes tombstones, takes generations off."""

@@ -47,6 +47,10 @@ ORDER BY incoming.key COLLATE "C"
 ON CONFLICT (relation, tenant, key) DO UPDATE SET generation = excluded.generation, deleted = excluded.deleted
 WHERE held.generation <= excluded.generation
 RETURNING key"""
+_PROVE: LiteralString = """
+INSERT INTO outgrow.copied AS held (relation, tenant, key, generation, deleted)
+VALUES (%(relation)s, %(tenant)s, '', 0, true)
+ON CONFLICT (relation, tenant, key) DO UPDATE SET generation = excluded.generation"""
 _FORGET: LiteralString = "DELETE FROM outgrow.copied WHERE relation = %(relation)s AND tenant = %(tenant)s"
 _DATABASE: LiteralString = """
 SELECT c.system_identifier, d.oid FROM pg_control_system() AS c, pg_database AS d
@@ -63,10 +67,12 @@ _SETTLED: tuple[LiteralString, ...] = (
     "SET synchronous_commit = on",
     "SET row_security = off",
     "SET outgrow.mover = 'on'",
+    "SET lock_timeout = '10s'",
+    "SET idle_in_transaction_session_timeout = '20s'",
 )
 """So that a value has one text, whichever server it comes from; that what is put is durable; that a policy which would
-hide rows is an error; and that triggers which register an application's writes know the mover's
-(``outgrow.movers.registering``)."""
+hide rows is an error; that triggers which register an application's writes know the mover's
+(``outgrow.movers.registering``); and that what a process began that was killed, or stopped, ends soon."""
 
 
 class Session:
@@ -157,10 +163,21 @@ class Gates:
         }
         return {str(row[0]) for row in connection.execute(_TAKE, values)}
 
+    def prove(self, connection: psycopg.Connection[Row], tenant: str) -> None:
+        """Writes a gate that no put asks for, and removes it."""
+        values = {"relation": f"{self.relation} (proof)", "tenant": tenant}
+        connection.execute(_PROVE, values)
+        connection.execute(_FORGET, values)
+
     def forget(self, connection: psycopg.Connection[Row], tenant: str) -> None:
         """Opens all gates of the tenant."""
         if connection.execute(_GATES_ARE_THERE).fetchone() != (None,):
             connection.execute(_FORGET, {"relation": self.relation, "tenant": tenant})
+
+
+def wait_shortly(connection: psycopg.Connection[Row], seconds: float) -> None:
+    """Has this transaction wait for no lock for longer."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{seconds * 1000:.0f}ms",))
 
 
 def checked_tenant(name: str, tenant: str) -> str:
@@ -262,6 +279,7 @@ __all__ = [
     "psycopg",
     "quoted",
     "relation_parts",
+    "wait_shortly",
     "without_password",
     "written",
 ]

@@ -257,6 +257,14 @@ class QdrantDriver:
             )
             self._applied(collection, result)
 
+    def forget(self, collection: str, ids: Sequence[PointId]) -> None:
+        """By ids, where they are tombstones."""
+        deleted = models.FieldCondition(key=DELETED, match=models.MatchValue(value=1))
+        these = models.Filter(must=[models.HasIdCondition(has_id=[_wire(each) for each in ids]), deleted])
+        with self._said("deleting from", collection):
+            result = self._client.delete(collection, models.FilterSelector(filter=these), wait=True, ordering=_STRONG)
+            self._applied(collection, result)
+
     def near(self, collection: str, where: Where, vector: Sequence[float], limit: int) -> Sequence[PointId]:
         """A search as an application would ask it."""
         with self._said("searching", collection):

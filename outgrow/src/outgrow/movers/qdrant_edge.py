@@ -225,6 +225,12 @@ class EdgeDriver:
         how = engine.UpdateOperation.delete_points_by_filter(_filter(where))
         self._update("delete points", collection, how)
 
+    def forget(self, collection: str, ids: Sequence[PointId]) -> None:
+        """By ids, where they are tombstones."""
+        deleted = engine.FieldCondition(DELETED, match=engine.MatchValue(1))
+        these = engine.Filter(must=[engine.HasIdCondition(set(ids)), deleted])
+        self._update("delete points", collection, engine.UpdateOperation.delete_points_by_filter(these))
+
     def near(self, collection: str, where: Where, vector: Sequence[float], limit: int) -> Sequence[PointId]:
         """A search as an application would ask it."""
         asked = engine.QueryRequest(limit=limit, query=engine.Query.Nearest(list(vector)), filter=_filter(where))

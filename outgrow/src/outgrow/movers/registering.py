@@ -1,6 +1,7 @@
 """Triggers that register an application's writes to moved tables, so that the application need not.
 
-``install`` lays them when a move of kind ``sql-table`` is created, ``uninstall`` takes them away when it has ended.
+``Triggers.install`` lays them when a move of kind ``sql-table`` is created, ``uninstall`` takes them away when it has
+ended.
 They can be laid only where the tables and the routes (``outgrow.route``) are in one database; elsewhere the application
 registers its writes itself (``outgrow.routing``).
 
@@ -30,12 +31,12 @@ Logical replication into a moved table and sessions in ``session_replication_rol
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, LiteralString
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString, Protocol
 
-from outgrow.movers.postgresql import SQL, Composable, Session, psycopg, quoted, written
+from outgrow.movers.postgresql import SQL, Composable, Session, psycopg, quoted, wait_shortly, written
 from outgrow.movers.sql_shape import Shape, key_expression
-from outgrow.movers.sql_table import Settings, SqlTableStore, open_stores
 from outgrow.ports import StoreFailed
 
 LOCK_SECONDS = 5
@@ -99,55 +100,75 @@ SET extra_float_digits = 1 SET lc_monetary = 'C'"""
 _ROUTES: LiteralString = "SELECT to_regclass('outgrow.route') IS NOT NULL AND to_regclass('outgrow.intent') IS NOT NULL"
 
 
-def install(settings: Mapping[str, Any], point: str, truth: str) -> tuple[str, ...]:
-    """Lays the triggers of ``point`` on each side that is in the database of the routes; a second time changes nothing.
+class Tables(Protocol):
+    """The moved tables of one side."""
 
-    Args:
-        settings: the mover's, as ``open_mover`` takes them. truth: the URL of the database where the routes are.
+    @property
+    def name(self) -> str: ...
 
-    Returns:
-        A sentence for each side: what was laid, or who has to register its writes instead.
+    @property
+    def session(self) -> Session: ...
 
-    Raises:
-        StoreFailed: a server does not answer, the routes' tables are not there, or a table was busy; then nothing was
-            laid on that side.
-    """
-    routes = Session(truth, "routes")
-    stores = open_stores(Settings.model_validate(dict(settings)))
-    try:
-        with routes.transaction() as connection:
-            if connection.execute(_ROUTES).fetchone() != (True,):
-                raise StoreFailed(
-                    f"{routes.where} has no tables of a move", next_step="Create the migration first, then install."
-                )
-        home = routes.database()
-        return tuple(_laid(store, point) if store.session.database() == home else _elsewhere(store) for store in stores)
-    finally:
-        for one in (routes, *stores):
-            one.close()
+    def shapes(self) -> tuple[Shape, ...]: ...
+
+    def close(self) -> None: ...
 
 
-def uninstall(settings: Mapping[str, Any], point: str) -> None:
-    """Takes them away on both sides, where they are. Raises ``StoreFailed``."""
-    stores = open_stores(Settings.model_validate(dict(settings)))
-    try:
-        for store in stores:
-            shapes = store.shapes()
-            with store.session.transaction(writing=True) as connection:
-                _wait_shortly(connection)
-                for shape in shapes:
-                    for name in _names(store, shape, point):
-                        _run(connection, "DROP TRIGGER IF EXISTS {0} ON {1}", quoted(name), shape.relation)
-                        _run(connection, "DROP FUNCTION IF EXISTS outgrow.{0}()", quoted(name))
-    finally:
-        for store in stores:
-            store.close()
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """Keeps ``outgrow.ports.Registering``. ``open_sides``: opens both sides anew."""
+
+    open_sides: Callable[[], Sequence[Tables]]
+
+    def install(self, point: str, truth: str) -> Sequence[str]:
+        """Lays the triggers of ``point`` on each side that is in the database of the routes; a second time changes
+        nothing.
+
+        Args:
+            truth: the URL of the database where the routes are.
+
+        Returns:
+            A sentence for each side: what was laid, or who has to register its writes instead.
+
+        Raises:
+            StoreFailed: a server does not answer, the routes' tables are not there, or a table was busy; then nothing
+                was laid on that side.
+        """
+        routes = Session(truth, "routes")
+        sides = self.open_sides()
+        try:
+            with routes.transaction() as connection:
+                if connection.execute(_ROUTES).fetchone() != (True,):
+                    raise StoreFailed(
+                        f"{routes.where} has no tables of a move", next_step="Create the migration first, then install."
+                    )
+            home = routes.database()
+            return [_laid(side, point) if side.session.database() == home else _elsewhere(side) for side in sides]
+        finally:
+            for one in (routes, *sides):
+                one.close()
+
+    def uninstall(self, point: str) -> None:
+        """Takes them away on both sides, where they are. Raises ``StoreFailed``."""
+        sides = self.open_sides()
+        try:
+            for side in sides:
+                shapes = side.shapes()
+                with side.session.transaction(writing=True) as connection:
+                    wait_shortly(connection, LOCK_SECONDS)
+                    for shape in shapes:
+                        for name in _names(side, shape, point):
+                            _run(connection, "DROP TRIGGER IF EXISTS {0} ON {1}", quoted(name), shape.relation)
+                            _run(connection, "DROP FUNCTION IF EXISTS outgrow.{0}()", quoted(name))
+        finally:
+            for side in sides:
+                side.close()
 
 
-def _laid(store: SqlTableStore, point: str) -> str:
+def _laid(store: Tables, point: str) -> str:
     shapes = store.shapes()
     with store.session.transaction(writing=True) as connection:
-        _wait_shortly(connection)
+        wait_shortly(connection, LOCK_SECONDS)
         for shape in shapes:
             rows, whole = _names(store, shape, point)
             _function(connection, rows, _body(store, shape, point), steady=shape.steady)
@@ -163,14 +184,14 @@ def _laid(store: SqlTableStore, point: str) -> str:
     return f"writes to {', '.join(shape.name for shape in shapes)} in {store.session.where} register themselves"
 
 
-def _elsewhere(store: SqlTableStore) -> str:
+def _elsewhere(store: Tables) -> str:
     return (
         f"{store.session.where} is not the database of the routes: the application registers its writes there itself, "
         "by outgrow.routing"
     )
 
 
-def _body(store: SqlTableStore, shape: Shape, point: str) -> str:
+def _body(store: Tables, shape: Shape, point: str) -> str:
     words: dict[str, Composable] = {"point": written(point), "store": written(store.name)}
     for when in ("old", "new"):
         row = SQL("OLD") if when == "old" else SQL("NEW")
@@ -188,10 +209,6 @@ def _run(connection: psycopg.Connection[tuple[Any, ...]], statement: LiteralStri
     connection.execute(SQL(statement).format(*names), ())
 
 
-def _wait_shortly(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    connection.execute(SQL("SET LOCAL lock_timeout = {}").format(written(f"{LOCK_SECONDS}s")))
-
-
 def _text(template: LiteralString, **words: Composable) -> str:
     return SQL(template).format(**words).as_string(None).replace("%%", "%")
 
@@ -201,7 +218,7 @@ def _plain(text: str) -> str:
     return text.replace("'", "''").replace("%", "%%%%")
 
 
-def _names(store: SqlTableStore, shape: Shape, point: str) -> tuple[str, str]:
+def _names(store: Tables, shape: Shape, point: str) -> tuple[str, str]:
     """Of the function and trigger for rows, and for TRUNCATE."""
     mark = hashlib.blake2b(f"{point}\0{store.name}\0{shape.name}".encode(), digest_size=8).hexdigest()
     return f"outgrow_register_{mark}", f"outgrow_refuse_{mark}"

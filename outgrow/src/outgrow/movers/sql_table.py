@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, LiteralString
+from typing import Annotated, Any, Literal, LiteralString
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,7 +29,9 @@ from outgrow.movers.postgresql import (
     checked_tenant,
     psycopg,
     quoted,
+    wait_shortly,
 )
+from outgrow.movers.registering import Triggers
 from outgrow.movers.sql_shape import Column, Shape, key_expression, key_of, parts_of, read_shape, unfit
 from outgrow.ports import Clock, Copied, Copying, Item, Put, StoreFailed, TenantSize, digest_of
 
@@ -49,6 +51,11 @@ FROM unnest({arrays}) WITH ORDINALITY AS incoming ({names}, place)
 JOIN {table} AS held ON held.{tenant} = %(tenant)s::{tenant_type} AND {equal}
 LEFT JOIN outgrow.copied AS gate
     ON gate.relation = %(relation)s AND gate.tenant = %(tenant)s AND gate.key = {key}"""
+_PROVE_DELETE: LiteralString = "DELETE FROM {table} WHERE false"
+_PROVE_INSERT: LiteralString = """
+INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {table} WHERE false"""
+PROOF_LOCK_SECONDS = 1.0
+"""How long a proof waits for a lock; writers of the tenant wait as long."""
 _PLAIN = ("int2", "int4", "int8", "bool")
 
 
@@ -83,6 +90,11 @@ class Settings(BaseModel):
     source_store: Side
     target_store: Side
     tables: Annotated[tuple[Table, ...], Field(min_length=1, max_length=99)]
+    register_: Literal["triggers", "application"] = Field(
+        "triggers",
+        alias="register",
+        description="Who registers the application's writes: triggers, or itself, by outgrow.routing.",
+    )
 
 
 def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
@@ -112,7 +124,13 @@ def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
         source.close()
         target.close()
         raise
-    return Copying(source, target)
+    return Copying(source, target, registering_of(settings) if declared.register_ == "triggers" else None)
+
+
+def registering_of(settings: Mapping[str, Any]) -> Triggers:
+    """The triggers of a mover of these settings; nothing is asked of a server yet."""
+    declared = Settings.model_validate(dict(settings))
+    return Triggers(lambda: open_stores(declared))
 
 
 def open_stores(settings: Settings) -> tuple[SqlTableStore, SqlTableStore]:
@@ -236,6 +254,20 @@ class SqlTableStore:
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
         """As ``page``, but only digests."""
         return [Copied(item.key, digest_of(item.body or b"")) for item in self.page(tenant, after, limit)]
+
+    def prove_writable(self, tenant: str) -> None:
+        """The statements of a put, of no row, and a gate that is removed again: rights, policies, locks, a commit."""
+        checked_tenant(self.name, tenant)
+        shapes = self.shapes()
+        self._gates.ensure()
+        with self.session.transaction(writing=True) as connection:
+            wait_shortly(connection, PROOF_LOCK_SECONDS)
+            self._unobserved(connection)
+            self._gates.prove(connection, tenant)
+            for shape in shapes:
+                names = SQL(", ").join(quoted(column.name) for column in shape.written)
+                for statement in (_PROVE_DELETE, _PROVE_INSERT):
+                    connection.execute(SQL(statement).format(table=shape.relation, names=names), ())
 
     def settle(self, tenant: str) -> None:
         """Forgets tombstones and generations."""

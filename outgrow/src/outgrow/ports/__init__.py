@@ -42,6 +42,7 @@ from outgrow.ports.movers import (
     Item,
     Mover,
     Put,
+    Registering,
     Searched,
     Standing,
     Store,
@@ -49,7 +50,7 @@ from outgrow.ports.movers import (
     TenantSize,
     digest_of,
 )
-from outgrow.ports.moves import Busy, Change, Flipped, MoveLedger, ShadowCount, Superseded
+from outgrow.ports.moves import Busy, Change, Flipped, InUse, MoveLedger, ShadowCount, Superseded
 
 __all__ = [
     "Answers",
@@ -66,6 +67,7 @@ __all__ = [
     "Footprint",
     "History",
     "HourlyValue",
+    "InUse",
     "Item",
     "Ledger",
     "Load",
@@ -79,6 +81,7 @@ __all__ = [
     "Observation",
     "Put",
     "RecordKind",
+    "Registering",
     "Request",
     "Sample",
     "Searched",

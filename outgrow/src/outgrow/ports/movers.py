@@ -94,6 +94,12 @@ class Store(Protocol):
         """As ``page``, but only digests."""
         ...
 
+    def prove_writable(self, tenant: str) -> None:
+        """Proves that puts and deletions of a move would be taken now: rights, room for gates, no lock that stays.
+        Raises ``StoreFailed`` where they would not. Whatever the application writes meanwhile, it changes nothing that
+        a reader, the application or a move sees."""
+        ...
+
     def settle(self, tenant: str) -> None:
         """Forgets tombstones and generations of the tenant: its move is over. Its items stay."""
         ...
@@ -158,12 +164,28 @@ class Filling(Protocol):
         ...
 
 
+class Registering(Protocol):
+    """Has the writes of an application registered by the stores themselves, so that it need not do that. Calls raise
+    ``StoreFailed`` and may be repeated."""
+
+    def install(self, point: str, truth: str) -> Sequence[str]:
+        """Begins, before anything is copied; → sentences that say what does so from now on, and what does not.
+        ``truth``: the ``postgresql://`` URL of the database where the routes of the point are."""
+        ...
+
+    def uninstall(self, point: str) -> None:
+        """Ends: the move is over."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """A move by copying: the store that has the truth today, and the one that shall have it."""
+    """A move by copying: the store that has the truth today, and the one that shall have it. ``registering``: what
+    registers the application's writes to them; None: the application does, by ``outgrow.routing``."""
 
     source: Store
     target: Store
+    registering: Registering | None = None
 
 
 Mover = Copying | Filling

@@ -23,6 +23,13 @@ class Busy(OutgrowError):
     exit_code = 2
 
 
+class InUse(OutgrowError):
+    """A transaction of the application holds the tenant's route, for longer than is waited for. Nothing was written;
+    what was asked may be asked again."""
+
+    exit_code = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A write that was registered: the item under ``key`` is to be read anew. ``open``: it is not finished yet.
@@ -125,25 +132,38 @@ class MoveLedger(Protocol):
         """Whether every transaction that may not have seen the row is over."""
         ...
 
-    def generation(self) -> int:
-        """A number higher than all before: taken before what it is to stand for is read."""
+    def generation(self, migration: Migration) -> int:
+        """A number higher than all before: taken before what it is to stand for is read. A process that was superseded
+        gets none, so whoever takes the move on later has higher ones: a process that slept, and knows of no flip
+        since, would put old states with the newest generation otherwise."""
         ...
 
     def changes(self, migration: Migration, tenant: str, limit: int) -> Sequence[Change]:
         """Registered writes that were not carried over yet, the oldest first, open ones among them."""
         ...
 
+    def mark_changed(self, migration: Migration, tenant: str, keys: Sequence[str]) -> None:
+        """Registers these keys as writes that are over, so that they are carried, and a flip waits for that: for a
+        repair. A process that ends in the middle of one leaves them registered, so the next one puts each of them anew,
+        with a newer generation than the first one's put that may still be on its way."""
+        ...
+
     def clear(self, migration: Migration, changes: Sequence[Change]) -> None:
         """These were carried over. Those of them that were open when they were read stay: what they do may come
-        after. Name them nevertheless: abandoned ones that were carried since ``freeze`` do not stand against a flip."""
+        after. Name them nevertheless: abandoned ones that were carried since ``freeze``, and were so old already when
+        it began, do not stand against a flip."""
+        ...
+
+    def overtaken_at(self, migration: Migration) -> float | None:
+        """When the move was last taken from a process that had not given it back, and may not know yet; None: never."""
         ...
 
     def freeze(self, migration: Migration, tenant: str, seconds: float) -> None:
-        """Writers of the tenant wait from now on, at most so long; it ends by itself."""
+        """Writers of the tenant wait from now on, at most so long; it ends by itself. Raises ``InUse``."""
         ...
 
     def thaw(self, migration: Migration, tenant: str) -> None:
-        """They go on."""
+        """They go on. Raises ``InUse``."""
         ...
 
     def flip(self, migration: Migration, move: TenantMove, store: str, after: TenantMove, what: str) -> Flipped:

@@ -18,7 +18,7 @@ from outgrow.routing.tables import SCHEMA
 
 if TYPE_CHECKING:
     from outgrow.routing.mirror import Mirror
-    from outgrow.routing.writing import Frozen, Moved, Write, in_transaction, registered
+    from outgrow.routing.writing import Frozen, Moved, TooIsolated, Write, in_transaction, registered
 
 __all__ = [
     "ABANDONED_SECONDS",
@@ -32,6 +32,7 @@ __all__ = [
     "Mirror",
     "Moved",
     "Route",
+    "TooIsolated",
     "Write",
     "in_transaction",
     "registered",
@@ -40,7 +41,7 @@ __all__ = [
 
 _IN = {
     "Mirror": "mirror",
-    **dict.fromkeys(("Frozen", "Moved", "Write", "in_transaction", "registered"), "writing"),
+    **dict.fromkeys(("Frozen", "Moved", "TooIsolated", "Write", "in_transaction", "registered"), "writing"),
 }
 
 

@@ -8,7 +8,15 @@ from typing import Final, LiteralString
 
 ABANDONED_SECONDS: Final = 60.0
 """A registered write that has been open for longer counts as abandoned: it does not hold up a switch for ever. Whoever
-made it and comes back is told by ``CLOSE``; nothing else rests on this figure."""
+made it and comes back is told by ``CLOSE``.
+
+That rests on requests to the store ending sooner. Of a client that died, one that arrives only after a switch, and then
+a reverse, writes over what was written since, and nobody is left to be told: give requests to stores a time-out well
+below this figure, on the client's side and, where there are proxies between, on theirs."""
+
+SNAPSHOTS: Final = ("repeatable read", "serializable")
+"""Isolation levels in which a transaction sees the routes as they were at its begin: one that began before a tenant's
+first route row was laid does not see it, and would write without being seen itself."""
 
 _HELD: Final[LiteralString] = """
     held AS (
@@ -27,11 +35,12 @@ WITH {_HELD}, noted AS (
         INSERT INTO outgrow.intent (point, tenant, key, closed_at)
         SELECT %(point)s, %(tenant)s, key, clock_timestamp() FROM unnest(%(keys)s::text[]) AS key WHERE {_ON_THE_WAY}
     )
-SELECT held.store, held.generation, coalesce(held.frozen_seconds, 0)::float8
+SELECT held.store, held.generation, coalesce(held.frozen_seconds, 0)::float8, current_setting('transaction_isolation')
 FROM (SELECT) AS one LEFT JOIN held ON true"""  # noqa: S608  # constants of this file
 """In the transaction of a write to this same database: notes what is written and → (store, generation, seconds that
-the tenant is frozen for). Store and generation are null where there is no route row. Where it is frozen (seconds
-above 0), roll back and try again later: until the transaction is over, no switch can come about."""
+the tenant is frozen for, isolation level). Store and generation are null where there is no route row. Where it is
+frozen (seconds above 0), roll back and try again later: until the transaction is over, no switch can come about. Where
+the level is one of ``SNAPSHOTS``, roll back and write in READ COMMITTED."""
 
 REGISTER: Final[LiteralString] = f"""
 WITH {_HELD}, opened AS (
@@ -40,10 +49,11 @@ WITH {_HELD}, opened AS (
         ORDER BY place RETURNING id
     )
 SELECT (SELECT array_agg(id ORDER BY id) FROM opened), held.store, held.generation,
-    coalesce(held.frozen_seconds, 0)::float8
+    coalesce(held.frozen_seconds, 0)::float8, current_setting('transaction_isolation')
 FROM (SELECT) AS one LEFT JOIN held ON true"""  # noqa: S608  # constants of this file
-"""Before a write to another store: registers it and → (ids, store, generation, seconds that the tenant is frozen for).
-It is committed before anything is written. Where it is frozen, ``WITHDRAW`` it and try again later."""
+"""Before a write to another store: registers it and → (ids, store, generation, seconds that the tenant is frozen for,
+isolation level). It is committed before anything is written. Where it is frozen, ``WITHDRAW`` it and try again later;
+where the level is one of ``SNAPSHOTS``, in READ COMMITTED."""
 
 CLOSE: Final[LiteralString] = f"""
 WITH {_HELD}, mine AS (

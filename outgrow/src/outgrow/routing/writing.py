@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, LiteralString, Protocol, TypeVar
 
 from outgrow.routing.routes import Route
-from outgrow.routing.statements import CLOSE, FROZEN, NOTE, REGISTER, WITHDRAW
+from outgrow.routing.statements import CLOSE, FROZEN, NOTE, REGISTER, SNAPSHOTS, WITHDRAW
 
 FIRST_PAUSE_SECONDS: Final = 0.01
 MOST_PAUSE_SECONDS: Final = 0.1
@@ -47,6 +47,19 @@ class Moved(Exception):
     def __init__(self, point: str, tenant: str) -> None:
         super().__init__(f"{tenant} was switched to another store ({point}) during this write; write it again")
         self.point, self.tenant = point, tenant
+
+
+class TooIsolated(Exception):
+    """The transaction is REPEATABLE READ or SERIALIZABLE, where it may not see a route that was laid since it began;
+    nothing was written."""
+
+    def __init__(self, level: str) -> None:
+        super().__init__(
+            f"writes to tenants that may be moved are registered in READ COMMITTED, and this transaction is "
+            f"{level.upper()}: it may not see that its tenant is being moved. Use a connection of that isolation level "
+            "for these writes, or have them registered by triggers (outgrow.movers.registering)"
+        )
+        self.level = level
 
 
 class Connection(Protocol):
@@ -94,7 +107,7 @@ class _Begin:
 
 @dataclass(frozen=True, slots=True)
 class _RollBack:
-    why: Frozen
+    why: Exception
 
 
 _Step = _Ask | _Pause | _Begin | _RollBack
@@ -156,7 +169,7 @@ class _Carried:
                     self._transaction = self._connection.transaction()
                     self._transaction.__enter__()
                 case _RollBack(why):
-                    self._transaction.__exit__(Frozen, why, None)
+                    self._transaction.__exit__(type(why), why, None)
                 case _Ask(statement, parameters, rows):
                     with self._connection.cursor(row_factory=_tuples) as cursor:
                         if self._transaction is None and not self._connection.autocommit:
@@ -180,7 +193,7 @@ class _Carried:
                     self._transaction = self._connection.transaction()
                     await self._transaction.__aenter__()
                 case _RollBack(why):
-                    await self._transaction.__aexit__(Frozen, why, None)
+                    await self._transaction.__aexit__(type(why), why, None)
                 case _Ask(statement, parameters, rows):
                     async with self._connection.cursor(row_factory=_tuples) as cursor:
                         if self._transaction is None and not self._connection.autocommit:
@@ -196,13 +209,15 @@ class in_transaction(_Carried):  # noqa: N801  # reads as what it is: with in_tr
     ``with in_transaction(connection, point, tenant, keys, default) as route:`` begins it, notes the keys and gives the
     tenant's route; write there, on the same connection. It is committed at the end, rolled back on an exception.
     Within a transaction that the caller began, it is a savepoint, and a frozen tenant raises ``Frozen`` at once, as
-    waiting would hold the switch up.
+    waiting would hold the switch up. READ COMMITTED alone; else ``TooIsolated``.
     """
 
     def _begin(self) -> _Steps[Route]:
         while True:
             yield _Begin()
-            store, generation, seconds = yield _Ask(NOTE, self._named)
+            store, generation, seconds, level = yield _Ask(NOTE, self._named)
+            if level in SNAPSHOTS:
+                raise TooIsolated(level)
             if seconds <= 0:
                 return Route(self._default) if store is None else Route(store, generation)
             why = self._frozen(seconds)
@@ -248,14 +263,18 @@ class registered(_Carried):  # noqa: N801  # reads as what it is: with registere
     within the block the write stays registered, as nobody knows what the store took of it: the move reads these items
     again and again, until it is closed (``CLOSE_ABANDONED``). Call ``write.nothing_written()`` where nothing was sent.
 
-    The connection must not be in a transaction, as what is registered is committed at once; else ``RuntimeError``.
+    The connection must not be in a transaction, as what is registered is committed at once; else ``RuntimeError``. Its
+    isolation level is READ COMMITTED; else ``TooIsolated``.
     """
 
     def _begin(self) -> _Steps[Write]:
         if not self._outermost:
             raise RuntimeError("a registered write needs a connection that is in no transaction: commit it first")
         while True:
-            ids, store, generation, seconds = yield _Ask(REGISTER, self._named)
+            ids, store, generation, seconds, level = yield _Ask(REGISTER, self._named)
+            if level in SNAPSHOTS:
+                yield _Ask(WITHDRAW, {"ids": ids}, rows=False)
+                raise TooIsolated(level)
             if seconds <= 0:
                 route = Route(self._default) if store is None else Route(store, generation)
                 self._write = Write(route, tuple(ids or ()))

@@ -105,6 +105,11 @@ class MemoryStore:
             self._called("digests", tenant)
             return [Copied(item.key, digest_of(item.body or b"")) for item in self.page(tenant, after, limit)]
 
+    def prove_writable(self, tenant: str) -> None:
+        """It is, unless it fails."""
+        with self.contents.lock:
+            self._called("prove_writable", tenant)
+
     def settle(self, tenant: str) -> None:
         """Forgets generations and tombstones."""
         with self.contents.lock:

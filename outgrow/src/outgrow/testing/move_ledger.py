@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,6 +114,7 @@ class MemoryMoveLedger:
         self.truth = truth or MemoryTruth()
         self._goals: dict[tuple[str, str], Goal] = {}
         self._carried_open: dict[str, set[int]] = {}
+        self._frozen_at: dict[str, float] = {}
         self._closed = False
 
     @contextmanager
@@ -173,7 +175,8 @@ class MemoryMoveLedger:
                 raise Busy(f"{known.holder or 'another process'} is at this move now", next_step="wait for it")
             truth.held_by[known.id] = self
             truth.migrations[known.id] = replace(known, epoch=known.epoch + 1, holder=who)
-            self._line(known.id, "", "taken", who, {"epoch": known.epoch + 1})
+            overtaken = {"overtook": known.holder} if known.holder else {}
+            self._line(known.id, "", "taken", who, {"epoch": known.epoch + 1, **overtaken})
             return truth.migrations[known.id]
 
     def release(self, migration: Migration) -> None:
@@ -269,8 +272,8 @@ class MemoryMoveLedger:
         with self._open() as truth:
             return mark not in truth.unsettled
 
-    def generation(self) -> int:
-        with self._open() as truth:
+    def generation(self, migration: Migration) -> int:
+        with self._held(migration) as truth:
             truth.last_generation += 1
             return truth.last_generation
 
@@ -289,6 +292,17 @@ class MemoryMoveLedger:
             (pair for pair in found if (pair[1].point, pair[1].tenant) == (point, tenant)), key=lambda p: p[0]
         )
 
+    def mark_changed(self, migration: Migration, tenant: str, keys: Sequence[str]) -> None:
+        with self._held(migration) as truth:
+            for key in keys:
+                truth.last_intent += 1
+                truth.intents[truth.last_intent] = _Intent(migration.point, tenant, key, truth.now(), closed=True)
+
+    def overtaken_at(self, migration: Migration) -> float | None:
+        with self._open() as truth:
+            taken = [line for id_, line in truth.lines if id_ == migration.id and "overtook" in line.facts]
+            return taken[-1].at if taken else None
+
     def clear(self, migration: Migration, changes: Sequence[Change]) -> None:
         with self._held(migration) as truth:
             for change in changes:
@@ -300,6 +314,7 @@ class MemoryMoveLedger:
     def freeze(self, migration: Migration, tenant: str, seconds: float) -> None:
         with self._held(migration) as truth:
             self._carried_open.pop(tenant, None)
+            self._frozen_at[tenant] = truth.now()
             truth.frozen_until[migration.point, tenant] = truth.now() + seconds
 
     def thaw(self, migration: Migration, tenant: str) -> None:
@@ -316,7 +331,7 @@ class MemoryMoveLedger:
             if route.store != other:
                 return Flipped(route, f"the route of {move.tenant} leads to {route.store}, not to {other}")
             carried = self._carried_open.get(move.tenant, set())
-            old = truth.now() - ABANDONED_SECONDS
+            old = min(truth.now(), self._frozen_at.get(move.tenant, math.inf)) - ABANDONED_SECONDS
             against = [
                 intent
                 for id_, intent in self._intents(*place)

@@ -165,6 +165,8 @@ class MoveLedgerContract:
             lambda: ledger.add_tenants(old, rows_of("z")),
             lambda: ledger.place(old, "z"),
             lambda: ledger.clear(old, changes),
+            lambda: ledger.generation(old),
+            lambda: ledger.mark_changed(old, "a", ["k2"]),
             lambda: ledger.freeze(old, "a", 5),
             lambda: ledger.thaw(old, "a"),
             lambda: ledger.flip(old, move, TARGET, move, "switched"),
@@ -266,9 +268,50 @@ class MoveLedgerContract:
         assert ledger.route(POINT, "a") == Route(TARGET, 2)
 
     def test_generations_only_grow(self, world: MoveWorld, ledger: MoveLedger) -> None:
-        other = world.open()
-        numbers = [one.generation() for one in (ledger, other, ledger, ledger, other)]
+        migration, other = begun(ledger, "a"), world.open()
+        numbers = [one.generation(migration) for one in (ledger, other, ledger, ledger, other)]
         assert numbers == sorted(set(numbers))
+
+    def test_who_takes_a_move_on_has_higher_generations_than_whoever_had_it(
+        self, world: MoveWorld, ledger: MoveLedger
+    ) -> None:
+        old = begun(ledger, "a")
+        last = ledger.generation(old)
+        ledger.release(old)
+        new = world.open().take(old, "ben")
+        with pytest.raises(Superseded):
+            ledger.generation(old)
+        assert ledger.generation(new) > last
+
+    def test_what_is_marked_changed_is_carried_and_stands_against_a_flip(self, ledger: MoveLedger) -> None:
+        migration = begun(ledger, "a", "b")
+        ledger.mark_changed(migration, "a", ["k1", "k2"])
+        ledger.mark_changed(migration, "a", [])
+        assert [(one.key, one.open) for one in ledger.changes(migration, "a", 10)] == [("k1", False), ("k2", False)]
+        assert ledger.changes(migration, "b", 10) == []
+        assert "2 registered writes" in flipped(ledger, migration, "a").why_not
+        assert carried(ledger, migration, "a") == ["k1", "k2"]
+        assert flipped(ledger, migration, "a").why_not == ""
+
+    def test_a_move_that_was_given_back_was_taken_from_nobody(self, world: MoveWorld, ledger: MoveLedger) -> None:
+        migration = begun(ledger, "a")
+        assert ledger.overtaken_at(migration) is None
+        ledger.release(migration)
+        other = world.open()
+        again = other.take(migration, "ben")
+        assert other.overtaken_at(again) is None
+        other.close()
+        for _ in range(100):
+            try:
+                last = ledger.take(again, "cy")
+                break
+            except Busy:  # the server learns a moment later that the connection is gone
+                time.sleep(0.02)
+        at = ledger.overtaken_at(last)
+        assert at is not None
+        assert 0 <= ledger.now() - at < 60
+        ledger.release(last)
+        assert ledger.overtaken_at(ledger.take(last, "ana")) == at
 
     def test_registered_writes_come_oldest_first_and_go_when_they_were_carried(
         self, world: MoveWorld, ledger: MoveLedger
@@ -361,6 +404,21 @@ class MoveLedgerContract:
         assert [one.open for one in ledger.changes(migration, "a", 10)] == [True], "it stays, for the way back"
         assert not world.close_write(late), "whoever made it learns that it is to be written anew"
         assert [(one.key, one.open) for one in ledger.changes(migration, "a", 10)] == [("k", False)]
+
+    def test_a_write_that_only_became_old_within_the_freeze_stands_against_the_flip(
+        self, world: MoveWorld, ledger: MoveLedger
+    ) -> None:
+        migration = begun(ledger, "a")
+        world.register("a", "k")
+        world.grow_old(ABANDONED_SECONDS - 1.0)
+        ledger.freeze(migration, "a", 30)
+        time.sleep(1.1)
+        assert [one.age_seconds > ABANDONED_SECONDS for one in ledger.changes(migration, "a", 10)] == [True]
+        carried(ledger, migration, "a")
+        assert flipped(ledger, migration, "a").why_not, "its request may have arrived since it was carried"
+        ledger.freeze(migration, "a", 30)
+        carried(ledger, migration, "a")
+        assert flipped(ledger, migration, "a").why_not == ""
 
     def test_a_write_is_carried_again_if_it_ends_after_it_was_given_up(
         self, world: MoveWorld, ledger: MoveLedger

@@ -20,6 +20,7 @@ The tests use at most 1,200 items a tenant.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -36,6 +37,9 @@ class StoreContract:
 
     awkward: Sequence[str] = AWKWARD
     """Names of tenants that are tried; a store whose tenants have a form of their own says which."""
+
+    at_once = True
+    """Whether two handles on the same data can be used by two threads."""
 
     @pytest.fixture
     def store(self) -> Iterator[Store]:
@@ -182,6 +186,51 @@ class StoreContract:
         late = self.item(ANA, 0, 2)
         assert tuple(store.put(ANA, 8, [late]).refused) == (late.key,)
 
+    def test_a_proof_changes_nothing(self, store: Store) -> None:
+        first, gone, late = (self.item(ANA, place, 1) for place in range(3))
+        store.put(ANA, 5, [first, Item(gone.key, None)])
+        for tenant in (ANA, BEN):
+            for _ in range(2):
+                store.prove_writable(tenant)
+        assert list(store.page(ANA, "", 10)) == [first]
+        assert {size.tenant for size in store.tenants()} == {ANA}
+        self._is_empty(store, BEN, [first.key])
+        refused = store.put(ANA, 4, [self.item(ANA, 0, 2), gone, late]).refused
+        assert sorted(refused) == sorted([first.key, gone.key])
+        assert store.put(ANA, 1, [self.item(ANA, 3, 1)]).refused == ()
+        store.settle(ANA)
+        assert store.put(ANA, 1, [gone]).refused == ()
+
+    def test_a_proof_is_in_nobodys_way_who_writes_meanwhile(self, store: Store) -> None:
+        self._put(store, ANA, 1, range(3))
+        third = self.item(ANA, 2, 1)
+        writer, over = self.reopened(store), threading.Event()
+        if writer is None or not self.at_once:
+            pytest.skip("this store has one handle at a time")
+        proofs = list[int]()
+
+        def prove() -> None:
+            while not over.is_set():
+                store.prove_writable(ANA)
+                proofs.append(1)
+
+        thread = threading.Thread(target=prove)
+        thread.start()
+        try:
+            generation = 1
+            while generation < 20 or (len(proofs) < 3 and thread.is_alive()):
+                generation += 1
+                items = [self.item(ANA, place, generation) for place in range(2)]
+                gone = Item(third.key, None) if generation % 2 else self.item(ANA, 2, generation)
+                assert writer.put(ANA, generation, [*items, gone]).refused == ()
+                seen = {item.key: item.body for item in writer.page(ANA, "", 10)}
+                assert seen == {item.key: item.body for item in (*items, gone) if item.body is not None}
+        finally:
+            over.set()
+            thread.join()
+            writer.close()
+        assert len(proofs) >= 3, "a proof failed"
+
     def test_settling_forgets_generations_and_keeps_items(self, store: Store) -> None:
         first, second, third = (self.item(ANA, place, 1) for place in range(3))
         store.put(ANA, 9, [first, second, third])
@@ -221,6 +270,7 @@ class StoreContract:
             lambda: store.items("", [items[0].key]),
             lambda: store.put("", 2, [Item(items[0].key, None)]),
             lambda: store.digests("", "", 10),
+            lambda: store.prove_writable(""),
             lambda: store.settle(""),
             lambda: store.drop(""),
         ]
