@@ -16,6 +16,7 @@ from outgrow.errors import UsageError
 from outgrow.experiments.http import open_here
 from outgrow.points.declaration import Declaration, DeclaredValidation, Point
 from outgrow.ports import Experiment, ExperimentFailed, Load
+from outgrow.proving import machine
 from outgrow.quantities import HOUR
 from outgrow.testing import MemoryLedger
 from outgrow.testing.scripted_experiment import ScriptedArm, ScriptedExperiment
@@ -76,7 +77,7 @@ def given(
     whole = declared or declaration()
     point, validation = of(whole)
     made = Given(
-        whole, point, validation, experiment, ledger or MemoryLedger(), lambda: NOW, lambda _: None,
+        whole, point, validation, experiment, ledger or MemoryLedger(), lambda: NOW, lambda _: None, machine(),
         lambda: Page("page.md", True), lambda: MOVE, Path.cwd(),
     )  # fmt: skip
     return replace(made, **more)
@@ -148,7 +149,9 @@ def test_an_old_service_that_is_gone_is_stood_in_for_by_its_baseline() -> None:
     without = checked(validate(given(gone, declared, ledger), ("improvement",)), "improvement")
     assert (without.ok, without.evidence) == (None, {})
     assert "outgrow baseline record data" in without.next_step
-    record_baseline(point, validation, scripted(), ledger, lambda: NOW - 86400, lambda _: None, occasion="wave 1")
+    record_baseline(
+        point, validation, scripted(), ledger, lambda: NOW - 86400, lambda _: None, machine(), occasion="wave 1"
+    )
     check = checked(validate(given(gone, declared, ledger), ("improvement",)), "improvement")
     assert check.ok is True
     assert "unpaired" in check.sentence
@@ -198,12 +201,12 @@ def test_a_baseline_ended_early_is_kept_only_where_it_can_bound_anything() -> No
         ledger = MemoryLedger()
         with pytest.raises(KeyboardInterrupt):
             record_baseline(
-                point, validation, scripted(before_run=stopping(after)), ledger, lambda: NOW, lambda _: None
+                point, validation, scripted(before_run=stopping(after)), ledger, lambda: NOW, lambda _: None, machine()
             )
         assert len(ledger.records("baseline", "data")) == kept
     broken = scripted(replace(OLD, fails={"run": "gone"}), NEW)
     with pytest.raises(ExperimentFailed, match="gone"):
-        record_baseline(point, validation, broken, MemoryLedger(), lambda: NOW, lambda _: None)
+        record_baseline(point, validation, broken, MemoryLedger(), lambda: NOW, lambda _: None, machine())
 
 
 def test_arms_that_are_none_are_refused() -> None:
@@ -286,7 +289,7 @@ class _Prepared:
 
 def test_a_service_that_flakes_as_before_is_no_difference(service: Opener) -> None:
     check = checked(made(service(flakes=0.15), service(flakes=0.15), "parity"), "parity")
-    assert check.evidence["answers"]["differences"] == []
+    assert check.evidence["answers"]["differences"] == ()
 
 
 # The suite

@@ -18,6 +18,7 @@ from outgrow.errors import DeclarationError, Finding, OutgrowError, UsageError
 from outgrow.points.declaration import DeclaredValidation, Point
 from outgrow.points.reading import locate
 from outgrow.ports import Experiment
+from outgrow.proving import machine
 from outgrow.quantities import format_quantity, iso_date
 from outgrow.validating import record_baseline
 from outgrow.validation.baseline import Baseline, noise_of
@@ -133,6 +134,7 @@ def _recorded(workspace: Workspace, point: Point, occasion: str) -> Baseline:
             workspace.ledger,
             workspace.clock.now,
             telling(),
+            machine(),
             occasion=occasion,
             simulated=bool(workspace.clock.scale),
         )

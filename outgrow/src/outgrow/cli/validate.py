@@ -17,6 +17,7 @@ from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.cli.validate_progress import telling
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.points.declaration import Declaration, Point
+from outgrow.proving import machine
 from outgrow.quantities import iso_date
 from outgrow.reports.handbook import handbook_place, is_url, written_for
 from outgrow.validating import Given, Validated, sign
@@ -146,6 +147,7 @@ def _checked(workspace: Workspace, point: Point, config: Path, only: Sequence[Ch
             ledger=workspace.ledger,
             now=workspace.clock.now,
             tell=telling(),
+            machine=machine(),
             page=lambda: page_seen(workspace.declaration, point, folder),
             move=lambda: move_seen(workspace, point),
             folder=folder,

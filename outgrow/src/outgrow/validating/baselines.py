@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from outgrow.evidence.comparison import CONFIDENCE
 from outgrow.evidence.intervals import least_pairs
 from outgrow.evidence.records import Round
 from outgrow.points.declaration import DeclaredValidation, Point
 from outgrow.ports import Experiment, ExperimentFailed, Ledger
-from outgrow.proving import machine
 from outgrow.validating.measuring import Arms, Told
 from outgrow.validation.baseline import Baseline, baseline_body, baseline_of, workload_key
 
@@ -25,6 +24,7 @@ def record_baseline(
     ledger: Ledger,
     now: Callable[[], float],
     tell: Callable[[Told], None],
+    machine: Mapping[str, str],
     *,
     occasion: str = "",
     simulated: bool = False,
@@ -35,8 +35,8 @@ def record_baseline(
     as the arm fails, its complete rounds are kept if they can bound anything.
 
     Args:
-        experiment: the declared workload, opened; the caller closes it. occasion: what it is taken for, "wave 2".
-        simulated: made on a declared time scale.
+        experiment: the declared workload, opened; the caller closes it. machine: as ``outgrow.proving.machine``.
+        occasion: what it is taken for, "wave 2". simulated: made on a declared time scale.
 
     Raises:
         ExperimentFailed: the arm cannot be asked, or too few rounds came about; nothing is kept.
@@ -61,7 +61,7 @@ def record_baseline(
             planned=workload.rounds,
             rounds=tuple(rounds),
             versions=arms.versions(),
-            machine=machine(),
+            machine=machine,
             simulated=simulated,
         )
         body = baseline_body(found)

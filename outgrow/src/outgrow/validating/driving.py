@@ -13,7 +13,6 @@ from outgrow.errors import UsageError
 from outgrow.evidence.records import Round
 from outgrow.points.declaration import Declaration, DeclaredValidation, Point
 from outgrow.ports import Experiment, ExperimentFailed, Ledger, Load, Request
-from outgrow.proving import machine
 from outgrow.quantities import HOUR, WEEK, format_duration, significant
 from outgrow.validating.baselines import last_baseline
 from outgrow.validating.measuring import Arms, Told
@@ -38,6 +37,7 @@ class Given:
 
     Attributes:
         experiment: the declared workload, opened; the caller closes it.
+        machine: as ``outgrow.proving.machine``.
         page: whether the handbook page is there. move: what is known of the point's move.
         folder: where the suite is run. simulated: made on a declared time scale.
     """
@@ -49,6 +49,7 @@ class Given:
     ledger: Ledger
     now: Callable[[], float]
     tell: Callable[[Told], None]
+    machine: Mapping[str, str]
     page: Callable[[], Page]
     move: Callable[[], MoveSeen]
     folder: Path
@@ -103,7 +104,7 @@ def _keep(given: Given, arms: Arms, found: Validated) -> None:
         "checks": [check_body(each) for each in found.checks],
         "interrupted": found.interrupted,
         "versions": {} if found.interrupted else dict(arms.versions()),
-        "machine": machine(),
+        "machine": dict(given.machine),
         "simulated": given.simulated,
     }
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
@@ -200,13 +201,13 @@ def _against_baseline(given: Given, arms: Arms, why: str) -> Check:
     if kept is None:
         step = f"outgrow baseline record {given.point.id}, while {given.validation.before} can still be asked"
         return _cannot_tell("improvement", f"{why}, and no baseline of it was recorded", step)
-    unfit = unfit_baseline(kept, machine(), workload_key(workload))
+    unfit = unfit_baseline(kept, given.machine, workload_key(workload))
     rounds, left_out = list[Round](), dict[str, str]()
     if not unfit:
         arms.rounds((after,), kept.rate_per_second, "improvement", rounds, left_out)
     if after in left_out:
         return _cannot_tell("improvement", f"{after}: {left_out[after]}")
-    return unpaired_check(kept, after, rounds, kept.rate_per_second, machine(), workload_key(workload), why)
+    return unpaired_check(kept, after, rounds, kept.rate_per_second, given.machine, workload_key(workload), why)
 
 
 def _cannot_tell(check: CheckId, why: str, step: str = "") -> Check:

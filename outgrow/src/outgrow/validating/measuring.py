@@ -89,7 +89,9 @@ class Arms:
             into += ran
 
     def versions(self) -> Mapping[str, str]:
-        """Of what was measured; nothing where they cannot be told."""
+        """Of what was measured; nothing where nothing was, or they cannot be told."""
+        if not self._failed:
+            return {}
         try:
             return dict(self.experiment.versions())
         except ExperimentFailed:

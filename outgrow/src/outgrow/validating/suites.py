@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -11,16 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from outgrow.experiments.programs import MOST_BYTES, end, printable
 from outgrow.quantities import format_duration
 from outgrow.validation.parity import SuiteRun
 
 SUITE_SECONDS = 1800.0
 """A suite that takes longer is ended."""
 
+MOST_BYTES = 32_000_000
 LAST_LINES = 10
 _LAST_CHARACTERS = 300
 _LOOK_SECONDS = 0.05
+_GRACE_SECONDS = 3.0
 
 
 def run_suite(argv: Sequence[str], arm: str, base_url: str, folder: Path, seconds: float = SUITE_SECONDS) -> SuiteRun:
@@ -45,11 +47,11 @@ def run_suite(argv: Sequence[str], arm: str, base_url: str, folder: Path, second
         try:
             why_not = _watched(process, said, seconds)
         finally:
-            end(process)
-        code = process.returncode if not why_not else None
-        if code is not None and code < 0:
-            code, why_not = None, f"it was ended by signal {-code}"
-        return SuiteRun(arm, base_url, code, _last_lines(said), why_not)
+            _end(process)
+        code = process.returncode
+        if not why_not and code < 0:
+            why_not = f"it was ended by signal {-code}"
+        return SuiteRun(arm, base_url, None if why_not else code, _last_lines(said), why_not)
 
 
 def _watched(process: subprocess.Popen[bytes], said: IO[bytes], seconds: float) -> str:
@@ -65,8 +67,22 @@ def _watched(process: subprocess.Popen[bytes], said: IO[bytes], seconds: float) 
             return f"it had not ended after {format_duration(seconds)} and was ended"
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends it and all that is left of its session: politely, and after three seconds firmly."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+
+
 def _last_lines(said: IO[bytes]) -> tuple[str, ...]:
     size = said.seek(0, os.SEEK_END)
     said.seek(max(0, size - 8 * LAST_LINES * _LAST_CHARACTERS))
     lines = [line.rstrip() for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    return tuple(printable(line)[:_LAST_CHARACTERS] for line in lines[-LAST_LINES:])
+    return tuple(_printable(line)[:_LAST_CHARACTERS] for line in lines[-LAST_LINES:])
+
+
+def _printable(text: str) -> str:
+    """Without characters that a terminal would obey."""
+    return "".join(each if each.isprintable() else " " for each in text)
