@@ -25,8 +25,8 @@ PASSAGES_A_USER = 20
 class Scale:
     """How the demo is made small. days: of the clock, a second. window: seconds over which a p95 is taken.
 
-    warn, breaks: seconds, in place of the point's 5 s and 15 s. rounds, round_seconds: of proving; beyond: its rate, of
-    the load that broke it.
+    warn, breaks: seconds, in place of the point's 5 s and 15 s. rounds, round_seconds: of proving; early: its
+    share of the users that broke it.
     """
 
     days: int
@@ -35,7 +35,7 @@ class Scale:
     breaks: float
     rounds: int
     round_seconds: float
-    beyond: float = 1.5
+    early: float = 0.6
 
 
 def declared(text: str, scale: Scale, users_url: str) -> str:
@@ -53,24 +53,27 @@ def declared(text: str, scale: Scale, users_url: str) -> str:
         {"threshold": f"{scale.warn * 1000:.0f}ms", "breaks_at": f"{scale.breaks * 1000:.0f}ms", "for": "1d"}
     )
     point["triggers"] = [trigger]
-    point["migration"]["pace"] = {"p95_signal": "vector_p95", "p95_limit": "500ms"}
+    point["migration"]["pace"] = {"most_lag": "5s"}  # a p95 over seconds is too old by the next look
     file["sources"][0]["targets"].append(users_url)
     return _written(file)
 
 
 def to_prove(text: str, scale: Scale, users: int, per_second: float) -> str:
-    """The declaration with the wall that was measured instead of the one that was declared, and with an experiment of
-    that size: all the data there are, and more than the load that broke it.
+    """The declaration with the wall that was measured instead of the one that was declared, and an experiment.
+
+    users, per_second: at which it broke. It is to be done at `scale.early` of them: there the layout that breaks can
+    still be asked at all, so that the others can be compared with it; with the data of all of them.
     """
     file = yaml.safe_load(text)
     point = next(one for one in file["points"] if one["id"] == POINT)
-    point.update({"monitor_from": users // 2, "decide_by": users * 3 // 4, "complete_before": users})
+    early = int(users * scale.early)
+    point.update({"monitor_from": early // 2, "decide_by": early * 3 // 4, "complete_before": early})
     point["experiment"] = {
         "kind": "ventures-layouts",
         "arms": [{"id": "shared"}, {"id": "tuned", "option": "tune"}, {"id": "buckets", "option": "A"}],
         "passages": users * PASSAGES_A_USER,
-        "users": users,
-        "rate": round(per_second * scale.beyond, 1),
+        "users": early,
+        "rate": round(per_second * scale.early, 1),
         "rounds": scale.rounds,
         "round_seconds": f"{round(scale.round_seconds * 1000)}ms",
     }

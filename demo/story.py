@@ -68,14 +68,14 @@ FULL = Plan(
     scale=Scale(days=2, window=4.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=1.5),
 )
 QUICK = Plan(
-    users=(120, 170, 240, 340, 480, 680, 960),
-    half=4,
+    users=(160, 210, 270, 350, 450, 580, 750),
+    half=3,
     search_seconds=8.0,
     load_seconds=4.0,
     move_seconds=30.0,
     after_seconds=5.0,
     scenarios=50,
-    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=0.5),
+    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=0.7),
 )
 
 
@@ -175,8 +175,8 @@ class Story:
         )
         declaring.put(self.config, text)
         teller.say(
-            f"The measured limit governs: the point is to be done before {last.users:,} users. Each layout gets the "
-            f"data of all of them, and is asked {self.plan.scale.beyond:g} times as often as what broke it."
+            f"The measured limit governs, and this is to be done well before: at {self.plan.scale.early:.0%} of it. Each "
+            f"layout gets the data of {last.users:,} users, and is asked as often as that share of them asks."
         )
         told = self._json("prove", POINT, fine=(0, 1, 3))
         teller.table(
@@ -295,15 +295,18 @@ class Story:
         said = bounds_of(made["users_at_limit"])
         if first:
             self.teller.say("Half-way. What does outgrow say, from what it has seen so far?")
-        if made["verdict"] == "unknown" or said is None:
+        if said is None:
             self.teller.say(f"  It refuses: {made['reason']}", "yellow")
             return
         self.said, self.said_users = said, self.steps[-1].users
         self.days_said, self.said_after = bounds_of(made["days_left"]), asked_after
-        when = "" if self.days_said is None else f", in {self.days_said.low:,.0f} to {self.days_said.high:,.0f} days"
-        self.teller.say(
-            f"  It breaks at {said.low:,.0f} to {said.high:,.0f} users{when} of simulated growth. This is kept.", "bold"
-        )
+        span = f"{said.low:,.0f} to {said.high:,.0f} users, {said.mid:,.0f} in the middle"
+        if self.days_said is None:
+            self.teller.say(f"  It refuses a date: {made['reason']}", "yellow")
+            self.teller.say(f"  What it knows all the same: it breaks at {span}. This is kept.", "bold")
+        else:
+            when = f"in {self.days_said.low:,.0f} to {self.days_said.high:,.0f} days of simulated growth"
+            self.teller.say(f"  It breaks at {span}, {when}. This is kept.", "bold")
 
     def _judge(self, began: float) -> None:
         plan, teller = self.plan, self.teller

@@ -56,7 +56,7 @@ def test_a_finished_move_is_held_against_both_layouts(tmp_path: Path) -> None:
     text = declaring.to_prove(declaring.declared(SHIPPED, FULL.scale, USERS), FULL.scale, 1360, 61.8)
     proved = point_of(read(text, tmp_path))
     assert proved.experiment is not None
-    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (1360, 1360, 92.7)
+    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (816, 816, 37.1)
     read(declaring.validated(text, "tuned", 66.6), tmp_path)
 
 
