@@ -175,8 +175,8 @@ class Story:
         )
         declaring.put(self.config, text)
         teller.say(
-            f"The measured limit governs, and this is to be done well before: at {self.plan.scale.early:.0%} of it. Each "
-            f"layout gets the data of {last.users:,} users, and is asked as often as that share of them asks."
+            f"The measured limit governs, and this is to be done well before: at {self.plan.scale.early:.0%} of it. "
+            f"Each layout gets the data of {last.users:,} users, and is asked as often as that share of them asks."
         )
         told = self._json("prove", POINT, fine=(0, 1, 3))
         teller.table(
