@@ -161,7 +161,7 @@ class Engine:
             except StoreFailed as failed:
                 self._keep(row, Enter(row.state), Outcome(self.ledger.now(), failed=said(failed)))
                 return True
-            self._lags[row.tenant] = seen.lag_seconds or 0.0
+            self._lags[row.tenant] = 0.0 if self._is_not_carried(row) else seen.lag_seconds or 0.0
             if isinstance(command, Rest):
                 self._waits.pop(row.tenant, None)
                 self._look_at[row.tenant] = self.monotonic() + LOOK_AGAIN_SECONDS
@@ -181,6 +181,10 @@ class Engine:
                 return True
             row = after
         return True
+
+    def _is_not_carried(self, row: TenantMove) -> bool:
+        """Its changes wait until its copy is there: to hold the copy up because of them would hold it up for ever."""
+        return row.state in ("preparing", "copying", "verifying") and self.migration.kind == "copying"
 
     def _is_frozen(self, row: TenantMove) -> bool:
         """Writers of the tenant wait: it has every turn until they go on."""
