@@ -44,7 +44,12 @@ def test_all_there_is_ready() -> None:
         ({"point": point("a", " ")}, False, "no runbook for t1", "write runbook:"),
         ({"move": MoveSeen("data-1", None, NOW)}, False, "never rehearsed", "switch --rehearse"),
         ({"move": MoveSeen("data-1", NOW - 31 * DAY, NOW)}, False, "more than 30 days ago", "switch --rehearse"),
-        ({"move": MoveSeen(why_not="data declares no migration")}, None, "data declares no migration", ""),
+        (
+            {"move": MoveSeen(why_not="data declares no migration")},
+            None,
+            "data declares no migration",
+            "write migration:",
+        ),
         ({"signed": SIGNED[:1]}, False, "bo has not signed", "--sign bo"),
         ({"names": ()}, None, "names are not declared", "names:"),
         ({"signed": (*SIGNED[:1], Signature("bo", NOW, "", "data-0"))}, False, "bo (only for an earlier move)", "bo"),

@@ -98,7 +98,8 @@ def _way_back(point: Point, move: MoveSeen, within_seconds: float) -> Item:
     rehearse = f"outgrow migrate {point.id} switch --rehearse --tenant TENANT --yes"
     if not move.id:
         why = move.why_not or "no migration of it was created"
-        return Item("way-back", None, f"whether the way back was rehearsed is not known: {why}")
+        step = f"outgrow migrate {point.id} create" if point.migration else "write migration: under the point"
+        return Item("way-back", None, f"whether the way back was rehearsed is not known: {why}", step)
     if move.rehearsed_at is None:
         return Item("way-back", False, f"the way back was never rehearsed in {move.id}", rehearse)
     age = max(0.0, move.now - move.rehearsed_at)
