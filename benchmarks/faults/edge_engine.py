@@ -15,15 +15,8 @@ class Engine(EdgeDriver):
     """``EdgeDriver`` with an application's writes."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(
-            EdgeSettings(
-                folder=folder,
-                collection=LAYOUT.collection,
-                tenant_field=LAYOUT.tenant_field,
-                buckets=LAYOUT.buckets,
-                size=SIZE,
-            )
-        )
+        settings = {"collection": LAYOUT.collection, "tenant_field": LAYOUT.tenant_field, "buckets": LAYOUT.buckets}
+        super().__init__(EdgeSettings.model_validate({"folder": folder, "size": SIZE, **settings}))
 
     def write(self, tenant: str, number: int, held: Held | None) -> None:
         """One point of the application, or its deletion."""

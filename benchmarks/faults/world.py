@@ -423,7 +423,7 @@ class World:
     def migration(self) -> tuple[str, Any]:
         """The last one's id, and when it ended."""
         rows = self.ask("SELECT id, ended_at FROM outgrow.migration ORDER BY made_at DESC, id DESC LIMIT 1")
-        return rows[0] if rows else ("", 0)  # type: ignore[return-value]  # two columns
+        return (str(rows[0][0]), rows[0][1]) if rows else ("", 0)
 
     def states(self) -> dict[str, int]:
         """How many tenants of the last migration are in each state."""
