@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from contextlib import closing
 from typing import Any
 
@@ -9,8 +13,9 @@ import psycopg
 import pytest
 
 from outgrow.ledger.moves_opening import open_move_ledger
-from outgrow.migrating.copying import Copier
+from outgrow.migrating.copying import GONE_SECONDS, Copier
 from outgrow.migrating.engine import Engine
+from outgrow.migrating.opening import is_gone
 from outgrow.migrating.reporting import Telling
 from outgrow.migration.commands import Carry, CopyPage, ProveWayBack, Verify
 from outgrow.migration.records import Migration, Pace, TenantMove
@@ -177,3 +182,26 @@ def test_a_switch_that_waits_for_a_transaction_of_the_application_says_so(postgr
         whys = [str(line.facts.get("why")) for line in ledger.journal(migration, "ana")]
         assert any("has held the route of ana for more than 1 s, and its end is waited for" in why for why in whys)
         assert not any("did not answer" in text for text in said)
+
+
+def test_a_process_of_this_machine_that_runs_no_more_is_known_to_be_gone() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = socket.gethostname()
+    assert is_gone(f"ana@{here}, process {ended.pid}")
+    for holder in (f"ana@{here}, process {os.getpid()}", f"ana@elsewhere, process {ended.pid}", "ana", "", f"a@{here}"):
+        assert not is_gone(holder)
+
+
+def test_of_a_process_that_is_gone_what_was_sent_is_waited_for_shortly(moving: Any, ticking: Any) -> None:
+    move = moving(clock=ticking(), tenants=("ana",))
+    move.make()
+    move.to("ready")
+    move.engine()
+    move.truth.held_by.clear()
+    engine = move.engine()
+    engine.carrier.is_gone = lambda holder: holder == "ana@here"
+    engine.ledger.want(engine.migration, None, "cancelled", "ana@here")
+    began = move.clock.now()
+    assert engine.run(None, "cancelled") == "reached"
+    assert GONE_SECONDS <= move.clock.now() - began < GONE_SECONDS + 6

@@ -259,9 +259,9 @@ class SqlMoveLedger:
                 "mark_changed", [{"point": migration.point, "tenant": tenant, "key": key} for key in keys]
             )
 
-    def overtaken_at(self, migration: Migration) -> float | None:
-        lines = self._session.rows("takings", id=migration.id)
-        return next((float(at) for at, facts in lines if "overtook" in _object(facts)), None)
+    def overtaken(self, migration: Migration) -> tuple[float, str] | None:
+        lines = [(float(at), _object(facts)) for at, facts in self._session.rows("takings", id=migration.id)]
+        return next(((at, str(facts["overtook"])) for at, facts in lines if "overtook" in facts), None)
 
     def clear(self, migration: Migration, changes: Sequence[Change]) -> None:
         with self._held(migration):
@@ -303,8 +303,8 @@ class SqlMoveLedger:
             return Flipped(route, f"the route of {move.tenant} leads to {route.store}, not to {other}")
         # A statement of its own, after the lock: it sees every write that was registered before the lock was given.
         carried = sorted(self._carried.get((migration.point, move.tenant), ()))
-        now = self.now()
-        frozen = max(0.0, now - self._frozen_at.get((migration.point, move.tenant), now))
+        at = self.now()
+        frozen = max(0.0, at - self._frozen_at.get((migration.point, move.tenant), at))
         against, still_open = self._session.rows(
             "against", **place, carried=carried, abandoned_seconds=ABANDONED_SECONDS + frozen
         )[0]

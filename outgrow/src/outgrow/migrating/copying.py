@@ -33,6 +33,8 @@ COMPARED_WHOLE = 2_000
 SEEN_CHANGES = 1_000
 """Registered writes that are looked at to say how many wait: beyond, it is so many or more."""
 REPAIRED_AT_ONCE = 200
+GONE_SECONDS = 3.0
+"""How long what a process sent that runs no more may still be on its way: its connections are closed."""
 MOST_CARRIES = 20
 """In one repair: what is written faster than that is carried later."""
 
@@ -44,13 +46,15 @@ class Copier:
     Attributes:
         pause: waits so many seconds; between two looks at what seems to differ.
         monotonic: real seconds.
+        is_gone: whether a process, as ``Migration.holder`` names it, is known to run no more.
     """
 
     mover: Copying
     ledger: MoveLedger
     pause: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
-    _overtaken: tuple[int, float | None] = (-1, None)
+    is_gone: Callable[[str], bool] = lambda _: False
+    _overtaken: tuple[int, tuple[float, str] | None] = (-1, None)
     _carried: dict[str, set[str]] = field(default_factory=dict)
 
     def sizes(self) -> list[TenantSize]:
@@ -128,9 +132,12 @@ class Copier:
     def _overtaken_seconds(self, migration: Migration, now: float) -> float | None:
         """How long ago the move was last taken from a process that may not know; looked up once for each epoch."""
         if self._overtaken[0] != migration.epoch:
-            self._overtaken = (migration.epoch, self.ledger.overtaken_at(migration))
-        at = self._overtaken[1]
-        return None if at is None else max(0.0, now - at)
+            self._overtaken = (migration.epoch, self.ledger.overtaken(migration))
+        found = self._overtaken[1]
+        if found is None:
+            return None
+        passed = max(0.0, now - found[0])
+        return None if passed >= GONE_SECONDS and self.is_gone(found[1]) else passed
 
     def _hold(self, migration: Migration, tenant: str, command: Freeze | Thaw) -> Outcome:
         try:

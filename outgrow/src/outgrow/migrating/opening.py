@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Collection, Sequence
 
 from outgrow.errors import UsageError
@@ -17,7 +19,21 @@ from outgrow.quantities import at_date
 
 def carrier_of(mover: Mover, ledger: MoveLedger) -> Carrier:
     """What carries commands out for this mover."""
-    return Copier(mover, ledger) if isinstance(mover, Copying) else Filler(mover, ledger)
+    return Copier(mover, ledger, is_gone=is_gone) if isinstance(mover, Copying) else Filler(mover, ledger)
+
+
+def is_gone(holder: str) -> bool:
+    """Whether this is a process of this machine that runs no more. Of another machine's nothing is known."""
+    where, _, number = holder.partition(", process ")
+    if not number.isdecimal() or where.rpartition("@")[2] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def pace_of(declared: DeclaredMove) -> Pace:

@@ -145,8 +145,9 @@ class Triggers:
             home = routes.database()
             return [_laid(side, point) if side.session.database() == home else _elsewhere(side) for side in sides]
         finally:
-            for one in (routes, *sides):
-                one.close()
+            routes.close()
+            for side in sides:
+                side.close()
 
     def uninstall(self, point: str) -> None:
         """Takes them away on both sides, where they are. Raises ``StoreFailed``."""

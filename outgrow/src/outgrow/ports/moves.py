@@ -154,8 +154,9 @@ class MoveLedger(Protocol):
         it began, do not stand against a flip."""
         ...
 
-    def overtaken_at(self, migration: Migration) -> float | None:
-        """When the move was last taken from a process that had not given it back, and may not know yet; None: never."""
+    def overtaken(self, migration: Migration) -> tuple[float, str] | None:
+        """When the move was last taken from a process that had not given it back, and may not know yet, and from whom
+        (``Migration.holder``); None: never."""
         ...
 
     def freeze(self, migration: Migration, tenant: str, seconds: float) -> None:

@@ -298,10 +298,10 @@ class MemoryMoveLedger:
                 truth.last_intent += 1
                 truth.intents[truth.last_intent] = _Intent(migration.point, tenant, key, truth.now(), closed=True)
 
-    def overtaken_at(self, migration: Migration) -> float | None:
+    def overtaken(self, migration: Migration) -> tuple[float, str] | None:
         with self._open() as truth:
             taken = [line for id_, line in truth.lines if id_ == migration.id and "overtook" in line.facts]
-            return taken[-1].at if taken else None
+            return (taken[-1].at, str(taken[-1].facts["overtook"])) if taken else None
 
     def clear(self, migration: Migration, changes: Sequence[Change]) -> None:
         with self._held(migration) as truth:

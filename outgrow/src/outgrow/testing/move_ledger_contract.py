@@ -295,11 +295,11 @@ class MoveLedgerContract:
 
     def test_a_move_that_was_given_back_was_taken_from_nobody(self, world: MoveWorld, ledger: MoveLedger) -> None:
         migration = begun(ledger, "a")
-        assert ledger.overtaken_at(migration) is None
+        assert ledger.overtaken(migration) is None
         ledger.release(migration)
         other = world.open()
         again = other.take(migration, "ben")
-        assert other.overtaken_at(again) is None
+        assert other.overtaken(again) is None
         other.close()
         for _ in range(100):
             try:
@@ -307,11 +307,12 @@ class MoveLedgerContract:
                 break
             except Busy:  # the server learns a moment later that the connection is gone
                 time.sleep(0.02)
-        at = ledger.overtaken_at(last)
-        assert at is not None
-        assert 0 <= ledger.now() - at < 60
+        found = ledger.overtaken(last)
+        assert found is not None
+        assert 0 <= ledger.now() - found[0] < 60
+        assert found[1] == "ben"
         ledger.release(last)
-        assert ledger.overtaken_at(ledger.take(last, "ana")) == at
+        assert ledger.overtaken(ledger.take(last, "ana")) == found
 
     def test_registered_writes_come_oldest_first_and_go_when_they_were_carried(
         self, world: MoveWorld, ledger: MoveLedger
