@@ -68,6 +68,10 @@ class Teller:
         """A sentence of the teller's own."""
         self.console.print(Text(sentence, style=style))
 
+    def last_lines(self, text: str, most: int) -> None:
+        """What a command said in the end."""
+        self.lines("\n".join([line for line in text.splitlines() if line.strip()][-most:]), most=most)
+
     def lines(self, text: str, *, most: int = 40) -> None:
         """What a command printed, set off."""
         kept = [line.rstrip() for line in text.strip("\n").splitlines()]
@@ -105,7 +109,9 @@ class Teller:
         into: str = "",
     ) -> Done:
         """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show, said: the most lines shown
-        of its data and of its messages; into: the file it is told to go to. Raises: Failed where it ends otherwise.
+        of its data, and of its last messages; into: the file it is told to go to.
+
+        Raises: Failed where it ends otherwise.
         """
         self.told(command, *words, *((">", into) if into else ()))
         began = time.monotonic()
@@ -120,7 +126,7 @@ class Teller:
         if show:
             self.lines(out, most=show)
         if said:
-            self.lines(messages, most=said)
+            self.last_lines(messages, said)
         return done
 
     def quietly(self, command: str, *words: str) -> int:
