@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from outgrow.errors import UsageError
 from outgrow.experiments.http import open_here
 from outgrow.points.declaration import Declaration, DeclaredValidation, Point
-from outgrow.ports import Experiment, ExperimentFailed, Load
+from outgrow.ports import Answers, Experiment, ExperimentFailed, Load, Request
 from outgrow.proving import machine
 from outgrow.quantities import HOUR
 from outgrow.testing import MemoryLedger
@@ -290,6 +290,26 @@ class _Prepared:
 def test_a_service_that_flakes_as_before_is_no_difference(service: Opener) -> None:
     check = checked(made(service(flakes=0.15), service(flakes=0.15), "parity"), "parity")
     assert check.evidence["answers"]["differences"] == ()
+
+
+class _Wavering(ScriptedExperiment):
+    """Answers every second time otherwise, to one request, in the old service."""
+
+    asked = 0
+
+    def answers(self, arm: str, requests: Sequence[Request]) -> Answers:
+        given = super().answers(arm, requests)
+        self.asked += arm == "old"
+        return Answers({**given.by_request, "q3": ()}) if arm == "old" and self.asked % 2 == 0 else given
+
+
+def test_the_old_service_is_asked_twice_to_know_its_noise() -> None:
+    check = checked(validate(given(_Wavering((replace(OLD, answers=RIGHT), NEW))), ("parity",)), "parity")
+    assert check.evidence["answers"]["unsteady"] == ("request q3",)
+    assert (check.ok, check.remarks) == (
+        True,
+        ("noise floor: the old service answers 1 of 20 requests otherwise itself when it is asked again",),
+    )
 
 
 # The suite
