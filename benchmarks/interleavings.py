@@ -44,6 +44,7 @@ JOURNAL = Design()
 OUTBOX = Design(transactional=True)
 DIES, LATE = Trouble(deaths=1), Trouble(deaths=1, late=True)
 SUPERSEDED = Trouble(takeovers=1)
+REPAIRED = Trouble(takeovers=1, repairs=1)
 
 CASES = (
     Case(JOURNAL),
@@ -51,6 +52,7 @@ CASES = (
     Case(JOURNAL, LATE),
     Case(JOURNAL, SUPERSEDED, writes=(0,)),
     Case(JOURNAL, SUPERSEDED, fast=False),
+    Case(JOURNAL, REPAIRED, writes=(0,)),
     Case(JOURNAL, Trouble(deaths=1, takeovers=1, late=True), writes=(0,)),
     Case(JOURNAL, Trouble(deaths=1, takeovers=1, late=True), fast=False),
     Case(JOURNAL, NOTHING, AND_BACK),
@@ -89,6 +91,12 @@ BROKEN = (
         writes=(0,),
     ),
     Case(
+        Design(registers_repairs=False),
+        REPAIRED,
+        broken="what is copied once more, on people's wish, is put without being registered",
+        writes=(0,),
+    ),
+    Case(
         Design(patient=False),
         LATE,
         BACK,
@@ -112,6 +120,8 @@ def troubled(trouble: Trouble) -> str:
         parts.append("the tool is killed or superseded")
     if trouble.deadlines:
         parts.append("a switch comes to its deadline")
+    if trouble.repairs:
+        parts.append("people repair")
     return "; ".join(parts) or "nothing"
 
 

@@ -67,6 +67,7 @@ class Design:
         way_back: proved by a mark under a key that is nowhere, or by writing an existing item once more.
         keeps_generation: a write of the application leaves the generation under the key as it is.
         settled_late: generations are forgotten only when no superseded process is left.
+        registers_repairs: what is to be copied again is registered as changed, and carried; else it is put at once.
     """
 
     transactional: bool = False
@@ -86,17 +87,19 @@ class Design:
     way_back: Literal["mark", "item"] = "mark"
     keeps_generation: bool = True
     settled_late: bool = True
+    registers_repairs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What may go wrong, at any moment: so many clients die, so often the tool is superseded (the old process goes on,
-    or not), so many requests of the dead arrive late, and a deadline passes."""
+    or not), requests of the dead arrive late, so many deadlines pass, and so often people have the key copied anew."""
 
     deaths: int = 0
     takeovers: int = 0
     late: bool = False
     deadlines: int = 0
+    repairs: int = 0
 
 
 class Client(NamedTuple):
@@ -136,6 +139,7 @@ class World(NamedTuple):
     deaths: int = 0
     takeovers: int = 0
     deadlines: int = 0
+    repairs: int = 0
     truth: int = BEFORE
     lost: bool = False
 
@@ -175,13 +179,14 @@ class Model:
         """Nothing moved yet, everyone idle."""
         return World(
             tuple(Client() for _ in self.writes),
-            (NONE,) * (SLOTS * len(self.writes)),
+            (NONE,) * (SLOTS * len(self.writes) + (self.trouble.repairs > 0)),
             ((BEFORE, 0), (0, 0)),
             self._row(TenantMove("t", 1, goal=self.goals[0])),
             0,
             deaths=self.trouble.deaths,
             takeovers=self.trouble.takeovers,
             deadlines=self.trouble.deadlines,
+            repairs=self.trouble.repairs,
         )
 
     def explore(self, trace: bool = False) -> Found:
@@ -360,6 +365,11 @@ class Model:
         match command:
             case CopyPage() | Carry():
                 yield from self._copied(world, process, old, command)
+            case Verify(repair=True) if not self.design.registers_repairs:
+                yield from self._copied(world, process, old, command)
+            case Verify(repair=True):
+                marked = world if old and self.design.fenced else _marked(world, len(world.intents) - 1, CLOSED)
+                yield self._kept(marked, process, old, Outcome(0.0))
             case ProveWayBack() if self.design.way_back == "item":
                 yield from self._copied(world, process, old, command)
             case Drop() if process.step == 0:
@@ -370,6 +380,10 @@ class Model:
                 yield self._kept(self._done(world, command, old), process, old, Outcome(0.0))
 
     def _chosen(self, world: World, process: Process, old: bool) -> Iterator[World]:
+        row = self.rows[world.row]
+        if world.repairs and not old and row.state in ("ready", "switched"):
+            repair = self._command(Verify(truth_of(row), repair=True))
+            yield self._process(world._replace(repairs=world.repairs - 1), process._replace(command=repair), old)
         seen = [0.0]
         if world.deadlines and not old and self.rows[world.row].state in ("switching", "reversing"):
             seen.append(LATE)
@@ -434,13 +448,15 @@ class Model:
         elif process.step == 2:
             closed, given_up, generation, value = process.held
             generation = generation if early else self._highest(world) + 1
-            nothing = value == 0 and not isinstance(command, Carry)  # a page has no absent items
+            nothing = value == 0 and isinstance(command, CopyPage | ProveWayBack)  # a page has no absent items
             put, refused = (world, False) if nothing else self._put(world, to_other, value, generation)
             step = process._replace(step=3, held=(0 if refused else closed, given_up))
             yield self._process(put, step, old)
         else:
             closed, given_up = process.held
-            if not isinstance(command, Carry):
+            if isinstance(command, Verify):
+                yield self._kept(world, process, old, Outcome(0.0))
+            elif not isinstance(command, Carry):
                 yield self._kept(world, process, old, Outcome(0.0, last_key="k", copied=1, ended=True))
             elif old and self.design.fenced:
                 yield world._replace(old=None)
