@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -81,9 +82,11 @@ class Writer:
     def _unfound(self, client: httpx2.Client, venture: str, ids: list[str], by: dict[str, int]) -> list[str]:
         until = time.monotonic() + FOUND_SECONDS
         while True:
-            asked = {"q": QUESTION, "item": ids, "limit": 100, "explain": "true"}
+            asked: dict[str, str | int | list[str]] = {"q": QUESTION, "item": ids, "limit": 100, "explain": "true"}
             answer = client.get(f"/v1/ventures/{venture}/search", params=asked, headers=self._headers)
-            told = answer.json() if answer.status_code == 200 else {"items": [], "answered_by": "nobody"}
+            told: dict[str, Any] = {"items": [], "answered_by": "nobody"}
+            if answer.status_code == 200:
+                told = answer.json()
             near = {hit["item"] for hit in told["items"] if (hit["reason"] or {}).get("vector_rank") is not None}
             left = [item for item in ids if item not in near]
             if (not left and told["answered_by"] == "index") or time.monotonic() > until:
