@@ -73,3 +73,17 @@ def test_a_lost_write_is_seen(world: World) -> None:
         ("b", 3, "lost"),
         ("b", 99, "from nowhere"),
     ]
+
+
+def test_killed_between_the_last_tenant_s_end_and_its_own(world: World) -> None:
+    """The next command ends the migration, and another one can begin."""
+    for verb in ("create", "start", "switch", "complete"):
+        world.finish(verb)
+    world.ask("UPDATE outgrow.migration SET ended_at = NULL")
+    ran = world.run("complete")
+    assert (ran.code, world.is_done("complete")) == (2, True)
+    assert "has ended" in ran.err
+    world.ask("UPDATE outgrow.migration SET ended_at = NULL")
+    world.forward = False
+    world.declare()
+    assert world.run("create").code == 0

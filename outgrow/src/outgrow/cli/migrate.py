@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,10 +22,10 @@ from outgrow.migrating.opened import OpenMove
 from outgrow.migrating.opening import carrier_of, first_rows, new_migration, new_tenants
 from outgrow.migrating.reporting import counted
 from outgrow.migration.records import Goal, Migration, TenantMove
-from outgrow.migration.transitions import truth_of
+from outgrow.migration.transitions import is_over, truth_of
 from outgrow.migration.waves import is_met
 from outgrow.points.declaration import Point
-from outgrow.ports import Copying, MoveLedger
+from outgrow.ports import Busy, Copying, MoveLedger
 from outgrow.quantities import parse_duration
 from outgrow.wiring import Workspace, chosen_point, move_of, open_workspace
 
@@ -119,12 +120,16 @@ def migrate(
     with open_workspace(config) as workspace:
         chosen: Point = chosen_point(workspace.declaration, point)
         with move_of(workspace, chosen) as move:
+            found = move.ledger.migration(chosen.id)
+            if found is not None and verb not in (Verb.STATUS, Verb.LOG):
+                found = _brought_to_its_end(move, chosen, found)
             if verb is Verb.CREATE:
                 _create(workspace, chosen, move, asked)
                 return
-            found = move.ledger.migration(chosen.id)
             if found is None:
                 raise UsageError(f"{chosen.id} has no migration yet", next_step=f"outgrow migrate {chosen.id} create")
+            if verb not in (Verb.STATUS, Verb.LOG):
+                _refuse_other_stores(chosen, found)
             opened = Opened(workspace, chosen, move, found)
             code = _do(opened, verb, asked, percent, repair, watch)
             after = move.ledger.migration(chosen.id)
@@ -134,6 +139,36 @@ def migrate(
                     registered.end()
     if code:
         raise typer.Exit(code)
+
+
+def _brought_to_its_end(move: OpenMove, point: Point, migration: Migration) -> Migration:
+    """Ends a migration whose tenants are all over: a process was killed between the last one's end and its own."""
+    rows = move.ledger.tenants(migration)
+    if migration.ended_at is not None or not rows or not all(map(is_over, rows)):
+        return migration
+    try:
+        taken = move.ledger.take(migration, who_am_i())
+    except Busy:
+        return migration
+    ended = move.ledger.end(taken)
+    move.ledger.release(taken)
+    registered = registered_by(move.mover(), point)
+    if registered is not None:
+        registered.end()
+    return ended
+
+
+def _refuse_other_stores(point: Point, found: Migration) -> None:
+    """A copy is deleted by where the store stands in the file: with other names there, it may be the wrong one."""
+    declared = point.migration
+    assert declared is not None, "move_of refuses a point without one"
+    if found.ended_at is None and (declared.source, declared.target) != (found.source, found.target):
+        raise UsageError(
+            f"{found.id} goes from {found.source} to {found.target}, and the file now says from {declared.source} to "
+            f"{declared.target}; nothing was done",
+            next_step=f"write source: {found.source} and target: {found.target} under {point.id}: migration, until "
+            "it has ended",
+        )
 
 
 def _do(opened: Opened, verb: Verb, asked: Asked, percent: float | None, repair: bool, watch: bool) -> int:
@@ -262,8 +297,6 @@ def _start(opened: Opened, asked: Asked) -> int:
 
 def _take_in_new(opened: Opened) -> None:
     """Tenants that came up since the migration was made join its last wave; where somebody is at it, that one does."""
-    from outgrow.ports import Busy
-
     rows = opened.ledger.tenants(opened.migration)
     added = new_tenants(opened.ledger, opened.migration, carrier_of(opened.move.mover(), opened.ledger), rows)
     if not added:
@@ -287,7 +320,7 @@ def _switch(opened: Opened, asked: Asked) -> int:
         if len(rows) != 1 or not asked.tenants:
             raise UsageError(
                 "a rehearsal takes one tenant there and back again; name it",
-                next_step=f"{command} --rehearse --tenant {rows[0].tenant} --yes",
+                next_step=f"{command} --rehearse --tenant {shlex.quote(rows[0].tenant)} --yes",
             )
         code = _act(opened, asked, rows, "switched", "switch", needs_yes=True)
         if code or not asked.yes:
@@ -297,7 +330,7 @@ def _switch(opened: Opened, asked: Asked) -> int:
         raise UsageError(
             f"going back is rated {opened.point.rollback} for {opened.point.id}, so it is rehearsed with one tenant "
             "before any is switched for good",
-            next_step=f"{command} --rehearse --tenant {rows[0].tenant} --yes",
+            next_step=f"{command} --rehearse --tenant {shlex.quote(rows[0].tenant)} --yes",
         )
     return _act(opened, asked, rows, "switched", "switch", needs_yes=True)
 
@@ -312,12 +345,15 @@ def _act(opened: Opened, asked: Asked, rows: Sequence[TenantMove], goal: Goal, v
         else:
             _show_ways(opened, verb, ways, asked.plain)
         if verb == "complete" and not asked.dry_run and _is_confirmed(opened.migration, asked):
-            return carry_out(opened.workspace, opened.move, opened.migration, rows, goal, verb, asked.as_json, None)
+            return carry_out(
+                opened.workspace, opened.move, opened.migration, rows, goal, verb, asked.as_json, None,
+                selection=_selection(asked),
+            )  # fmt: skip
         hint(f"outgrow migrate {opened.point.id} {verb}{_selection(asked)}" + (" --yes" if needs_yes else ""))
         return 0
     return carry_out(
         opened.workspace, opened.move, opened.migration, rows, goal, verb, asked.as_json, asked.deadline,
-        add_new=verb == "start" and not asked.tenants and asked.wave is None,
+        add_new=verb == "start" and not asked.tenants and asked.wave is None, selection=_selection(asked),
     )  # fmt: skip
 
 
@@ -357,7 +393,7 @@ def _show_ways(opened: Opened, verb: str, ways: Sequence[Explained], plain: bool
 
 def _selection(asked: Asked) -> str:
     if asked.tenants:
-        return "".join(f" --tenant {one}" for one in asked.tenants)
+        return "".join(f" --tenant {shlex.quote(one)}" for one in asked.tenants)
     return f" --wave {asked.wave}" if asked.wave is not None else " --all" if asked.all_ else ""
 
 
