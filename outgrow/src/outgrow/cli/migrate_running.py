@@ -57,14 +57,19 @@ def carry_out(
     deadline: float | None,
     *,
     add_new: bool = False,
+    selection: str = "",
 ) -> int:
     """Wants ``goal`` of these tenants and works until they are there; → the exit code.
+
+    ``selection`` is what chose them on the command line, to be said again.
 
     0: they are. 1: keys differ, or a switch fell back for good: people have to look. 4: stopped, and safe.
     """
     tenants = [row.tenant for row in rows]
     who = who_am_i()
-    again = f"outgrow migrate {migration.point} {verb}" + (" --yes" if verb in ("switch", "complete", "cancel") else "")
+    again = f"outgrow migrate {migration.point} {verb}{selection}" + (
+        " --yes" if verb in ("switch", "complete", "cancel") else ""
+    )
     move.ledger.want(migration, tenants, goal, who)
     with _stopping(again), _Screen(migration, rows) as screen:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ COLOURS = {
 }  # fmt: skip
 BAR = 40
 MOST_ERRORS = 10
+MOST_NAMED = 3
+_YES = {"switch": " --yes", "complete": " --yes", "cancel": " --yes"}
 WATCH_SECONDS = 1.0
 
 
@@ -74,13 +77,13 @@ def next_of(migration: Migration, rows: Sequence[TenantMove]) -> str:
         return f"{command} resume"
     differs = next((row for row in rows if row.differing), None)
     if differs is not None:
-        return f"{command} verify --tenant {differs.tenant} --repair"
+        return f"{command} verify --tenant {shlex.quote(differs.tenant)} --repair"
     unmet = [row for row in rows if not is_met(row)]
     if unmet:
-        return f"{command} {_verb_of(unmet[0])}"
+        return f"{command} {_going_on(unmet, len(rows))}"
     failing = next((row for row in rows if row.error), None)
     if failing is not None:
-        return f"{command} log --tenant {failing.tenant}"
+        return f"{command} log --tenant {shlex.quote(failing.tenant)}"
     if any(row.state == "pending" for row in rows):
         return f"{command} start"
     if any(row.state == "ready" for row in rows):
@@ -90,14 +93,25 @@ def next_of(migration: Migration, rows: Sequence[TenantMove]) -> str:
     return f"{command} log"
 
 
+def _going_on(unmet: Sequence[TenantMove], of: int) -> str:
+    """The verb that was begun, for those it was wanted of and no others."""
+    verb = _verb_of(unmet[0])
+    left = [row.tenant for row in unmet if _verb_of(row) == verb]
+    if verb == "start" or len(left) == of:
+        return f"{verb}{_YES.get(verb, '')}"
+    if len(left) > MOST_NAMED:
+        return f"{verb} --dry-run"
+    return verb + "".join(f" --tenant {shlex.quote(tenant)}" for tenant in left) + _YES.get(verb, "")
+
+
 def _verb_of(row: TenantMove) -> str:
     match row.goal:
         case "switched":
-            return "switch --yes"
+            return "switch"
         case "completed":
-            return "complete --yes"
+            return "complete"
         case "cancelled":
-            return "cancel --yes"
+            return "cancel"
         case _:
             return "reverse" if truth_of(row) == "target" else "start"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
 from outgrow.migration.records import Difference, Differing
-from outgrow.ports import Copied, Store
+from outgrow.ports import Copied, Store, StoreFailed
 
 PAGE = 1000
 """Digests that are read at once, of each store."""
@@ -71,10 +71,18 @@ def _how(right: bytes | None, copied: bytes | None) -> Difference:
 
 
 def _stream(store: Store, tenant: str) -> Iterator[Copied]:
+    """Raises ``StoreFailed`` where keys come in another order than by their bytes: items would be missed."""
     after = ""
     while page := store.digests(tenant, after, PAGE):
-        yield from page
-        after = page[-1].key
+        for one in page:
+            if one.key.encode() <= after.encode():
+                raise StoreFailed(
+                    f"{store.name} gave the key {one.key!r} of {tenant} behind {after!r}: keys come once each, by "
+                    "their UTF-8 bytes, or items are missed",
+                    next_step="mend the mover of this store; nothing was switched or deleted",
+                )
+            after = one.key
+            yield one
 
 
 def _candidates(truth: Iterator[Copied], other: Iterator[Copied], seen: Callable[[str], None]) -> Iterator[str]:
