@@ -89,7 +89,7 @@ def shop() -> Iterator[Opened]:
 def declared(folder: Path, old: str, new: str, **validation: Any) -> Path:
     """A workspace whose point has been moved; YAML reads JSON."""
     workload = {
-        "kind": "http", "rounds": 6, "round_seconds": 0.25, "rate": 40, "timeout": "2s",
+        "kind": "http", "rounds": 6, "round_seconds": 0.25, "rate": 40, "timeout": "10s",
         "requests": [{"path": f"/{n}"} for n in range(8)],
         "arms": [{"id": "old", "url": old}, {"id": "new", "option": "A", "url": new}],
     }  # fmt: skip
@@ -136,7 +136,7 @@ def kept(folder: Path, kind: Any) -> list[dict[str, Any]]:
 
 
 def test_a_move_is_validated_and_kept(shop: Opened, tmp_path: Path) -> None:
-    folder = declared(tmp_path, shop(0.03), shop(), suite=["sh", "-c", 'test -n "$OUTGROW_BASE_URL"'])
+    folder = declared(tmp_path, shop(0.4), shop(), suite=["sh", "-c", 'test -n "$OUTGROW_BASE_URL"'])
     (folder / "search.md").write_text("# Search\n")
     moved(folder)
     signs(folder, "search-1", "bo")
@@ -186,7 +186,7 @@ def test_a_signature_for_another_move_does_not_count(shop: Opened, tmp_path: Pat
 
 
 def test_a_baseline_stands_in_for_a_service_that_is_gone(shop: Opened, tmp_path: Path) -> None:
-    folder = declared(tmp_path, shop(0.03), shop())
+    folder = declared(tmp_path, shop(0.4), shop())
     ran = outgrow(folder, "baseline", "record", "search", "--json")
     assert ran.code == 0, ran.err
     assert (ran.json["rounds"], ran.json["dropped"], ran.json["rate_per_second"]) == (6, 0, 40)

@@ -232,9 +232,9 @@ def test_signatures_are_of_the_team_and_of_a_move() -> None:
 # Real services
 
 
-def over_http(old: Service, new: Service, **more: Any) -> tuple[Any, Declaration]:
+def over_http(old: Service, new: Service, timeout: str = "10s", **more: Any) -> tuple[Any, Declaration]:
     arms = [{"id": "old", "url": old.url}, {"id": "new", "option": "A", "url": new.url}]
-    own = {"requests": [{"path": f"/{n}"} for n in range(12)], "timeout": "1s"}
+    own = {"requests": [{"path": f"/{n}"} for n in range(12)], "timeout": timeout}
     declared = declaration({"kind": "http", "arms": arms, "rounds": 6, "round_seconds": 0.3, "rate": 40, **own}, **more)
     return open_here({**own, "arms": arms}), declared
 
@@ -246,7 +246,7 @@ def made(old: Service, new: Service, *only: Any, **more: Any) -> Validated:
 
 
 def test_a_faster_service_that_answers_the_same(service: Opener) -> None:
-    found = made(service(seconds=0.03), service(), "load", "parity", "improvement")
+    found = made(service(seconds=0.4), service(), "load", "parity", "improvement")
     assert [(each.id, each.ok) for each in found.checks] == [("load", True), ("parity", True), ("improvement", True)]
     assert checked(found, "load").evidence["run"]["sent"] == 144
 
@@ -263,7 +263,7 @@ def test_planted_differences_are_listed_with_their_requests(service: Opener) -> 
 )
 def test_a_service_that_drops_requests_under_the_load_fails(how: dict[str, float], words: str, service: Opener) -> None:
     new = service()
-    experiment, declared = over_http(service(), new)
+    experiment, declared = over_http(service(), new, "1s")
     with closing(experiment):
         experiment.prepare("new", lambda _: None)
         for name, value in how.items():
