@@ -31,7 +31,8 @@ def report(state: dict[str, Any], count: int) -> None:
     """``faults.md`` and ``faults.json``."""
     tables = (_faults(state), _boundaries(state), _random(state, count), _pauses(state))
     both = [*state["boundaries"].values(), *state["batches"]]
-    notes = [f"Stuck: {text}" for one in both for text in one["stuck"]]
+    notes = [*state.get("notes", ())]
+    notes += [f"Stuck: {text}" for one in both for text in one["stuck"]]
     notes += [f"Wrong: {text}" for one in both for text in one["wrong"][:5]]
     facts = {"source": source_digest("outgrow")}
     packages = ("psycopg", "qdrant-edge-py")

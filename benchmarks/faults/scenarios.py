@@ -155,7 +155,7 @@ def newer_ledger(make: Maker) -> Came:
     world.ask("UPDATE outgrow.migration SET layout_version = layout_version - 1")
     for verb in ("start", "switch"):
         world.finish(verb)
-    return _came("ledger one version newer in mid-copy", world, failed=failed, seen=_tail(ran[0])[:160])
+    return _came("ledger one version newer in mid-copy", world, failed=failed, seen=_codes(ran))
 
 
 def tenant_deleted(make: Maker) -> Came:
