@@ -1,10 +1,10 @@
 # Everything here sets up what it needs, in .venv; a machine needs only Python >= 3.11 and make.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := outgrow/src outgrow/tests ventures/src ventures/tests benchmarks checks
+SOURCES := outgrow/src outgrow/tests ventures/src ventures/tests demo benchmarks checks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ventures test check format bench bench-setup docs lock clean
+.PHONY: help setup demo story faults ventures test check format bench bench-setup docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ setup: .venv/.ready ## private environment in .venv, with .venv/bin/outgrow and 
 
 demo: setup ## the whole story on this machine, in under three minutes
 	@$(BIN)/outgrow demo
+
+story: setup ## the platform outgrows its index and is moved while it is used; about four minutes
+	@$(BIN)/python -m demo --quick
 
 ventures: setup ## the platform: PostgreSQL, migrations, API and workers, on http://127.0.0.1:8400
 	@$(BIN)/ventures serve
@@ -58,6 +61,9 @@ lock: setup ## renew the locked versions
 	cd $(CURDIR) && for name in uv "" bench; do \
 	  in=requirements$${name:+-$$name}; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $$in.in -o $$in.lock; done
+
+faults: setup ## tenants moved while everything is killed; MORE="--count 1000" goes on with more
+	$(BIN)/python -m benchmarks.faults $(MORE)
 
 docs: setup ## the generated pages of docs/reference
 	@$(BIN)/python -m checks.reference
