@@ -63,7 +63,7 @@ lock: setup ## renew the locked versions
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $$in.in -o $$in.lock; done
 
 faults: setup ## tenants moved while everything is killed; MORE="--count 1000" goes on with more
-	$(BIN)/python -m benchmarks.faults $(MORE)
+	nice -n 5 $(BIN)/python -m benchmarks.faults $(MORE)
 
 docs: setup ## the generated pages of docs/reference
 	@$(BIN)/python -m checks.reference
