@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outgrow.deciding import Considered, Written, closed_options, consider, digest_of, keep_answer, write_down
+from outgrow.deciding import (
+    Considered,
+    Written,
+    closed_options,
+    consider,
+    digest_of,
+    evidence_in,
+    keep_answer,
+    write_down,
+)
 from outgrow.decision_folder import DecisionFolder, FolderRefused, read_heads
 from outgrow.decisions.answers import checked_answer, open_question
 from outgrow.decisions.records import DecisionHead, Status
@@ -397,3 +406,18 @@ def test_a_closed_option_is_never_chosen(desk: Desk) -> None:
     )
     assert done.ruling.verdict == "inconclusive"
     assert done.ruling.option is None
+
+
+def test_evidence_that_was_changed_is_left_out_and_named(desk: Desk) -> None:
+    desk.measure(6, 14)
+    desk.measure(7, 15, NOON - 2 * DAY)
+    first, second = desk.ledger.records("evidence", DATA)
+    edited = {**first.body, "reported": [{"option": "A", "ratio": {"low": 1, "mid": 1, "high": 1, "confidence": 0.95}}]}
+    unsealed = {key: value for key, value in second.body.items() if key != "seal"}
+    found, said = evidence_in([replace(first, body=edited), replace(second, body=unsealed), replace(first, body={})])
+    assert [one.digest for one in found] == [second.digest]
+    assert said[0].startswith(f"record {first.id} of the ledger, evidence on {DATA} of ")
+    assert "was changed after it was kept" in said[0]
+    assert "outgrow prove" in said[0]
+    assert "kept before evidence was sealed" in said[1]
+    assert "cannot be read and is left out" in said[2]

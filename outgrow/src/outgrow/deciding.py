@@ -18,10 +18,11 @@ from outgrow.decisions.decision_record import DecisionRecord, option_titles
 from outgrow.decisions.record_text import file_name, record_text
 from outgrow.decisions.records import Answered, DecisionHead, Ruling, Status
 from outgrow.decisions.rules import rule_on
+from outgrow.evidence.body import EvidenceEdited, can_be_checked, evidence_of
 from outgrow.evidence.records import Evidence
 from outgrow.outlook.status import PointStatus
 from outgrow.points.declaration import Declaration, Point
-from outgrow.ports import Ledger
+from outgrow.ports import Ledger, StoredRecord
 from outgrow.quantities import iso_date
 
 
@@ -95,6 +96,30 @@ def consider(
     ruling = rule_on(point, declaration.criteria, evidence, answers, facts=facts, closed=(*elsewhere, *here),
                      units=units_of(declaration))  # fmt: skip
     return Considered(declaration, point, outlook, known_at, tuple(evidence), dict(answers), elsewhere, ruling)
+
+
+def evidence_in(records: Iterable[StoredRecord]) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
+    """The evidence that may be ruled on, and a sentence for each record that is left out or cannot be checked."""
+    found: list[Evidence] = []
+    said: list[str] = []
+    for record in records:
+        where = f"record {record.id} of the ledger, evidence on {record.point} of {iso_date(record.made_at)}"
+        try:
+            evidence = evidence_of(record.body)
+            if evidence.point != record.point:
+                raise EvidenceEdited(f"it was measured for {evidence.point}")
+        except EvidenceEdited as error:
+            said.append(f"{where}, was changed after it was kept ({error}) and is left out; {_ANEW}")
+        except (KeyError, TypeError, ValueError):
+            said.append(f"{where}, cannot be read and is left out; {_ANEW}")
+        else:
+            found.append(evidence)
+            if not can_be_checked(record.body):
+                said.append(f"{where}, was kept before evidence was sealed: nobody can tell whether it was changed")
+    return tuple(found), tuple(said)
+
+
+_ANEW = "measure it again with outgrow prove, or import its file with another source in it"
 
 
 def units_of(declaration: Declaration) -> dict[str, str]:

@@ -72,6 +72,60 @@ def test_a_wrong_file_and_wrong_settings_are_found_together(outgrow, tmp_path: P
     ]
 
 
+MEASURED = """\
+  experiment: {kind: htpp}
+  validation: {workload: {kind: nobody, arms: [{id: old}, {id: new}]}, before: odl, after: new}
+"""
+MOVED = """\
+  migration:
+    mover: {kind: sql-tabel}
+    source: here
+    target: here
+    truth: TRUTH
+    pace: PACE
+"""
+KINDS = {
+    "points[0].experiment.kind": "there is no plugin 'htpp'; did you mean 'http'?",
+    "points[0].validation.workload.kind": "there is no plugin 'nobody'; there is command, http, vectors",
+    "points[0].migration.mover.kind": "there is no plugin 'sql-tabel'; did you mean 'sql-table'?",
+}
+
+
+@pytest.mark.parametrize(
+    ("truth", "pace", "said"),
+    [
+        ("ftp://db/shop", "{p95_limit: 2s}", {"truth": "is no URL of a PostgreSQL", "pace.p95_limit": "needs p95_s"}),
+        ("postgresql://me:hidden@db/shop", "{p95_signal: userz, p95_limit: 1s}",
+         {"truth": "a password would stand", "pace.p95_signal": "no signal 'userz'; did you mean 'users'?"}),
+        ("postgresql://db/shop?password=hidden", "{p95_signal: users}",
+         {"truth": "a password would stand", "pace.p95_signal": "needs p95_limit"}),
+        ("postgresql://me@/shop?host=%2Frun%2Fdb", "{p95_signal: users, p95_limit: 1s}", {}),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_in_moving_and_measuring(
+    outgrow, tmp_path: Path, truth: str, pace: str, said: dict[str, str]
+) -> None:
+    lines = (SIGNALS + MEASURED + MOVED.replace("TRUTH", f'"{truth}"').replace("PACE", pace)).splitlines()
+    declare(tmp_path, "\n".join(lines) + "\n")
+    expected = {
+        "points[0].migration.target": "is 'here', and so is source",
+        "points[0].validation.before": "'odl' is none of the workload's arms: old, new",
+        **{f"points[0].migration.{key}": message for key, message in said.items()},
+    }
+    checked = outgrow("check", "--offline", "--json", cwd=tmp_path)
+    assert checked.code == 2
+    found = {error["path"]: error for error in checked.json["errors"]}
+    assert found.keys() == {*expected, *KINDS}
+    for path, message in expected.items():
+        assert message in found[path]["message"]
+    for path, message in KINDS.items():
+        assert found[path]["message"].startswith(message)
+    for path, error in found.items():
+        key = path.rpartition(".")[2]
+        assert lines[error["line"] - 1][error["column"] - 1 :].startswith(f"{key}:")
+    assert "hidden" not in checked.out + checked.err
+
+
 @pytest.fixture(scope="module")
 def metrics_url() -> Iterator[str]:
     class Metrics(BaseHTTPRequestHandler):

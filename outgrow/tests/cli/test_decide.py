@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -252,3 +253,30 @@ def test_on_a_terminal_it_asks_what_it_has_to_know(folder: Path, typed: bytes, c
         assert "Who or what says so?" in said
         (text,) = (content.decode() for content in records(folder).values())
         assert "**yes** (Ben, " in text
+
+
+def test_evidence_edited_in_the_database_is_not_ruled_on(outgrow, folder: Path) -> None:
+    arms = [{"id": "tuned", "option": "tune"}, {"id": "A", "option": "A"}]
+    rounds = [
+        {"round": number, "arm": arm, "order": order, "p95_seconds": p95 * (1 + number % 3 / 100), "sent": 900,
+         "dropped": 0}
+        for number in range(1, 13) for order, (arm, p95) in enumerate((("tuned", 0.9), ("A", 0.1)))
+    ]  # fmt: skip
+    (folder / "measured.json").write_text(json.dumps({
+        "schema": "outgrow/evidence/v1", "point": DATA, "date": "2026-01-10", "source": "a bench", "baseline": "tuned",
+        "arms": arms, "rounds": rounds,
+    }))  # fmt: skip
+    assert outgrow("import", "evidence", "measured.json", cwd=folder).code == 0
+    before = outgrow("decide", DATA, "--dry-run", "--json", cwd=folder)
+    assert (before.code, before.json["verdict"]) == (0, "stay")
+    edit = (
+        "UPDATE record SET body = replace(body, '\"p95_seconds\":0.1', '\"p95_seconds\":0.8') WHERE kind = 'evidence'"
+    )
+    with closing(sqlite3.connect(default_location(folder / "outgrow.yaml", {}, None))) as database, database:
+        assert database.execute(edit).rowcount == 1
+    after = outgrow("decide", DATA, cwd=folder)
+    assert after.code == 3
+    assert after.out.startswith("● inconclusive")
+    assert "record 1 of the ledger" in after.err
+    assert "left out" in after.err
+    assert not (folder / "docs").exists()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.evidence.body import evidence_body, evidence_of, with_digest
+from outgrow.evidence.body import EvidenceEdited, can_be_checked, evidence_body, evidence_of, with_digest
 from outgrow.evidence.kept import Begun, KeptRound, begun_bytes, begun_of, round_bytes, round_of
 from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, Round, TriggerMeasure
 from outgrow.quantities import Interval
@@ -48,13 +48,38 @@ def test_a_digest_stands_for_all_that_is_said(one: Evidence) -> None:
 
 def test_what_was_kept_before_there_were_facts_is_read() -> None:
     body = evidence_body(Evidence("p", 1.0, "s", "A", False, "d", arms=(Arm("A", None),)))
-    for key in ("fit", "rate_per_second", "load_ratio", "interrupted"):
+    for key in ("seal", "fit", "rate_per_second", "load_ratio", "interrupted"):
         del body[key]
     body["rounds"] = [{"round": 1, "arm": "A", "order": 0, "p95_seconds": 0.1, "sent": 9, "dropped": 0}]
     found = evidence_of(body)
     assert found.facts == ()
     assert found.fit is None
     assert found.rounds[0].p50_seconds is None
+
+
+@given(evidence, st.data())
+def test_what_was_edited_where_it_is_kept_is_not_believed(one: Evidence, data: st.DataObject) -> None:
+    body = json.loads(json.dumps(evidence_body(one)))
+    key = data.draw(st.sampled_from(sorted(body.keys() - {"schema"})))
+    body[key] = [body[key], "other"]
+    with pytest.raises(EvidenceEdited):
+        evidence_of(body)
+
+
+def test_a_database_may_write_the_same_numbers_its_own_way() -> None:
+    kept = json.dumps(evidence_body(Evidence("p", 1e22, "s", "A", False, "d")))
+    assert evidence_of(json.loads(kept.replace("1e+22", "1" + 22 * "0"))).made_at == 1e22
+
+
+def test_evidence_from_before_there_were_seals() -> None:
+    proved = evidence_body(with_digest(Evidence("p", 1.0, "outgrow prove", "A", False, "")))
+    imported = evidence_body(Evidence("p", 1.0, "a bench", "A", False, "of the file"))
+    assert can_be_checked(imported)
+    del proved["seal"], imported["seal"]
+    assert evidence_of(proved).made_at == evidence_of(imported).made_at == 1.0
+    assert (can_be_checked(proved), can_be_checked(imported)) == (True, False)
+    with pytest.raises(EvidenceEdited, match="digest"):
+        evidence_of(proved | {"made_at": 2.0})
 
 
 BEGUN = Begun("key", 12.5, 30.0, Fit("A", RATIO, 6))

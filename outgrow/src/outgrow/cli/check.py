@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,6 +15,7 @@ from outgrow.cli.output import emit_json, err, hint, out
 from outgrow.clock import SystemClock
 from outgrow.errors import DeclarationError, OutgrowError
 from outgrow.points.declaration import Declaration, Plugin
+from outgrow.points.reading import declared_kinds, locate
 from outgrow.ports import Source
 from outgrow.wiring import Workspace, open_adapters, open_workspace, read_whole
 
@@ -25,6 +29,7 @@ def check(
 ) -> None:
     """Say whether the file is right, every source is reachable and every signal has a value."""
     try:
+        _know_kinds(config)
         if offline:
             declaration = read_whole(config)
             sources, _ = open_adapters(config, declaration, SystemClock(), None)
@@ -47,6 +52,25 @@ def check(
         hint("outgrow record --once" if found["sources"] else "outgrow import FILE")
     else:
         raise typer.Exit(3)
+
+
+def _know_kinds(config: Path) -> None:
+    """Raises ``DeclarationError`` where an experiment or a mover is of no known kind, with all else that is wrong."""
+    unknown = []
+    for group, place, kind in declared_kinds(config):
+        names = sorted({entry.name for entry in entry_points(group=group)})
+        if kind not in names:
+            near = get_close_matches(kind, names, n=1)
+            meant = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names) or 'none installed'}"
+            text = config.read_text(encoding="utf-8-sig")
+            unknown.append(locate(text, str(config), place, f"there is no plugin {kind!r}; {meant}"))
+    if not unknown:
+        return
+    try:
+        read_whole(config)
+    except DeclarationError as error:
+        unknown += error.findings
+    raise DeclarationError(tuple(sorted(set(unknown), key=lambda one: (one.line, one.column, one.path, one.message))))
 
 
 def _errors(error: OutgrowError) -> list[dict[str, Any]]:

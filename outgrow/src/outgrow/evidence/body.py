@@ -1,4 +1,8 @@
-"""Evidence as JSON, as it is kept in the ledger."""
+"""Evidence as JSON, as it is kept in the ledger.
+
+What is kept bears a ``seal``, a SHA-256 of all the rest of it: evidence that was edited where it is kept is told from
+evidence as it was measured. It guards against hands and accidents, not against who makes the seal anew.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +24,21 @@ from outgrow.evidence.records import (
 )
 from outgrow.quantities import Interval
 
+PROVED = "outgrow prove"
+"""The source of evidence whose digest was made of all it says, before there were seals."""
+
+
+class EvidenceEdited(ValueError):
+    """Evidence whose seal or digest belongs to something else."""
+
 
 def evidence_body(evidence: Evidence) -> dict[str, Any]:
-    """Evidence as JSON for the ledger; ``evidence_of`` reads it."""
+    """Evidence as JSON for the ledger, sealed; ``evidence_of`` reads it."""
+    said = _said(evidence)
+    return said | {"seal": _seal(said)}
+
+
+def _said(evidence: Evidence) -> dict[str, Any]:
     return {
         "schema": EVIDENCE_SCHEMA,
         "point": evidence.point,
@@ -51,9 +67,28 @@ def evidence_body(evidence: Evidence) -> dict[str, Any]:
 
 
 def evidence_of(body: Mapping[str, Any]) -> Evidence:
-    """The evidence that ``evidence_body`` wrote. Raises ``KeyError``, ``TypeError`` or ``ValueError`` on other data."""
+    """The evidence that ``evidence_body`` wrote.
+
+    Raises:
+        EvidenceEdited: it is not what was written.
+        KeyError, TypeError, ValueError: it is no evidence.
+    """
     if body["schema"] != EVIDENCE_SCHEMA:
         raise ValueError(f"{body['schema']!r} is not {EVIDENCE_SCHEMA}")
+    if "seal" in body and body["seal"] != _seal(body):
+        raise EvidenceEdited("its seal does not belong to what it says")
+    found = _evidence(body)
+    if "seal" not in body and found.source == PROVED and with_digest(found).digest != found.digest:
+        raise EvidenceEdited("its digest does not belong to what it says")
+    return found
+
+
+def can_be_checked(body: Mapping[str, Any]) -> bool:
+    """Whether an edit of it would be seen: it is sealed, or was measured by ``outgrow prove``."""
+    return "seal" in body or body.get("source") == PROVED
+
+
+def _evidence(body: Mapping[str, Any]) -> Evidence:
     return Evidence(
         point=body["point"],
         made_at=body["made_at"],
@@ -92,9 +127,23 @@ def facts_of_arms(arms: list[Mapping[str, Any]]) -> tuple[ArmFacts, ...]:
 
 def with_digest(evidence: Evidence) -> Evidence:
     """The evidence with a digest of all it says."""
-    said = {key: value for key, value in evidence_body(evidence).items() if key != "digest"}
+    said = {key: value for key, value in _said(evidence).items() if key != "digest"}
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
     return replace(evidence, digest=hashlib.sha256(canonical).hexdigest()[:32])
+
+
+def _seal(body: Mapping[str, Any]) -> str:
+    """The same before and after a database has written the JSON its own way: 1e22 and its digits are one number."""
+    said = _plain({key: value for key, value in body.items() if key != "seal"})
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _facts_body(facts: ArmFacts) -> dict[str, Any]:

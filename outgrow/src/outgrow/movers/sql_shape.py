@@ -9,7 +9,7 @@ Texts have ``\\`` before ``\\`` and ``,``. Application and mover say the same in
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -36,13 +36,14 @@ SELECT coalesce(c.conname, t.tgname) FROM pg_trigger AS t LEFT JOIN pg_constrain
 WHERE t.tgrelid = to_regclass(%(table)s) AND t.tgenabled <> 'D' AND t.tgname NOT LIKE 'outgrow\\_%%'
 AND (c.contype IS NULL OR c.contype = 'f') GROUP BY 1 ORDER BY 1"""
 _SEQUENCES: LiteralString = """
-SELECT a.attname, s.seqrelid::text, s.seqincrement,
-    coalesce(pg_sequence_last_value(s.seqrelid), s.seqstart - s.seqincrement)
+SELECT a.attname, s.seqrelid::text, s.seqincrement, s.seqmax, n.nspname, c.relname,
+    has_sequence_privilege(s.seqrelid, 'SELECT')
 FROM pg_attribute AS a
 LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 JOIN pg_depend AS p ON (p.objid = d.oid AND p.classid = 'pg_attrdef'::regclass AND p.refclassid = 'pg_class'::regclass)
     OR (p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' AND p.classid = 'pg_class'::regclass)
 JOIN pg_sequence AS s ON s.seqrelid = CASE WHEN p.classid = 'pg_class'::regclass THEN p.objid ELSE p.refobjid END
+JOIN pg_class AS c ON c.oid = s.seqrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attname = ANY (%(key)s)"""
 _WHOLE = ("int2", "int4", "int8")
 _STEADY = (*_WHOLE, "uuid", "text", "varchar", "bpchar", "bool", "numeric")
@@ -67,12 +68,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """The sequence that fills a key column: which, by how much it counts, and the last number it gave out."""
+    """The sequence that fills a key column: which, as a statement names it, and by how much it counts.
+
+    ``last`` is the number before the next it gives out; ``most`` the largest it can.
+    """
 
     column: str
     id: str
+    name: str
     step: int
     last: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +178,24 @@ def read_shape(
         columns,
         observed=tuple(str(row[0]) for row in connection.execute(_OBSERVED, values)),
         outside=tuple(str(row[0]) for row in connection.execute(_OUTSIDE, values)),
-        sequences=tuple(Sequenced(*row) for row in connection.execute(_SEQUENCES, {**values, "key": list(keys)})),
+        sequences=tuple(_sequences(connection, where, {**values, "key": list(keys)})),
         uniques=tuple(unique for unique in uniques if {*unique} - {tenant} != {*keys}),
     )
+
+
+def _sequences(connection: psycopg.Connection[Row], where: str, values: Mapping[str, object]) -> Iterator[Sequenced]:
+    """Read from the sequences themselves: the catalogue does not know where one stands before its first use."""
+    for column, oid, step, most, schema, sequence, readable in connection.execute(_SEQUENCES, values).fetchall():
+        relation = quoted(schema, sequence)
+        name = relation.as_string(connection).replace("%%", "%")
+        if not readable:
+            raise StoreFailed(
+                f"{where}: the sequence {name} cannot be read, so nobody knows which numbers it gives out",
+                next_step=f"GRANT SELECT ON SEQUENCE {name} TO {connection.info.user}",
+            )
+        (row,) = connection.execute(SQL("SELECT last_value, is_called FROM {}").format(relation), values).fetchall()
+        value, called = int(row[0]), bool(row[1])
+        yield Sequenced(str(column), str(oid), name, int(step), value if called else value - int(step), int(most))
 
 
 def unfit(source: Shape, target: Shape, *, one_database: bool) -> list[str]:
@@ -200,11 +221,21 @@ def unfit(source: Shape, target: Shape, *, one_database: bool) -> list[str]:
             if one_sequence.column == other_sequence.column and _meet(one_sequence, other_sequence, one_database):
                 said.append(
                     f"both sides count {source.name}.{one_sequence.column} up by a sequence of their own (at "
-                    f"{one_sequence.last} and {other_sequence.last}) and would give out the same numbers; set the "
-                    f"target's far ahead: ALTER TABLE {target.name} ALTER {other_sequence.column} RESTART "
-                    f"{one_sequence.last + 100 * ROOM}, or ALTER SEQUENCE … RESTART where it is no identity"
+                    f"{one_sequence.last} and {other_sequence.last}) and would give out the same numbers; "
+                    + _apart(one_sequence, other_sequence)
                 )
     return said
+
+
+def _apart(one: Sequenced, other: Sequenced) -> str:
+    """What keeps two sequences from each other."""
+    for ahead in (100 * ROOM, 2 * ROOM):
+        if one.last + ahead <= other.most - ROOM:
+            return f"set the target's far ahead: ALTER SEQUENCE {other.name} RESTART {one.last + ahead}"
+    return (
+        f"{other.name} ends at {other.most} and cannot be set far ahead: let the two take turns, the one with even, "
+        "the other with odd numbers (ALTER SEQUENCE … INCREMENT 2 RESTART …), or make the column bigint"
+    )
 
 
 def _meet(one: Sequenced, other: Sequenced, one_database: bool) -> bool:
