@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from runpy import run_path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -87,6 +88,14 @@ class Folder:
 
 
 Maker = Callable[..., Folder]
+
+
+@pytest.fixture
+def database(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a database without its password, which processes have from their environment."""
+    parts = urlsplit(postgresql)
+    monkeypatch.setenv("PGPASSWORD", parts.password or "")
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")).geturl()
 
 
 @pytest.fixture
@@ -261,17 +270,17 @@ def test_status_for_people(folder: Maker) -> None:
 
 
 def test_a_table_that_is_written_meanwhile_by_an_application_that_knows_of_nothing(
-    folder: Maker, postgresql: str
+    folder: Maker, database: str
 ) -> None:
     here = folder()
     declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
     (here.path / "outgrow.yaml").write_text(
-        f"{declared}    truth: {postgresql}\n"
-        f"    mover: {{kind: sql-table, source_store: {{url: '{postgresql}'}}, target_store: {{url: '{postgresql}', "
+        f"{declared}    truth: {database}\n"
+        f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
         "schema: big}, tables: [{table: note, tenant: owner}, {table: tag, tenant: owner}]}\n"
     )
     triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
-    with psycopg.connect(postgresql, autocommit=True) as application:
+    with psycopg.connect(database, autocommit=True) as application:
         application.execute("CREATE SCHEMA big")
         for schema in ("public", "big"):
             application.execute(
@@ -313,15 +322,15 @@ def test_a_table_that_is_written_meanwhile_by_an_application_that_knows_of_nothi
         assert application.execute(triggers).fetchone() == (0,)
 
 
-def test_a_table_whose_application_registers_its_writes_itself_gets_no_triggers(folder: Maker, postgresql: str) -> None:
+def test_a_table_whose_application_registers_its_writes_itself_gets_no_triggers(folder: Maker, database: str) -> None:
     here = folder()
     declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
     tables = (
-        f"    mover: {{kind: sql-table, source_store: {{url: '{postgresql}'}}, target_store: {{url: '{postgresql}', "
+        f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
         "schema: big}, tables: [{table: note, tenant: owner}]"
     )
     (here.path / "outgrow.yaml").write_text(f"{declared}{tables}}}\n")
-    with psycopg.connect(postgresql, autocommit=True) as application:
+    with psycopg.connect(database, autocommit=True) as application:
         application.execute("CREATE SCHEMA big")
         for schema in ("public", "big"):
             application.execute(
@@ -332,11 +341,61 @@ def test_a_table_whose_application_registers_its_writes_itself_gets_no_triggers(
         assert refused.code == 2
         assert "write truth: postgresql://" in refused.err
         assert here.run("status").code == 2, "nothing was made"
-        (here.path / "outgrow.yaml").write_text(
-            f"{declared}    truth: {postgresql}\n{tables}, register: application}}\n"
-        )
+        (here.path / "outgrow.yaml").write_text(f"{declared}    truth: {database}\n{tables}, register: application}}\n")
         made = here.run("create")
         assert made.code == 0
         assert "register themselves" not in made.err
         triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
         assert application.execute(triggers).fetchone() == (0,)
+
+
+TURNED = ("table: small, tenant: owner, target_table: big", "table: big, tenant: owner, target_table: small")
+
+
+@pytest.mark.parametrize("words", [(), ("--accept-mover",)])
+def test_a_file_that_is_turned_round_deletes_nothing(folder: Maker, database: str, words: tuple[str, ...]) -> None:
+    here = folder()
+    config = here.path / "outgrow.yaml"
+    stores = f"source_store: {{url: '{database}'}}, target_store: {{url: '{database}'}}"
+    written = (
+        config.read_text().partition("    mover:")[0]
+        + f"    truth: {database}\n    mover: {{kind: sql-table, {stores}, tables: [{{{TURNED[0]}}}]}}\n"
+    )
+    config.write_text(written)
+    with psycopg.connect(database, autocommit=True) as application:
+        for table in ("small", "big"):
+            application.execute(
+                SQL("CREATE TABLE {} (owner text, id int, PRIMARY KEY (owner, id))").format(Identifier(table))
+            )
+        application.execute("INSERT INTO small SELECT 'us', generate_series(1, 30)")
+        for verb in (["create"], ["start"], ["switch", "--yes"]):
+            done = here.run(*verb)
+            assert done.code == 0, done.err
+        config.write_text(written.replace(*TURNED))
+        for verb in (["complete", "--yes"], ["reverse"], ["verify", "--repair"], ["cancel", "--yes"], ["start"]):
+            refused = here.run(*verb, *words)
+            assert refused.code == 2, refused.out
+            assert "public.small in database" in refused.err
+            assert "nothing was done" in " ".join(refused.err.split())
+        assert application.execute("SELECT count(*) FROM big").fetchone() == (30,)
+        config.write_text(written.replace(database, database + "&application_name=another"))
+        done = here.run("complete", "--yes")
+        assert done.code == 0, done.err
+        assert application.execute("SELECT count(*) FROM big").fetchone() == (30,)
+        assert application.execute("SELECT count(*) FROM small").fetchone() == (0,)
+
+
+def test_a_change_of_place_is_accepted_once(folder: Maker) -> None:
+    here = folder()
+    assert here.run("create").code == 0
+    (here.path / "old.sqlite").rename(here.path / "elsewhere.sqlite")
+    config = here.path / "outgrow.yaml"
+    config.write_text(config.read_text().replace("old.sqlite", "elsewhere.sqlite"))
+    refused = here.run("start")
+    assert refused.code == 2
+    assert "source_path was old.sqlite, is elsewhere.sqlite" in " ".join(refused.err.split())
+    assert "--accept-mover" in refused.err
+    assert here.run("status").code == 0
+    assert here.run("start", "--accept-mover").code == 0
+    assert here.run("start", "--dry-run", "--tenant", "us").code == 0
+    assert here.run("switch", "--all", "--yes").code == 0

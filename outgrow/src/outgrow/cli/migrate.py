@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from outgrow.cli.migrate_identity import same_stores
 from outgrow.cli.migrate_registering import registered_by
 from outgrow.cli.migrate_running import carry_out, who_am_i
 from outgrow.cli.migrate_status import show_log, show_status
@@ -47,6 +48,8 @@ class Verb(StrEnum):
     LOG = "log"
 
 
+ACTING = (Verb.START, Verb.VERIFY, Verb.SWITCH, Verb.REVERSE, Verb.CANCEL, Verb.COMPLETE)
+"""What reads or writes the stores."""
 NEEDS_REHEARSAL = ("high", "very-high", "nearly-impossible")
 """How hard going back must be rated for a rehearsed way back to be asked for."""
 
@@ -103,6 +106,9 @@ def migrate(
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="verify: copy what differs once more.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="status: again every second, until it is over.")] = False,
+    accept_mover: Annotated[
+        bool, typer.Option("--accept-mover", help="The file leads to the same stores as before, in another way.")
+    ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
     plain: PlainOption = False,
@@ -130,6 +136,8 @@ def migrate(
                 raise UsageError(f"{chosen.id} has no migration yet", next_step=f"outgrow migrate {chosen.id} create")
             if verb not in (Verb.STATUS, Verb.LOG):
                 _refuse_other_stores(chosen, found)
+            if verb in ACTING and found.ended_at is None:
+                found = same_stores(move, chosen, found, accept_mover, dry_run)
             opened = Opened(workspace, chosen, move, found)
             code = _do(opened, verb, asked, percent, repair, watch)
             after = move.ledger.migration(chosen.id)

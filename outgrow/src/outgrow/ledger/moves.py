@@ -23,6 +23,8 @@ _COLUMNS = ("tenant", "wave", "state", "goal", "version")
 _REST = tuple(field.name for field in fields(TenantMove) if field.name not in _COLUMNS)
 _PACE = frozenset(field.name for field in fields(Pace))
 _OVER = ("completed", "cancelled")
+_MOVER = "mover"
+"""Beside the pace, in its column: a tool that does not know it leaves it there."""
 
 
 class Locked(LedgerError):
@@ -124,7 +126,7 @@ class SqlMoveLedger:
                     made_at=migration.made_at,
                     paused=migration.paused,
                     shadow_share=migration.pace.shadow_share,
-                    pace=_json(asdict(migration.pace)),
+                    pace=_json({**asdict(migration.pace), _MOVER: dict(migration.mover)}),
                 )
                 self._add(migration, tenants)
                 self._line(migration.id, "", "created", who, {"tenants": len(tenants)})
@@ -217,6 +219,14 @@ class SqlMoveLedger:
                 f"a share lies between 0 and 1, not at {share}", next_step="--percent 10 is a share of 0.1"
             )
         return self._set(migration, "set_shadow_share", who, "shadow share set", share=share)
+
+    def set_mover(self, migration: Migration, mover: Mapping[str, str], who: str) -> Migration:
+        self._refuse_newer(migration)
+        with self._session.transaction():
+            had = _object(self._session.rows("migration", id=migration.id)[0][6])
+            self._session.run("set_pace", id=migration.id, pace=_json({**had, _MOVER: dict(mover)}))
+            self._line(migration.id, "", "mover accepted", who, dict(mover))
+            return self._migration(migration.id)
 
     def _set(self, migration: Migration, name: str, who: str, what: str, **value: Any) -> Migration:
         self._refuse_newer(migration)
@@ -418,7 +428,8 @@ def why_not(tenant: str, against: int, still_open: int) -> str:
 
 
 def _migration_of(row: Sequence[Any]) -> Migration:
-    pace = Pace(**{key: value for key, value in _object(row[6]).items() if key in _PACE})
+    kept = _object(row[6])
+    pace = Pace(**{key: value for key, value in kept.items() if key in _PACE})
     return Migration(
         id=row[0],
         point=row[1],
@@ -433,6 +444,7 @@ def _migration_of(row: Sequence[Any]) -> Migration:
         rehearsed_at=_time(row[10]),
         epoch=int(row[11]),
         holder=row[12],
+        mover={str(key): str(value) for key, value in _object(kept.get(_MOVER) or {}).items()},
     )
 
 

@@ -42,6 +42,9 @@ UPDATE outgrow.migration SET paused = :why WHERE id = :id;
 -- name: set_shadow_share
 UPDATE outgrow.migration SET shadow_share = :share WHERE id = :id;
 
+-- name: set_pace
+UPDATE outgrow.migration SET pace = json(:pace) WHERE id = :id;
+
 -- name: unfinished
 SELECT count(*) FROM outgrow.tenant_state WHERE migration = :id AND state NOT IN ('completed', 'cancelled');
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from outgrow.migration.records import Difference, Differing
-from outgrow.ports import Copied, Store, StoreFailed
+from outgrow.ports import Copied, Item, Store, StoreFailed
 
 PAGE = 1000
 """Digests that are read at once, of each store."""
 LOOKED_AT = 200
 """Candidates whose bodies are read at once."""
 
+Keyed = TypeVar("Keyed", Item, Copied)
 Pending = Callable[[], Collection[str]]
 """The keys of registered writes that were not carried over yet."""
 
@@ -71,18 +73,24 @@ def _how(right: bytes | None, copied: bytes | None) -> Difference:
 
 
 def _stream(store: Store, tenant: str) -> Iterator[Copied]:
-    """Raises ``StoreFailed`` where keys come in another order than by their bytes: items would be missed."""
     after = ""
     while page := store.digests(tenant, after, PAGE):
-        for one in page:
-            if one.key.encode() <= after.encode():
-                raise StoreFailed(
-                    f"{store.name} gave the key {one.key!r} of {tenant} behind {after!r}: keys come once each, by "
-                    "their UTF-8 bytes, or items are missed",
-                    next_step="mend the mover of this store; nothing was switched or deleted",
-                )
-            after = one.key
-            yield one
+        yield from in_order(store, tenant, after, page)
+        after = page[-1].key
+
+
+def in_order(store: Store, tenant: str, after: str, page: Sequence[Keyed]) -> Iterator[Keyed]:
+    """The page, behind ``after``. Raises ``StoreFailed`` where keys come in another order than by their bytes, or
+    twice: items would be missed, or never come to an end."""
+    for one in page:
+        if one.key.encode() <= after.encode():
+            raise StoreFailed(
+                f"{store.name} gave the key {one.key!r} of {tenant} behind {after!r}: keys come once each, by "
+                "their UTF-8 bytes, or items are missed",
+                next_step="mend the mover of this store; nothing was switched or deleted",
+            )
+        after = one.key
+        yield one
 
 
 def _candidates(truth: Iterator[Copied], other: Iterator[Copied], seen: Callable[[str], None]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from outgrow.migrating.carrying import name_of
-from outgrow.migrating.comparing import differing, still_differing
+from outgrow.migrating.comparing import differing, in_order, still_differing
 from outgrow.migrating.reporting import said
 from outgrow.migration.commands import (
     Carry,
@@ -33,6 +33,10 @@ COMPARED_WHOLE = 2_000
 SEEN_CHANGES = 1_000
 """Registered writes that are looked at to say how many wait: beyond, it is so many or more."""
 REPAIRED_AT_ONCE = 200
+LOOKED_AT_LAST = 200
+"""Keys of a copy that are looked for in the other before it is deleted."""
+FEW = 20
+"""Of fewer keys than these, all may be new ones since."""
 GONE_SECONDS = 3.0
 """How long what a process sent that runs no more may still be on its way: its connections are closed."""
 MOST_CARRIES = 20
@@ -173,12 +177,12 @@ class Copier:
         items: list[Item] = []
 
         def page(store: Store) -> list[Item]:
-            items.extend(store.page(tenant, command.after, command.limit))
+            items.extend(in_order(store, tenant, command.after, store.page(tenant, command.after, command.limit)))
             return items
 
         self._put_state(migration, tenant, "source", page)  # refused keys hold a state that was read later than this
         last = items[-1].key if items else command.after
-        ended = len(items) < command.limit and not source.page(tenant, last, 1)
+        ended = len(items) < command.limit and not list(in_order(source, tenant, last, source.page(tenant, last, 1)))
         return Outcome(self.ledger.now(), last_key=last, copied=len(items), ended=ended)
 
     def _carry(self, migration: Migration, tenant: str, truth: Side, limit: int) -> Outcome:
@@ -275,11 +279,30 @@ class Copier:
             )
         self.ledger.generation(migration)  # refused to a process that was superseded
         kept, dropped = self._pair("target" if side == "source" else "source")
+        _refuse_the_only_copy(tenant, kept, dropped)
         dropped.drop(tenant)
         kept.settle(tenant)
         while closed := [one for one in self.ledger.changes(migration, tenant, SEEN_CHANGES) if not one.open]:
             self.ledger.clear(migration, closed)
         self._carried.pop(tenant, None)
+
+
+def _refuse_the_only_copy(tenant: str, kept: Store, dropped: Store) -> None:
+    """A last look before a copy is deleted: the store that stays has some of the same keys, if there are any.
+
+    Not all of them, nor the same bodies: since the end was wanted nothing is carried, and the application writes on.
+    """
+    keys = [one.key for one in dropped.digests(tenant, "", LOOKED_AT_LAST)]
+    if not keys or kept.items(tenant, keys):
+        return
+    if len(keys) < FEW and kept.page(tenant, "", 1):  # so few may all have been replaced
+        return
+    raise StoreFailed(
+        f"{kept.name}, which is to keep {tenant}, has none of the first {len(keys):,} keys that would be deleted in "
+        f"{dropped.name}: nothing was deleted",
+        next_step=f"see that both are the stores of this move; if {tenant} deleted all it had, delete what is left of "
+        f"it in {dropped.name} yourself: it goes on then",
+    )
 
 
 def _may_be_carried(change: Change) -> bool:

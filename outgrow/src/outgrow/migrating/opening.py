@@ -10,11 +10,16 @@ from outgrow.errors import UsageError
 from outgrow.migrating.carrying import Carrier
 from outgrow.migrating.copying import Copier
 from outgrow.migrating.filling import Filler
+from outgrow.migrating.identity import identity_of
 from outgrow.migration.records import Kind, Migration, Pace, TenantMove
 from outgrow.migration.waves import waves_of
 from outgrow.points.declaration import DeclaredMove
-from outgrow.ports import Copying, MoveLedger, Mover
+from outgrow.ports import Copying, MoveLedger, Mover, TenantSize
 from outgrow.quantities import at_date
+
+LONGEST_TENANT = 200
+"""Characters; as in the tables of ``outgrow.routing.tables``."""
+FEW_NAMED = 5
 
 
 def carrier_of(mover: Mover, ledger: MoveLedger) -> Carrier:
@@ -67,19 +72,53 @@ def new_migration(
     base = f"{point}-{at_date(now):%Y%m%d}"
     number = next(number for number in range(1, 10_000) if f"{base}-{number}" not in taken)
     kind: Kind = "copying" if isinstance(mover, Copying) else "filling"
-    return Migration(f"{base}-{number}", point, kind, declared.source, declared.target, now, pace_of(declared))
+    return Migration(
+        f"{base}-{number}",
+        point,
+        kind,
+        declared.source,
+        declared.target,
+        now,
+        pace_of(declared),
+        mover=identity_of(declared, mover),
+    )
 
 
 def first_rows(
     ledger: MoveLedger, migration: Migration, carrier: Carrier, internal: Collection[str]
 ) -> tuple[list[TenantMove], list[str]]:
-    """A row for each tenant that is at the source, in waves; and those that are routed elsewhere and stay there."""
-    sizes = {one.tenant: one.items for one in carrier.sizes()}
+    """A row for each tenant that is at the source, in waves; and those that are routed elsewhere and stay there.
+
+    Raises:
+        UsageError: there are items of tenants that no route can name; the sentence says which and how many.
+    """
+    found = list(carrier.sizes())
+    _refuse_unroutable(migration, [one for one in found if not is_routable(one.tenant)])
+    sizes = {one.tenant: one.items for one in found}
     elsewhere = sorted(tenant for tenant in sizes if not is_at_source(ledger, migration, tenant))
     for tenant in elsewhere:
         del sizes[tenant]
     waves = waves_of(sizes, internal, migration.pace.first_wave, migration.pace.wave_factor)
     return [TenantMove(tenant, wave, items=sizes[tenant]) for tenant, wave in waves.items()], elsewhere
+
+
+def is_routable(tenant: str) -> bool:
+    """Whether a route can name the tenant."""
+    return 0 < len(tenant) <= LONGEST_TENANT
+
+
+def _refuse_unroutable(migration: Migration, sizes: Sequence[TenantSize]) -> None:
+    if not sizes:
+        return
+    names = [f"{one.tenant[:40]!r}… ({len(one.tenant):,} characters)" if one.tenant else "'' (empty)" for one in sizes]
+    few = ", ".join(names[:FEW_NAMED]) + (f" and {len(names) - FEW_NAMED:,} more" if len(names) > FEW_NAMED else "")
+    counts = [one.items for one in sizes if one.items is not None]
+    items = f"{sum(counts):,} items" if len(counts) == len(sizes) else "items"
+    raise UsageError(
+        f"{items} in {migration.source} are of tenants that no route can name, and would stay behind: {few}",
+        next_step=f"a tenant has 1 to {LONGEST_TENANT} characters: give these another one, or delete them, and say it "
+        "again; nothing was made",
+    )
 
 
 def new_tenants(
@@ -91,7 +130,7 @@ def new_tenants(
     return [
         TenantMove(size.tenant, wave, items=size.items)
         for size in carrier.sizes()
-        if size.tenant not in known and is_at_source(ledger, migration, size.tenant)
+        if size.tenant not in known and is_routable(size.tenant) and is_at_source(ledger, migration, size.tenant)
     ]
 
 

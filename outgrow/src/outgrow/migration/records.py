@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,6 +90,8 @@ class Migration:
         rehearsed_at: when a reverse was last carried out in it.
         epoch: counts the processes that took it on; only the last may write.
         holder: who holds it now, in words ("ana@host, process 4711"); "" for nobody.
+        mover: which two stores these are, as ``migrating.identity`` tells them apart: a file that leads to others is
+            refused. Empty: nobody said.
     """
 
     id: str
@@ -104,6 +107,7 @@ class Migration:
     rehearsed_at: float | None = None
     epoch: int = 0
     holder: str = ""
+    mover: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,11 @@ class PgvectorStore:
         self._gates = Gates(self._session, f"pgvector:{'.'.join(relation_parts(settings.table))}")
         self._words: dict[str, Composable] = {}
 
+    def identity(self) -> str:
+        """The table, of which database of which server."""
+        columns = ", ".join(self._columns.model_dump().values())
+        return f"{'.'.join(relation_parts(self._table))} ({columns}) in {self._session.identity()}"
+
     def tenants(self) -> Sequence[TenantSize]:
         """All that have points here; one scan of the table's tenants."""
         with self._session.transaction() as connection:

@@ -106,6 +106,11 @@ class Session:
         with self.transaction() as connection:
             return connection.execute(_DATABASE).fetchone()
 
+    def identity(self) -> str:
+        """``database``, in words."""
+        found = self.database()
+        return f"database {found[1]} of server {found[0]}" if found else "no database"
+
     def close(self) -> None:
         """Closes it for good."""
         with self._lock:

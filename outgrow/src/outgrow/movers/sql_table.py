@@ -176,6 +176,11 @@ class SqlTableStore:
                 )
         return self._shapes
 
+    def identity(self) -> str:
+        """The tables, of which database of which server."""
+        tables = ", ".join(f"{self._schema}.{named}" for _, named, _ in self._tables)
+        return f"{tables} in {self.session.identity()}"
+
     def in_the_way(self) -> list[str]:
         """Foreign keys and triggers that would act on what is put, where the role may not switch that off."""
         observed = [f"{name} of {shape.name}" for shape in self.shapes() for name in shape.observed]

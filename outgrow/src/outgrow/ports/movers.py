@@ -123,6 +123,16 @@ class Searched(Protocol):
         ...
 
 
+@runtime_checkable
+class Identified(Protocol):
+    """What a store can besides: say which one it is, whatever the names by which it is reached."""
+
+    def identity(self) -> str:
+        """What tells it from any other store, the same from every machine and after a change of host or role, without
+        secrets. Raises ``StoreFailed``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far a store that fills itself is for one tenant. ``position`` and ``head``: of the application's log;

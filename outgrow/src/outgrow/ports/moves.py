@@ -120,6 +120,10 @@ class MoveLedger(Protocol):
         ``take``."""
         ...
 
+    def set_mover(self, migration: Migration, mover: Mapping[str, str], who: str) -> Migration:
+        """Accepts these as the same two stores, reached in another way. Needs no ``take``."""
+        ...
+
     def end(self, migration: Migration) -> Migration:
         """All its tenants are completed or cancelled."""
         ...

@@ -246,6 +246,13 @@ class MemoryMoveLedger:
             self._line(migration.id, "", "paused" if why else "resumed", who, {"why": why} if why else {})
             return truth.migrations[migration.id]
 
+    def set_mover(self, migration: Migration, mover: Mapping[str, str], who: str) -> Migration:
+        with self._open() as truth:
+            known = truth.migrations[migration.id]
+            truth.migrations[migration.id] = replace(known, mover=dict(mover))
+            self._line(migration.id, "", "mover accepted", who, dict(mover))
+            return truth.migrations[migration.id]
+
     def set_shadow_share(self, migration: Migration, share: float, who: str) -> Migration:
         if not 0 <= share <= 1:
             raise UsageError(f"a share lies between 0 and 1, not at {share}")

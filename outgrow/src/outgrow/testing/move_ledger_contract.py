@@ -251,6 +251,19 @@ class MoveLedgerContract:
                 person.set_shadow_share(migration, share, "ben")
         assert [line.who for line in ledger.journal(migration)][-3:] == ["ben"] * 3
 
+    def test_which_stores_it_is_between_is_kept_with_it(self, world: MoveWorld, ledger: MoveLedger) -> None:
+        made = ledger.create(replace(a_migration(), mover={"source": "a", "target": "b"}), rows_of("a"), "ana")
+        assert made.mover == {"source": "a", "target": "b"}
+        person = world.open()
+        seen = person.migration(POINT)
+        assert seen is not None
+        assert seen.mover == made.mover
+        assert person.set_mover(made, {"source": "c", "target": "b"}, "ben").mover == {"source": "c", "target": "b"}
+        again = ledger.migration(POINT)
+        assert again is not None
+        assert (again.mover, again.pace) == ({"source": "c", "target": "b"}, made.pace)
+        assert [(line.what, line.who) for line in ledger.journal(made)][-1] == ("mover accepted", "ben")
+
     def test_a_newer_layout_is_looked_at_and_left_alone(self, ledger: MoveLedger) -> None:
         made = ledger.create(a_migration(layout_version=LAYOUT_VERSION + 1), rows_of("a"), "ana")
         assert ledger.migration(POINT) == made

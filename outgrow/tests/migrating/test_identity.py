@@ -1,0 +1,88 @@
+"""A move is between two stores, whatever a file says later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from outgrow.errors import UsageError
+from outgrow.migrating.copying import Copier
+from outgrow.migrating.identity import changed, identity_of, is_turned
+from outgrow.migrating.opening import carrier_of, first_rows, new_tenants
+from outgrow.migration.commands import Drop
+from outgrow.points.declaration import DeclaredMove
+from outgrow.ports import Copying, StoreFailed
+from outgrow.routing import Route
+from outgrow.testing.memory_store import MemoryStore
+from outgrow.testing.move_ledger import MemoryMoveLedger
+
+
+def declared(**mover: Any) -> DeclaredMove:
+    return DeclaredMove.model_validate({"source": "old", "target": "new", "mover": {"kind": "points", **mover}})
+
+
+def identity(**mover: Any) -> dict[str, str]:
+    return identity_of(declared(**mover), Copying(MemoryStore("old"), MemoryStore("new")))
+
+
+ONE = {
+    "kind": "qdrant",
+    "url": "http://user:hidden@a:6333/x?api_key=hidden",
+    "api_key_env": "hidden",
+    "collection": "c",
+}
+OTHER = {"kind": "qdrant", "url": "http://b:6333", "collection": "d"}
+
+
+def test_secrets_are_left_out_and_hosts_apart() -> None:
+    said = identity(source_store=ONE, target_store=OTHER)
+    assert "hidden" not in str(said)
+    assert (said["source_store.url (host)"], said["source_store.url"]) == ("a:6333", "http:/x")
+    moved = identity(source_store=ONE | {"url": "http://c:6333/x"}, target_store=OTHER)
+    assert changed(said, moved) == [("source_store.url (host)", "a:6333", "c:6333")]
+    assert not is_turned(said, moved)
+
+
+def test_what_is_turned_round_is_no_change_of_host() -> None:
+    said = identity(source_store=ONE, target_store=OTHER)
+    assert is_turned(said, identity(source_store=OTHER, target_store=ONE))
+    assert not is_turned(said, said)
+    paths = identity(source_path="a", target_path="b")
+    assert is_turned(paths, identity(source_path="b", target_path="a"))
+    assert is_turned({"source": "x", "target": "y"}, {"source": "y", "target": "z"})
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_the_only_copy_is_not_deleted(moving: Any, side: Any) -> None:
+    move = moving()
+    ledger = MemoryMoveLedger(move.truth)
+    migration = ledger.take(move.make(), "ana")
+    move.truth.routes["search", "ana"] = Route("new" if side == "source" else "old")
+    kept, dropped = (move.target, move.source) if side == "source" else (move.source, move.target)
+    contents = move.held(move.source, "ana")
+    kept.drop("ana")
+    for key, body in contents.items():
+        dropped.write("ana", key, body)
+    copier = Copier(Copying(move.source, move.target), ledger, lambda _: None)
+    with pytest.raises(StoreFailed, match=f"{kept.name}, which is to keep ana, has none of the first 25 keys"):
+        copier.carry_out(migration, move.rows()["ana"], Drop(side))
+    assert move.held(dropped, "ana") == contents
+    kept.write("ana", "k003", b"changed since")
+    copier.carry_out(migration, move.rows()["ana"], Drop(side))
+    assert move.held(dropped, "ana") == {}
+
+
+def test_tenants_that_no_route_can_name_are_said(moving: Any) -> None:
+    move = moving()
+    ledger = MemoryMoveLedger(move.truth)
+    carrier = carrier_of(Copying(move.source, move.target), ledger)
+    migration = move.make()
+    for tenant in ("", "x" * 201, "y" * 200):
+        move.source.contents.tenants[tenant] = move.source.contents.tenants["bo"]
+    with pytest.raises(UsageError) as refused:
+        first_rows(ledger, migration, carrier, ())
+    assert "50 items in old" in refused.value.message
+    assert "'' (empty)" in refused.value.message
+    assert "(201 characters)" in refused.value.message
+    assert [row.tenant for row in new_tenants(ledger, migration, carrier, ledger.tenants(migration))] == ["y" * 200]
