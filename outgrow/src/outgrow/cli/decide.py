@@ -15,7 +15,7 @@ from rich.text import Text
 from outgrow.cli.looking import look_from
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
-from outgrow.deciding import Considered, Written, consider, draft, keep_answer, next_number, write_down
+from outgrow.deciding import Considered, Written, consider, draft, evidence_in, keep_answer, next_number, write_down
 from outgrow.decision_folder import DecisionFolder, decision_folder, shown_path
 from outgrow.decisions.answers import checked_answer, open_question
 from outgrow.decisions.decision_record import DecisionRecord
@@ -23,10 +23,8 @@ from outgrow.decisions.option_text import weighing_scores, weighing_sentences
 from outgrow.decisions.record_text import file_name, ratio_sentence, tune_lines
 from outgrow.decisions.records import Answered, Ruling
 from outgrow.errors import UsageError
-from outgrow.evidence.records import Evidence, MeasuredRatio
-from outgrow.imports.evidence import evidence_of
+from outgrow.evidence.records import MeasuredRatio
 from outgrow.points.declaration import Case, Point
-from outgrow.ports import StoredRecord
 from outgrow.quantities import iso_date
 from outgrow.standing import Standing, answers_of, standings
 from outgrow.wiring import Workspace, chosen_point, open_workspace
@@ -135,22 +133,12 @@ def _opened(workspace: Workspace, config: Path, name: str, *, keep: bool) -> _Ca
     for warning in contents.warnings:
         err().print(warning, style="yellow", markup=False, soft_wrap=True)
     standing = standings(declaration, contents.heads, statuses, ledger, workspace.clock.now()).get(point.id)
-    evidence = _evidence(ledger.records("evidence", point.id))
+    evidence, said = evidence_in(ledger.records("evidence", point.id))
+    for sentence in said:
+        err().print(sentence, style="yellow", markup=False, soft_wrap=True)
     answers = answers_of(point, ledger)
     considered = consider(declaration, point, statuses[0], lookout.now, evidence, answers, contents.heads)
     return _Case(workspace, point, folder, standing, answers, considered, keep)
-
-
-def _evidence(records: tuple[StoredRecord, ...]) -> list[Evidence]:
-    found = []
-    for record in records:
-        try:
-            found.append(evidence_of(record.body))
-        except (KeyError, TypeError, ValueError):
-            err().print(
-                f"record {record.id} of the ledger is no evidence that can be read; it is left out", style="yellow"
-            )
-    return found
 
 
 def _given(point: Point, answers: list[str], source: str, now: float) -> list[Answered]:
