@@ -153,6 +153,12 @@ class Tool:
         return json.loads(answer)
 
 
+def without_password(url: str) -> str:
+    """As a declared file takes it; the harness's server asks for none."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")))
+
+
 def environment(plugins: Path) -> dict[str, str]:
     """Ours, with the harness's own mover."""
     here = str(Path(__file__).parents[2])
@@ -259,7 +265,13 @@ class World:
             }  # fmt: skip
         else:
             mover = {"kind": "faults-points", "socket_path": self.socket, "url": self.url}
-        migration = {"source": source, "target": target, "mover": mover, "truth": self.url, "pace": self.pace}
+        migration = {
+            "source": source,
+            "target": target,
+            "mover": mover,
+            "truth": without_password(self.url),
+            "pace": self.pace,
+        }
         said = DECLARATION.format(point=POINT, migration=json.dumps(migration))
         (self.folder / "outgrow.yaml").write_text(said, encoding="utf-8")
 

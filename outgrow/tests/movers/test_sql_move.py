@@ -124,6 +124,7 @@ def test_there_and_back_under_writes(postgresql: str, isolation: psycopg.Isolati
         with Application(postgresql, isolation) as application:
             for goal in ("ready", "switched", "ready", "switched"):
                 assert moved(postgresql, settings, goal) == "reached"
+                application.writes_on(13)
         assert application.acknowledged > 50
         assert same("there")
         assert moved(postgresql, settings, "completed") == "reached"
