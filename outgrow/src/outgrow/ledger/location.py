@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 def default_location(config_path: Path, environ: Mapping[str, str], declared: str | None = None) -> str:
@@ -32,6 +33,13 @@ def default_location(config_path: Path, environ: Mapping[str, str], declared: st
 def is_url(location: str | Path) -> bool:
     """Whether a location is a PostgreSQL URL rather than a path."""
     return str(location).startswith(("postgresql://", "postgres://"))
+
+
+def without_password(url: str) -> str:
+    """A PostgreSQL URL as it may be shown."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return f"postgresql://{user.partition(':')[0]}{at}{host}{parts.path}"
 
 
 def _writable(path: Path) -> bool:

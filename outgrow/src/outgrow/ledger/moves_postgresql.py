@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from outgrow.errors import LedgerError
+from outgrow.ledger.location import without_password
 from outgrow.ledger.moves import Locked, SqlMoveLedger, named
 from outgrow.routing import SCHEMA
 
@@ -156,7 +156,7 @@ def open_postgresql_moves(url: str) -> SqlMoveLedger:
     Raises:
         LedgerError: the server does not answer, or the tables are missing and may not be made.
     """
-    name = _without_password(url)
+    name = without_password(url)
 
     def connect() -> psycopg.Connection[TupleRow]:
         return psycopg.connect(
@@ -211,12 +211,6 @@ def _key(text: str) -> int:
 def _locked(connection: psycopg.Connection[TupleRow], migration: str) -> bool:
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_key(migration),)).fetchone()
     return bool(row and row[0])
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return f"postgresql://{user.partition(':')[0]}{at}{host}{parts.path}"
 
 
 @contextmanager

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from outgrow.errors import LedgerError
 from outgrow.ledger.database import REVISION, queries, refuse_newer
 from outgrow.ledger.hours import Hours
+from outgrow.ledger.location import without_password
 from outgrow.signals.series import FloatArray
 
 try:
@@ -99,7 +99,7 @@ def open_postgresql(url: str) -> PostgresqlDatabase:
     Raises:
         LedgerError: the server does not answer, or the ledger is of a newer version. Nothing was changed.
     """
-    name = _without_password(url)
+    name = without_password(url)
     with explained(name):
         connection = psycopg.connect(
             url, autocommit=True, connect_timeout=10, application_name="outgrow", options=f"-c search_path={SCHEMA}"
@@ -126,12 +126,6 @@ def _stored_revision(connection: psycopg.Connection) -> str | None:
         return None
     stored = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return "" if stored is None else str(stored[0])
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return f"postgresql://{user.partition(':')[0]}{at}{host}{parts.path}"
 
 
 @contextmanager

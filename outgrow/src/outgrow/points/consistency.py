@@ -50,6 +50,8 @@ def contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[C
     for index, point in enumerate(declaration.points):
         path = ("points", index)
         yield from _ladder(path, point)
+        yield from _moved((*path, "migration"), point, known)
+        yield from _validated((*path, "validation"), point)
         yield from _twice((*path, "triggers"), [trigger.id for trigger in point.triggers])
         if all(trigger.confirms for trigger in point.triggers):
             yield (*path, "triggers"), "nothing here can fire: at least one trigger must not merely confirm"
@@ -109,6 +111,46 @@ def _ledger(location: str | None) -> Iterator[Contradiction]:
             "a password would stand in the file for all to read; keep it in a pgpass or service file, or give the "
             "whole URL as OUTGROW_LEDGER in the environment",
         )
+
+
+def _moved(path: tuple[str | int, ...], point: Point, signals: dict[str, Signal]) -> Iterator[Contradiction]:
+    """What does not go together in a declared migration."""
+    move = point.migration
+    if move is None:
+        return
+    if move.source == move.target:
+        yield (*path, "target"), f"is {move.target!r}, and so is source: a move goes from a store to another one"
+    signal = move.pace.p95_signal
+    if signal:
+        yield from _unknown_signal((*path, "pace", "p95_signal"), signal, signals)
+    if move.pace.p95_limit is not None and not signal:
+        yield (*path, "pace", "p95_limit"), "needs p95_signal: the declared signal that is held against it"
+    if signal and move.pace.p95_limit is None:
+        yield (*path, "pace", "p95_signal"), "needs p95_limit: above which value the move waits"
+    if move.truth is not None and "://" in move.truth and not _POSTGRESQL.match(move.truth):
+        yield (*path, "truth"), "is no URL of a PostgreSQL database; write postgresql://host/database"
+    elif move.truth is not None and _PASSWORD_IN_TRUTH.search(move.truth):
+        yield (
+            (*path, "truth"),
+            "a password would stand in the file for all to read; keep it in a password file or in PGPASSWORD",
+        )
+
+
+_POSTGRESQL = re.compile(r"postgres(ql)?://")
+_PASSWORD_IN_TRUTH = re.compile(r"://[^/?#@]*:[^@]+@|[?&](ssl)?password=", re.IGNORECASE)
+
+
+def _validated(path: tuple[str | int, ...], point: Point) -> Iterator[Contradiction]:
+    """What does not go together in a declared validation; an experiment that names its arms itself knows better."""
+    validation = point.validation
+    arms = [arm.id for arm in validation.workload.arms] if validation else []
+    if validation is None or not arms:
+        return
+    for key, arm in (("before", validation.before), ("after", validation.after)):
+        if arm not in arms:
+            yield (*path, key), f"{arm!r} is none of the workload's arms: {', '.join(arms)}"
+    if validation.before == validation.after:
+        yield (*path, "after"), f"is {validation.after!r}, and so is before: they are two arms"
 
 
 def _signal(name: str, signal: Signal) -> Iterator[Contradiction]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from outgrow.errors import DeclarationError, Finding, UsageError
 from outgrow.points.consistency import contradictions
-from outgrow.points.declaration import Declaration, Plugin, Point
+from outgrow.points.declaration import Declaration, Plugin
 
 PathParts = tuple[str | int, ...]
 MAX_BYTES = 2_000_000
@@ -60,63 +59,14 @@ def parse_declaration(text: str, file: str = "outgrow.yaml") -> Declaration:
         repaired = _without(data, error)
         findings += [
             _finding(file, root, path, message)
-            for path, message in (_contradictions(repaired, data) if repaired else ())
+            for path, message in (contradictions(repaired, data) if repaired else ())
             if not any(path[: len(other)] == other[: len(path)] for other in wrong)
         ]
         raise DeclarationError(_ordered(findings)) from None
-    findings += [_finding(file, root, path, message) for path, message in _contradictions(declaration, data)]
+    findings += [_finding(file, root, path, message) for path, message in contradictions(declaration, data)]
     if findings:
         raise DeclarationError(_ordered(findings))
     return declaration
-
-
-def _contradictions(declaration: Declaration, data: dict[str, Any]) -> Iterator[tuple[PathParts, str]]:
-    yield from contradictions(declaration, data)
-    for index, point in enumerate(declaration.points):
-        yield from _moved(("points", index, "migration"), point, set(declaration.signals))
-        yield from _validated(("points", index, "validation"), point)
-
-
-def _moved(path: PathParts, point: Point, signals: set[str]) -> Iterator[tuple[PathParts, str]]:
-    """What does not go together in a declared migration."""
-    move = point.migration
-    if move is None:
-        return
-    if move.source == move.target:
-        yield (*path, "target"), f"is {move.target!r}, and so is source: a move goes from a store to another one"
-    signal = move.pace.p95_signal
-    if signal and signal not in signals:
-        near = get_close_matches(signal, sorted(signals), n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        yield (*path, "pace", "p95_signal"), f"there is no signal {signal!r}{meant}"
-    if move.pace.p95_limit is not None and not signal:
-        yield (*path, "pace", "p95_limit"), "needs p95_signal: the declared signal that is held against it"
-    if signal and move.pace.p95_limit is None:
-        yield (*path, "pace", "p95_signal"), "needs p95_limit: above which value the move waits"
-    if move.truth is not None and "://" in move.truth and not _POSTGRESQL.match(move.truth):
-        yield (*path, "truth"), "is no URL of a PostgreSQL database; write postgresql://host/database"
-    elif move.truth is not None and _PASSWORD_IN_URL.search(move.truth):
-        yield (
-            (*path, "truth"),
-            "a password would stand in the file for all to read; keep it in a password file or in PGPASSWORD",
-        )
-
-
-_POSTGRESQL = re.compile(r"postgres(ql)?://")
-_PASSWORD_IN_URL = re.compile(r"://[^/?#@]*:[^@]+@|[?&](ssl)?password=", re.IGNORECASE)
-
-
-def _validated(path: PathParts, point: Point) -> Iterator[tuple[PathParts, str]]:
-    """What does not go together in a declared validation; an experiment that names its arms itself knows better."""
-    validation = point.validation
-    arms = [arm.id for arm in validation.workload.arms] if validation else []
-    if validation is None or not arms:
-        return
-    for key, arm in (("before", validation.before), ("after", validation.after)):
-        if arm not in arms:
-            yield (*path, key), f"{arm!r} is none of the workload's arms: {', '.join(arms)}"
-    if validation.before == validation.after:
-        yield (*path, "after"), f"is {validation.after!r}, and so is before: they are two arms"
 
 
 def declared_kinds(path: Path) -> list[tuple[str, PathParts, str]]:
