@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from outgrow.evidence.summary import ruled_ratios
 from outgrow.evidence.tuning import found_tuned
 from outgrow.points.declaration import Comparison, Point, RatioRule
 from outgrow.ports import ExperimentFailed, Footprint
-from outgrow.proving import GO_ON_SECONDS, MEMORY, Asked, Proof, Step, prove
+from outgrow.proving import GO_ON_SECONDS, MEMORY, Asked, Proof, Step, machine, prove
 from outgrow.testing import MemoryLedger
 from outgrow.testing.scripted_experiment import ScriptedArm, ScriptedExperiment
 
@@ -358,3 +358,102 @@ def test_a_memory_that_cannot_be_read_is_no_memory(content: bytes) -> None:
     ledger = MemoryLedger()
     ledger.put_memory(MEMORY, "data", content)
     assert run(scripted(), ledger).ended == "finished"
+
+
+# Other things than those that were measured before
+
+
+class Versioned(ScriptedExperiment):
+    """Tells versions: some from the beginning, others once an arm was asked after the runs of fitness."""
+
+    known: Mapping[str, str] = {}
+    later: Mapping[str, str] = {}
+
+    def versions(self) -> Mapping[str, str]:
+        return {**self.known, **(self.later if len(self.runs) > 12 else {})}
+
+
+def versioned(known: Mapping[str, str], later: Mapping[str, str] | None = None, **more: Any) -> Versioned:
+    made = Versioned((CURRENT, TUNE, A), RIGHT, **more)
+    made.known, made.later = known, later or {}
+    return made
+
+
+def sevenfold(ledger: MemoryLedger, known: Mapping[str, str], later: Mapping[str, str] | None = None) -> None:
+    """Seven complete rounds of these versions are kept."""
+    assert run(versioned(known, later, before_run=at_run(33, KeyboardInterrupt())), ledger).rounds == 7
+
+
+def test_rounds_of_another_version_are_not_mixed_with_and_it_says_why() -> None:
+    ledger, told = MemoryLedger(), list[Step]()
+    sevenfold(ledger, {"engine": "1", "data": "x"})
+    experiment = versioned({"engine": "2", "data": "x"})
+    proof = run(experiment, ledger, told=told)
+    assert (proof.ended, proof.gone_on_from, proof.rounds) == ("finished", 0, 12)
+    assert [each.said for each in told if "kept" in each.said] == [
+        "7 kept rounds are not gone on from, as other things would be mixed (engine: 1 → 2); it begins anew"
+    ]
+    assert proof.evidence.versions == {"engine": "2", "data": "x"}
+
+
+def test_who_goes_back_goes_on_from_what_was_kept() -> None:
+    ledger = MemoryLedger()
+    sevenfold(ledger, {"engine": "1"})
+    run(versioned({"engine": "2"}), ledger)
+    assert run(versioned({"engine": "1"}), ledger).gone_on_from == 7
+    assert run(versioned({"engine": "1"}), ledger).gone_on_from == 0
+
+
+def test_a_version_that_is_told_only_after_a_round_is_seen_then() -> None:
+    ledger, told = MemoryLedger(), list[Step]()
+    sevenfold(ledger, {}, {"A build": "1"})
+    experiment = versioned({}, {"A build": "2"})
+    proof = run(experiment, ledger, told=told)
+    assert (proof.ended, proof.gone_on_from, proof.rounds) == ("finished", 0, 12)
+    assert len(experiment.runs) == 12 + 3 + 12 + 36
+    assert any("A build: 1 → 2" in each.said for each in told)
+
+
+def test_a_version_that_changes_under_way_is_told_with_both() -> None:
+    experiment = versioned({"engine": "1"})
+
+    def deployed(arm: str, runs: int) -> None:
+        experiment.known = {"engine": "1" if runs < 30 else "2"}
+
+    experiment._before_run = deployed
+    assert run(experiment).evidence.versions == {"engine": "1, then 2"}
+
+
+def test_the_same_on_another_machine_begins_anew_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, told = MemoryLedger(), list[Step]()
+    sevenfold(ledger, {})
+    monkeypatch.setattr("outgrow.proving.records.machine", lambda: {**machine(), "cores": "1000"})
+    assert run(scripted(), ledger, told=told).gone_on_from == 0
+    assert any("→ 1000" in each.said for each in told)
+
+
+def test_what_is_declared_otherwise_is_named() -> None:
+    ledger, told = MemoryLedger(), list[Step]()
+    sevenfold(ledger, {})
+    run(scripted(), ledger, other_load(asked()), told=told)
+    assert [each.said for each in told if "kept" in each.said] == [
+        "7 kept rounds are not gone on from, as other things would be mixed (load: changed); it begins anew"
+    ]
+
+
+def test_a_fresh_run_leaves_nothing_to_go_on_from() -> None:
+    ledger = MemoryLedger()
+    sevenfold(ledger, {"engine": "1"})
+    run(versioned({"engine": "1"}), ledger, asked(fresh=True))
+    assert run(versioned({"engine": "1"}), ledger).gone_on_from == 0
+
+
+@pytest.mark.parametrize("number", [12, 20, 33])
+def test_of_many_versions_the_last_few_are_kept(number: int) -> None:
+    ledger = MemoryLedger()
+    for each in range(5):
+        before = at_run(number, KeyboardInterrupt())
+        run(versioned({"engine": str(each)}, before_run=before), ledger, at=NOW + each)
+    rounds = (number - 12) // 3
+    kept = [run(versioned({"engine": str(each)}), ledger, at=NOW + 9).gone_on_from for each in (4, 3, 2, 1, 0)]
+    assert kept == [rounds, rounds, rounds, 0, 0]

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.evidence.body import EvidenceEdited, can_be_checked, evidence_body, evidence_of, with_digest
-from outgrow.evidence.kept import Begun, KeptRound, begun_bytes, begun_of, round_bytes, round_of
+from outgrow.evidence.kept import (
+    Begun,
+    KeptRound,
+    begun_bytes,
+    begun_of,
+    declared_otherwise,
+    digested,
+    other_versions,
+    phrase,
+    round_bytes,
+    round_of,
+)
 from outgrow.evidence.records import Arm, ArmFacts, Evidence, Fit, Round, TriggerMeasure
 from outgrow.quantities import Interval
 
@@ -82,18 +93,35 @@ def test_evidence_from_before_there_were_seals() -> None:
         evidence_of(proved | {"made_at": 2.0})
 
 
-BEGUN = Begun("key", 12.5, 30.0, Fit("A", RATIO, 6))
+BEGUN = Begun({"point": "p", "load:": "#1"}, 12.5, 30.0, Fit("A", RATIO, 6), {"engine": "1"})
 KEPT = KeptRound(3, (Round(3, "A", 0, 0.1, 9, 0, 0.05, 9.0),), {"A": {"slow": 0.1}}, (ArmFacts("A", recall=0.99),))
 
 
 def test_a_kept_round_comes_back_to_the_run_it_belongs_to() -> None:
-    assert begun_of(begun_bytes(BEGUN)) == BEGUN
+    assert begun_of(begun_bytes([BEGUN, None])) == (BEGUN, None)
     assert round_of(round_bytes(BEGUN, KEPT), BEGUN) == KEPT
     assert round_of(round_bytes(BEGUN, KEPT), replace(BEGUN, at=13.0)) is None
-    assert round_of(round_bytes(BEGUN, KEPT), replace(BEGUN, key="other")) is None
+    assert round_of(round_bytes(BEGUN, KEPT), replace(BEGUN, said={"point": "other"})) is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b"no", b'{"key": "key", "at": 12.5}', b"\xff"])
 def test_what_cannot_be_read_is_nothing(content: bytes | None) -> None:
-    assert begun_of(content) is None
+    assert begun_of(content) == ()
     assert round_of(content, BEGUN) is None
+
+
+def test_one_that_cannot_be_read_costs_the_others_nothing() -> None:
+    content = begun_bytes([BEGUN, BEGUN]).replace(b'"at": 12.5', b'"at": "noon"', 1)
+    assert begun_of(content) == (None, BEGUN)
+
+
+def test_what_was_declared_otherwise_is_named_and_digests_are_not_shown() -> None:
+    before = {"cores": "4", "load:": digested(0.6), "seed": "1"}
+    now = {"cores": "2", "load:": digested(0.5), "rate:": digested(7)}
+    assert declared_otherwise(before, now) == ("cores: 4 → 2", "load: changed", "rate: changed", "seed: 1 → nothing")
+    assert declared_otherwise(before, dict(before)) == ()
+
+
+def test_versions_differ_only_where_both_are_known() -> None:
+    assert other_versions({"a": "1", "b": "1"}, {"b": "2", "c": "9"}) == ("b: 1 → 2",)
+    assert phrase(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

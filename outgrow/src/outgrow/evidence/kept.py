@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from outgrow.evidence.body import fit_of
 from outgrow.evidence.records import ArmFacts, Fit, Round
 
+_DIGEST = "#"
+_SAYS_MORE = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A measurement under way. ``key`` stands for what is measured and how; ``at`` is when its rounds began."""
+    """A measurement under way.
 
-    key: str
+    Attributes:
+        said: what is measured and how: name → value, or a digest of it where it is long.
+        at: when its rounds began, seconds since the epoch.
+        rate_per_second: what is sent. fit: the baseline against itself; None where that is not asked for.
+        versions: of what is measured, as far as they are known.
+    """
+
+    said: Mapping[str, str]
     at: float
     rate_per_second: float | None
     fit: Fit | None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Stands for what is measured and how."""
+        return hashlib.sha256(json.dumps(dict(self.said), sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +48,56 @@ class KeptRound:
     facts: tuple[ArmFacts, ...] = ()
 
 
-def begun_bytes(begun: Begun) -> bytes:
-    """``begun_of`` reads it."""
-    return json.dumps(asdict(begun)).encode()
+def digested(value: Any) -> str:
+    """A value of which only whether it changed is told."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return _DIGEST + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def begun_of(content: bytes | None) -> Begun | None:
-    """None where nothing is under way, or nothing that can be read."""
-    body = _read(content)
+def declared_otherwise(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """What is measured, or how, in another way than before; a phrase each, empty where all is the same."""
+    return tuple(
+        _changed(name, before.get(name, ""), now.get(name, ""))
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    )
+
+
+def other_versions(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """What has another version than before, a phrase each. A name that only one of them knows says nothing: some
+    versions are known only after the first round."""
+    return tuple(
+        _changed(name, before[name], now[name]) for name in sorted({*before} & {*now}) if before[name] != now[name]
+    )
+
+
+def phrase(changes: Sequence[str]) -> str:
+    """At most three of them, and how many more."""
+    more = f" and {len(changes) - _SAYS_MORE} more" if len(changes) > _SAYS_MORE else ""
+    return ", ".join(changes[:_SAYS_MORE]) + more
+
+
+def _changed(name: str, before: str, now: str) -> str:
+    if before.startswith(_DIGEST) or now.startswith(_DIGEST):
+        return f"{name} changed"
+    return f"{name}: {before or 'nothing'} → {now or 'nothing'}"
+
+
+def begun_bytes(begun: Sequence[Begun | None]) -> bytes:
+    """Measurements under way, each at its place; ``begun_of`` reads it."""
+    return json.dumps({"begun": [None if each is None else asdict(each) for each in begun]}).encode()
+
+
+def begun_of(content: bytes | None) -> tuple[Begun | None, ...]:
+    """None at the place of what cannot be read; empty where nothing can."""
+    listed = _read(content).get("begun")
+    return tuple(map(_one_begun, listed)) if isinstance(listed, list) else ()
+
+
+def _one_begun(body: Any) -> Begun | None:
     try:
-        return Begun(body["key"], float(body["at"]), body["rate_per_second"], fit_of(body["fit"]))
+        rate = body["rate_per_second"]
+        return Begun(dict(body["said"]), float(body["at"]), rate, fit_of(body["fit"]), dict(body["versions"]))
     except (KeyError, TypeError, ValueError):
         return None
 
