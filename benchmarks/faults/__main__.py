@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults import scenarios
-from benchmarks.faults.kills import at_boundaries, at_random
+from benchmarks.faults.kills import VERBS, at_boundaries, at_random, swept_of
 from benchmarks.faults.reporting import bad_of, done, report
 from benchmarks.faults.scenarios import Came
 from benchmarks.faults.world import Database, Stuck, Tool, World
@@ -74,12 +74,16 @@ def one_fault(name: str) -> dict[str, Any]:
             return asdict(Came(name, "", 0, f"{type(broken).__name__}: {broken}"[:900], ""))
 
 
-def boundaries(kind: str, step: int, until: Callable[[], bool]) -> dict[str, Any]:
-    """One tenant of a few items, and a second one, so that one is moved while the other is."""
+def boundaries(kind: str, before: dict[str, Any], step: int, until: Callable[[], bool]) -> dict[str, Any]:
+    """One tenant of a few items, and a second one, so that one is moved while the other is. Goes on from ``before``."""
+    swept = swept_of(before, step)
+    if not swept.left(*VERBS):
+        return before
+    pace = {"batch": 5, "freeze": "2s", "first_wave": 9}
     with house() as make:
-        world = make(kind, {"a": 12, "b": 5}, pace={"batch": 5, "freeze": "2s", "first_wave": 9})
-        swept = at_boundaries(world, step, until=until)
-        return {"kind": kind, "step": step, "boundaries": swept.boundaries, **swept.tally.kept()}
+        world = make(kind, {"a": 8, "b": 3}, pause_seconds=0.01, pace=pace, late_seconds=0.2)
+        at_boundaries(world, swept, until=until)
+        return {"kind": kind, **swept.kept()}
 
 
 def batch(seed: int, index: int, size: int, until: Callable[[], bool]) -> dict[str, Any]:
@@ -119,9 +123,11 @@ def main(arguments: Sequence[str]) -> int:
     if "boundaries" in parts:
         for kind in KINDS:
             end = time.monotonic() + asked.boundary_minutes * 60 / len(KINDS)
-            swept = boundaries(kind, asked.step, lambda end=end: time.monotonic() > end)  # type: ignore[misc]
+            before = state["boundaries"].get(kind, {})
+            swept = boundaries(kind, before, asked.step, lambda end=end: time.monotonic() > end)  # type: ignore[misc]
             state["boundaries"][kind] = swept
-            print(f"boundaries, {kind}: {swept['boundaries']} {swept['wrong']} {swept['stuck']}", flush=True)
+            how = "all of them" if swept["whole"] else "so far"
+            print(f"boundaries, {kind}, {how}: {swept['boundaries']} {swept['wrong']} {swept['stuck']}", flush=True)
             write_state(asked.state, state)
     if "random" in parts:
         end = time.monotonic() + asked.minutes * 60

@@ -3,22 +3,23 @@ looked for."""
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.faults.notes import Wrong
 from benchmarks.faults.world import Ran, Stuck, World
 
-Who = Literal["tool", "writer", "postgresql", "store"]
 FORWARD = ("create", "start", "switch", "reverse", "switch", "complete")
 BACK = ("create", "start", "switch", "reverse", "cancel")
-LATE_SHARE = 0.01
-"""Of the move's requests to the store of points that are taken up as much as a second late."""
+VERBS = ("create", "start", "switch", "reverse", "cancel", "complete")
+TURNS = 4
+"""There and back, before a move ends."""
 LOOKED_AT = ("start", "switch", "reverse", "complete", "cancel")
 
 
@@ -58,12 +59,11 @@ class Tally:
 
 
 def at_random(world: World, kills: int, seed: str, *, until: Callable[[], bool] = lambda: False) -> Tally:
-    """So many kills, while tenants go there and back. Of ten, eight are the tool's, one a writer's, and one that of a
-    store: of the server of PostgreSQL, where it is our own, or of the store of points."""
+    """So many kills, while tenants go there and back: most of them the tool's, the others those of writers, stores,
+    and of whatever else the world is made of."""
     dice, tally = random.Random(seed), Tally()
     typical: dict[str, float] = {}
-    if world.kind == "points":
-        world.disturb_edge(0.0, LATE_SHARE)
+    world.unsettle()
     world.start_writers()
     try:
         while sum(tally.kills.values()) < kills and not until():
@@ -75,8 +75,7 @@ def at_random(world: World, kills: int, seed: str, *, until: Callable[[], bool] 
                 if verb in ("start", "switch"):
                     tally.differing += _differing(world)
             if plan is FORWARD:
-                world.forward = not world.forward
-                world.declare()
+                world.turned()
         world.stop_writers()
         world.noted.look()
     except Stuck as stuck:
@@ -93,7 +92,7 @@ def _disturbed(
     for _ in range(dice.choice((0, 1, 1, 2, 3))):
         if sum(tally.kills.values()) >= kills or world.is_done(verb):
             break
-        who = _whom(world, dice)
+        who = "tool" if dice.random() < world.tool_share else dice.choice(world.others())
         after = dice.uniform(0.0, 1.2 * typical.get(verb, 0.5))
         if who == "tool":
             ran = world.end(world.begin(verb), kill_after=after)
@@ -104,14 +103,7 @@ def _disturbed(
             continue
         started = world.begin(verb)
         time.sleep(after)
-        if who == "writer":
-            world.kill_writer(dice.randrange(world.writers))
-        elif who == "postgresql":
-            world.kill_database()
-        else:
-            world.kill_edge()
-            world.start_edge()
-            world.disturb_edge(0.0, LATE_SHARE)
+        world.kill(who, dice)
         tally.kills[who] += 1
         world.end(started)
     if world.is_done(verb):
@@ -121,16 +113,6 @@ def _disturbed(
     if len(ran_to_the_end) == 1 and not killed:
         took = ran_to_the_end[0].ended - ran_to_the_end[0].began
         typical[verb] = 0.7 * typical.get(verb, took) + 0.3 * took
-
-
-def _whom(world: World, dice: random.Random) -> Who:
-    others: list[Who] = ["postgresql"] if world.database.folder is not None else []
-    if world.kind == "points":
-        others.append("store")
-    place = dice.random()
-    if place < 0.8 or (place >= 0.9 and not others):
-        return "tool"
-    return "writer" if place < 0.9 else dice.choice(others)
 
 
 def _differing(world: World) -> int:
@@ -143,49 +125,87 @@ def _differing(world: World) -> int:
 
 @dataclass
 class Swept:
-    """What came of kills at boundaries: of each verb how many there are, and at which a kill left something wrong."""
+    """What came of kills at boundaries, and from where it goes on.
 
+    Attributes:
+        boundaries: of each verb the last boundary at which the tool died.
+        passed: how often in succession a verb came to its end before the boundary that was due. A verb crosses more or
+            fewer of them as the application writes: twice ends its sweep.
+    """
+
+    step: int = 1
     boundaries: dict[str, int] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
 
+    def left(self, *verbs: str) -> bool:
+        """Whether one of these has boundaries at which nobody died yet."""
+        return any(self.passed.get(verb, 0) < 2 for verb in verbs)
 
-def at_boundaries(world: World, step: int = 1, first: int = 1, *, until: Callable[[], bool] = lambda: False) -> Swept:
-    """The tool dies at every ``step``-th boundary of each verb; the next process brings it to its end."""
-    swept = Swept()
+    def end(self, world: World, verb: str) -> None:
+        """Has the verb carried out: by a process that dies at the next boundary, where there is one, and its
+        successors."""
+        at = self.boundaries.get(verb, 1 - self.step) + self.step if self.left(verb) else 0
+        died = False
+        if at:
+            ran = world.run(verb, die_at=at)
+            died = ran.code == -signal.SIGKILL
+            self.passed[verb] = 0 if died else self.passed.get(verb, 0) + 1
+        if died:
+            self.boundaries[verb] = at
+            self.tally.kills["tool"] += 1
+            self.tally.died[ran.boundaries[-1][1]] += 1
+        if not world.is_done(verb):
+            self.tally.take(world.finish(verb), died)
+        if died:
+            self.tally.look(world, verb)
+
+    def kept(self) -> dict[str, Any]:
+        """As JSON; ``swept_of`` goes on from it."""
+        return {
+            "step": self.step, "boundaries": self.boundaries, "passed": self.passed, "whole": not self.left(*VERBS),
+            **self.tally.kept(),
+        }  # fmt: skip
+
+
+def swept_of(kept: Mapping[str, Any], step: int) -> Swept:
+    """What was done so far; nothing, where each other boundary was asked for."""
+    if "passed" not in kept or kept["step"] != step or kept["stuck"] or kept["wrong"]:
+        return Swept(step)
+    names = ("kills", "differing", "looks", "acknowledged", "resumed", "died")
+    tally = Tally(**{name: kept[name] for name in names})
+    tally.kills, tally.died = Counter(tally.kills), Counter(tally.died)
+    return Swept(step, dict(kept["boundaries"]), dict(kept["passed"]), tally)
+
+
+def at_boundaries(world: World, swept: Swept, *, until: Callable[[], bool] = lambda: False) -> None:
+    """The tool dies at one boundary after the other of each verb; the next process brings it to its end.
+
+    A tenant goes there and back some times before the move is cancelled, or completed, in turn.
+    """
     tally = swept.tally
-    ways = ((*FORWARD[:4], "cancel"), FORWARD)
     world.start_writers()
     try:
-        at = first
-        alive = {*FORWARD, *BACK}
-        while alive and not until():
-            for way in ways if "complete" in alive else ways[:1]:
-                seen = set[str]()
-                for verb in way:
-                    due = verb in alive and verb not in seen and not (way is FORWARD and verb not in ("complete",))
-                    seen.add(verb)
-                    if due:
-                        ran = world.run(verb, die_at=at)
-                        if ran.code == -signal.SIGKILL:
-                            tally.kills["tool"] += 1
-                            tally.died[ran.boundaries[-1][1]] += 1
-                            swept.boundaries[verb] = at
-                        else:
-                            alive.discard(verb)
-                    if not world.is_done(verb):
-                        tally.take(world.finish(verb), due)
-                    if due:
-                        tally.look(world, verb)
-                if way is FORWARD:
-                    world.forward = not world.forward
-                    world.declare()
-            at += step
+        for turn in itertools.count():
+            for verb in ("create", "start"):
+                swept.end(world, verb)
+            for _ in range(TURNS):
+                if swept.left("switch", "reverse") and not until():
+                    swept.end(world, "switch")
+                    swept.end(world, "reverse")
+            if swept.left("complete") and (turn % 2 or not swept.left("cancel")):
+                for verb in ("switch", "complete"):
+                    swept.end(world, verb)
+                world.turned()
+            else:
+                swept.end(world, "cancel")
+            if until() or not swept.left(*VERBS):
+                break
         world.stop_writers()
         world.noted.look()
     except Stuck as stuck:
-        tally.stuck.append(f"boundary {at}: {stuck}")
-    tally.acknowledged = len(world.noted.writes)
-    return swept
+        tally.stuck.append(f"after {swept.boundaries}: {stuck}")
+    tally.acknowledged += len(world.noted.writes)
 
 
 def _said(verb: str, one: Wrong) -> dict[str, Any]:

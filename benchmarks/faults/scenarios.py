@@ -256,7 +256,8 @@ def corruption(make: Maker, kind: str, each: int = 25) -> Came:
 
 def many_writes(make: Maker, kind: str, count: int = 10_000, seconds: float = 120.0) -> Came:
     """So many acknowledged writes after a switch; then back: all of them are on the source."""
-    world = make(kind, dict.fromkeys("abcd", 100), writers=3, pause_seconds=0.0)
+    pace = {"batch": 500, "freeze": "5s", "first_wave": 99}  # of 20 at once, more is written than carried
+    world = make(kind, dict.fromkeys("abcd", 100), writers=3, pause_seconds=0.0, pace=pace)
     world.start_writers()
     for verb in ("create", "start", "switch"):
         world.finish(verb)

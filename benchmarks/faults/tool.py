@@ -1,6 +1,6 @@
 """Starts ``outgrow`` again and again, each time a process of its own, without the second that Python takes to start.
 
-    python -m benchmarks.faults.tool
+    python -m benchmarks.faults.tool [MODULE...]
 
 Has imported what the command needs, and forks for each call: nothing is open yet, and a fork is killed like any other
 process. Reads requests as JSON lines, answers each with one. A fork crosses *boundaries* (before and after each step of
@@ -16,12 +16,13 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 CALLS = {
     "outgrow.migrating.copying:Copier": ("carry_out",),
+    "outgrow.migrating.filling:Filler": ("carry_out",),
     "outgrow.ledger.moves:SqlMoveLedger": (
         "create", "take", "place", "keep", "want", "clear", "freeze", "thaw", "flip", "end", "release",
     ),
@@ -41,7 +42,8 @@ IMPORTED = (
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of ``outgrow``. ``die_at``: the boundary at which it is killed, counted from 1; 0: none.
-    ``jumping``: its clock jumps by up to so many seconds, each time it is looked at."""
+    ``jumping``: its clock jumps by up to so many seconds, each time it is looked at. ``late_seconds``: nothing that a
+    killed process asked for comes later than that."""
 
     words: tuple[str, ...]
     folder: str
@@ -49,6 +51,7 @@ class Call:
     boundaries: str
     die_at: int = 0
     jumping: float = 0.0
+    late_seconds: float = LATE_SECONDS
 
 
 class Boundaries:
@@ -105,6 +108,7 @@ def run(call: Call) -> None:
     code = 1
     try:
         Boundaries(call).watch()
+        _nothing_later(call.late_seconds)
         if call.jumping:
             real, dice = time.time, random.Random(1)
             time.time = lambda: real() + dice.uniform(-call.jumping, call.jumping)
@@ -123,18 +127,20 @@ def run(call: Call) -> None:
         os._exit(code)
 
 
-def main() -> None:
-    """Serves requests until its input ends."""
-    for module in IMPORTED:
+def _nothing_later(seconds: float) -> None:
+    """In place of what a network is granted, so that nobody waits for what cannot come."""
+    importlib.import_module("outgrow.migrating.copying").GONE_SECONDS = seconds
+    pace = importlib.import_module("outgrow.migration.records").Pace
+    names = [one.name for one in fields(pace)]
+    pairs = zip(names, pace.__init__.__defaults__, strict=True)
+    pace.__init__.__defaults__ = tuple(seconds if name == "late_seconds" else value for name, value in pairs)
+
+
+def main(more: Sequence[str]) -> None:
+    """Serves requests until its input ends. ``more``: further modules that calls need."""
+    for module in (*IMPORTED, *more):
         importlib.import_module(module)
     children = set[int]()
-    records = importlib.import_module("outgrow.migration.records")
-    records.Pace.__init__.__defaults__ = tuple(
-        LATE_SECONDS if name == "late_seconds" else value
-        for name, value in zip(
-            [one.name for one in fields(records.Pace)], records.Pace.__init__.__defaults__, strict=True
-        )
-    )
     for line in sys.stdin:
         asked = json.loads(line)
         answer: Any = None
@@ -163,4 +169,4 @@ def request(call: Call) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -20,13 +21,17 @@ import psycopg
 
 from benchmarks.faults.edge import LAYOUT, Remote, edge_store, held_of
 from benchmarks.faults.notes import Noted, Wrong
-from benchmarks.faults.tool import Call, request
+from benchmarks.faults.tool import LATE_SECONDS, Call, request
 from benchmarks.faults.writer import LATER, POINT, SCHEMAS, Spec, vector_of
 from outgrow.movers.bodies import read_body
 from outgrow.movers.point_store import Where
 from outgrow.ports import StoreFailed
 from outgrow.routing import SCHEMA
 
+AWAY_SECONDS = 20.0
+"""For so long a server that was killed is waited for."""
+LATE_SHARE = 0.01
+"""Of the move's requests to the store of points that are taken up as much as a second late."""
 LIMIT_SECONDS = 60.0
 """A call of the tool that takes longer is killed, and counts as stuck."""
 DONE: Mapping[str, tuple[str, ...]] = {
@@ -115,15 +120,16 @@ class Database:
 class Tool:
     """The process that forks the tool's."""
 
-    def __init__(self, plugins: Path) -> None:
+    def __init__(self, plugins: Path, modules: Sequence[str] = (), **more: str) -> None:
+        """``modules``: what calls need, imported once; ``more``: of their environment."""
         info = plugins / "faults-0.dist-info"
         info.mkdir(parents=True, exist_ok=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faults\nVersion: 0\n", encoding="utf-8")
         entry = "[outgrow.movers]\nfaults-points = benchmarks.faults.edge:open_mover\n"
         (info / "entry_points.txt").write_text(entry, encoding="utf-8")
-        self.environment = environment(plugins)
+        self.environment = {**environment(plugins), **more}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.faults.tool"],
+            [sys.executable, "-m", "benchmarks.faults.tool", *modules],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment,
         )  # fmt: skip
 
@@ -187,7 +193,8 @@ class Ran:
 
 @dataclass
 class World:
-    """A folder with all of it. ``kind``: ``rows`` or ``points``; ``tenants``: how many items each has at first."""
+    """A folder with all of it. ``kind``: ``rows`` or ``points``; ``tenants``: how many items each has at first.
+    ``tool_share``: of random kills, those that are the tool's."""
 
     folder: Path
     kind: str
@@ -199,6 +206,9 @@ class World:
     pace: dict[str, Any] = field(default_factory=lambda: {"batch": 20, "freeze": "2s", "first_wave": 1000})
     forward: bool = True
     filler: int = 60
+    tool_share: float = 0.8
+    late_seconds: float = LATE_SECONDS
+    point: str = POINT
     url: str = ""
     number: int = 0
     _writing: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -256,7 +266,7 @@ class World:
 
     def declare(self) -> None:
         """The declared file, for a move forward or back."""
-        source, target = self.stores if self.forward else self.stores[::-1]
+        source, target = self.stores if self.forward else (self.stores[1], self.stores[0])
         if self.kind == "rows":
             sides = {name: {"url": self.url, "schema": SCHEMAS[name]} for name in self.stores}
             mover: dict[str, Any] = {
@@ -265,14 +275,12 @@ class World:
             }  # fmt: skip
         else:
             mover = {"kind": "faults-points", "socket_path": self.socket, "url": self.url}
-        migration = {
-            "source": source,
-            "target": target,
-            "mover": mover,
-            "truth": without_password(self.url),
-            "pace": self.pace,
-        }
-        said = DECLARATION.format(point=POINT, migration=json.dumps(migration))
+        self._declare(mover, (source, target), without_password(self.url))
+
+    def _declare(self, mover: dict[str, Any], sides: tuple[str, str], truth: str) -> None:
+        source, target = sides
+        migration = {"source": source, "target": target, "mover": mover, "truth": truth, "pace": self.pace}
+        said = DECLARATION.format(point=self.point, migration=json.dumps(migration))
         (self.folder / "outgrow.yaml").write_text(said, encoding="utf-8")
 
     def start_edge(self, limit: Callable[[], None] | None = None) -> None:
@@ -304,39 +312,64 @@ class World:
         """How it answers from now on."""
         Remote(self.socket, "outgrow harness").disturb(delay_seconds, late_share)
 
-    def kill_database(self) -> None:
-        """With -9, and starts it again at once."""
-        os.kill(self.database.pid(), signal.SIGKILL)
-        self.database.start()
+    def turned(self) -> None:
+        """The next migration goes back to where this one came from."""
+        self.forward = not self.forward
+        self.declare()
+
+    def unsettle(self) -> None:
+        """What is to be endured beside kills: some of the move's requests to the store come late."""
+        if self.kind == "points":
+            self.disturb_edge(0.0, LATE_SHARE)
+
+    def others(self) -> tuple[str, ...]:
+        """Who can be killed besides the tool."""
+        own = ("postgresql",) if self.database.folder is not None else ()
+        return ("writer", *own, *(("store",) if self.kind == "points" else ()))
+
+    def kill(self, who: str, dice: random.Random) -> None:
+        """One of ``others``, with -9; it is started again."""
+        if who == "writer":
+            self.kill_writer(dice.randrange(self.writers))
+        elif who == "postgresql":
+            os.kill(self.database.pid(), signal.SIGKILL)
+            self.database.start()
+        else:
+            self.kill_edge()
+            self.start_edge()
+            self.unsettle()
 
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Rows of a statement; asked again where the server went away."""
-        for last in (False, False, True):
+        """Rows of a statement; asked again while the server is away."""
+        end = time.monotonic() + AWAY_SECONDS
+        while True:
             try:
                 if self._session is None or self._session.closed:
                     self._session = psycopg.connect(self.url, autocommit=True, application_name="harness")
                 cursor = self._session.execute(statement.encode(), values or None)
                 return cursor.fetchall() if cursor.description else []
             except psycopg.OperationalError:
-                if last:
+                if time.monotonic() > end:
                     raise
                 self._session = None
-                time.sleep(0.3)
-        raise AssertionError
+                time.sleep(0.1)
 
     # Writers
 
     def start_writers(self, numbers: Sequence[int] | None = None) -> None:
         """All, or these."""
+        self._start_writers(numbers, "benchmarks.faults.writer", self.url, self.stores[0])
+
+    def _start_writers(self, numbers: Sequence[int] | None, module: str, url: str, default: str) -> None:
         for number in range(self.writers) if numbers is None else numbers:
             spec = Spec(
-                self.kind, self.url, self.socket, str(self.folder), number, self.writers, self.tenants,
-                self.pause_seconds, self.stores[0],
+                self.kind, url, self.socket, str(self.folder), number, self.writers, self.tenants,
+                self.pause_seconds, default,
             )  # fmt: skip
             file = self.folder / f"writer-{number}.json"
             file.write_text(json.dumps(asdict(spec)), encoding="utf-8")
             self._writing[number] = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.faults.writer", str(file)],
+                [sys.executable, "-m", module, str(file)],
                 env=self.tool.environment, stderr=(self.folder / f"writer-{number}.err").open("ab"),
             )  # fmt: skip
 
@@ -363,7 +396,10 @@ class World:
         hold = self.folder / "hold"
         hold.touch()
         try:
-            until(self._stand_still, 40.0, "a writer does not come to the end of its write")
+            try:
+                until(self._stand_still, 40.0, "a writer does not come to the end of its write")
+            except Stuck as stuck:
+                raise Stuck(f"{stuck}: {self._where_they_are()}") from None
             yield
         finally:
             hold.unlink()
@@ -374,6 +410,19 @@ class World:
                 raise Stuck(f"writer {number} is gone: {self._writer_said(number)}")
         return all((self.folder / f"held-{number}").exists() for number in self._writing)
 
+    def _where_they_are(self) -> str:
+        """What writers and their sessions are at."""
+        moving = [number for number in self._writing if not (self.folder / f"held-{number}").exists()]
+        for number in moving:
+            self._writing[number].send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        sessions = self.ask(
+            "SELECT application_name, state, wait_event, left(query, 120) FROM pg_stat_activity "
+            "WHERE datname = current_database()"
+        )
+        said = [f"writer {number}: {self._writer_said(number)}" for number in moving]
+        return f"{' | '.join(said)} | sessions: {sessions}"
+
     def _writer_said(self, number: int) -> str:
         return (self.folder / f"writer-{number}.err").read_text(encoding="utf-8", errors="replace")[-600:]
 
@@ -383,9 +432,8 @@ class World:
         """Starts the tool; → its process, its call, when."""
         self.number += 1
         base = self.folder / f"run-{self.number}"
-        call = Call(
-            (POINT, verb, *WORDS.get(verb, ()), *words), str(self.folder), str(base), f"{base}.steps", die_at, jumping
-        )
+        typed = (self.point, verb, *WORDS.get(verb, ()), *words)
+        call = Call(typed, str(self.folder), str(base), f"{base}.steps", die_at, jumping, self.late_seconds)
         began = time.time()
         return self.tool.start(call), call, began
 
@@ -450,7 +498,7 @@ class World:
         """Where its route leads."""
         rows = self.ask("SELECT to_regclass('outgrow.route')")
         if rows[0][0] is not None:
-            rows = self.ask("SELECT store FROM outgrow.route WHERE point = %s AND tenant = %s", POINT, tenant)
+            rows = self.ask("SELECT store FROM outgrow.route WHERE point = %s AND tenant = %s", self.point, tenant)
             if rows:
                 return str(rows[0][0])
         return self.stores[0]

@@ -7,6 +7,7 @@ Each number of a tenant is one writer's alone. While the file ``hold`` is there 
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import json
 import os
@@ -175,14 +176,20 @@ class Writer:
         os.write(self.notes, json.dumps(words).encode() + b"\n")
 
 
+def spec_of(file: str) -> Spec:
+    """As the harness wrote it."""
+    return Spec(**json.loads(Path(file).read_text(encoding="utf-8")))
+
+
 def main(arguments: list[str]) -> None:
     """Runs the writer of a spec until SIGTERM."""
-    writer = Writer(Spec(**json.loads(Path(arguments[0]).read_text(encoding="utf-8"))))
+    writer = Writer(spec_of(arguments[0]))
 
     def end(*_: object) -> None:
         writer.ended = True
 
     signal.signal(signal.SIGTERM, end)
+    faulthandler.register(signal.SIGUSR1)
     writer.run()
 
 
