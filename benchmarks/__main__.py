@@ -28,7 +28,9 @@ BENCHMARKS = {
     "vectors": "benchmarks.platform.vectors",
     "load": "benchmarks.platform.load",
     "rebuild": "benchmarks.platform.rebuild",
+    "moving": "benchmarks.platform.moving",
     "scale": "benchmarks.platform.scale",
+    "shadow": "benchmarks.platform.shadowing",
 }
 
 
