@@ -1,7 +1,7 @@
 """outgrow.yaml as `ventures lookout` prints it, with what a story of minutes needs to be other.
 
-Changed are the clock, the windows, where users are counted, the limit of the vector search, and how long measuring
-takes; points, options, rules, team and the way of moving stay as they are shipped.
+What is changed stands in `changes`, as people are told it, and nowhere else; points, options, rules, team and costs
+stay as they are shipped.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ TRIGGER = "slow-search"
 LAYOUT_OF = {"tune": "tuned", "A": "buckets", "B": "pgvector"}
 """Which layout of the platform an option stands for."""
 USERS_METRIC = "demo_users"
-PASSAGES_A_USER = 20
+USUAL_SECONDS = 600
+"""Between two searches of a user of the platform: one request in 30 s, one in twenty of them a search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How the demo is made small. days: of the clock, a second. window: seconds over which a p95 is taken.
 
-    warn, breaks: seconds, in place of the point's 5 s and 15 s. rounds, round_seconds: of proving; early: its
-    share of the users that broke it.
+    warn, breaks: seconds, in place of the point's 5 s and 15 s. rounds, round_seconds, layouts: of proving, the
+    layouts beside the one that is there; early: its share of the users that broke it.
     """
 
     days: int
@@ -35,7 +36,8 @@ class Scale:
     breaks: float
     rounds: int
     round_seconds: float
-    early: float = 0.6
+    layouts: tuple[str, ...] = ("tuned", "buckets", "pgvector")
+    early: float = 0.5
 
 
 def declared(text: str, scale: Scale, users_url: str) -> str:
@@ -43,7 +45,6 @@ def declared(text: str, scale: Scale, users_url: str) -> str:
     file = yaml.safe_load(text)
     factor = scale.days * 86_400
     file["time_scale"] = f"1s={scale.days}d"
-    file.pop("utilisation", None)
     for signal in file["signals"].values():
         _scaled(signal, factor, scale.window)
     file["signals"]["registered_users"].update({"metric": USERS_METRIC, "title": "users of the demo"})
@@ -58,11 +59,27 @@ def declared(text: str, scale: Scale, users_url: str) -> str:
     return _written(file)
 
 
-def to_prove(text: str, scale: Scale, users: int, per_second: float) -> str:
+def changes(scale: Scale, search_seconds: float) -> list[tuple[str, str, str]]:
+    """What `declared` changes: what, as the platform ships it, as it is here."""
+    window, limits = f"{scale.window:g} s", f"{scale.warn * 1000:.0f} ms, {scale.breaks * 1000:.0f} ms"
+    return [
+        ("time_scale", "none: a second is one", f"a second is {scale.days} days; dates are simulated"),
+        ("windows of rates, shares, quantiles", "5 to 60 minutes", f"{window}, and rates by the real second"),
+        ("registered_users", "accounts, counted each minute", "users at work, told by this story"),
+        ("a user searches every", f"{USUAL_SECONDS} s", f"{search_seconds:g} s, so that fewer users are the wall"),
+        ("slow-search: warns, breaks", "5 s, 15 s", limits),
+        ("slow-search: for how long", "10 minutes", "1 day of the clock"),
+        ("other triggers of the point", "three", "none: minutes do not bring them about"),
+        ("pace of the move", "throttled by p95, shadow reads", "throttled by lag alone"),
+        ("sources", "the platform", "the platform, and this story's users"),
+    ]
+
+
+def to_prove(text: str, scale: Scale, users: int, per_second: float, passages: int) -> str:
     """The declaration with the wall that was measured instead of the one that was declared, and an experiment.
 
     users, per_second: at which it broke. It is to be done at `scale.early` of them: there the layout that breaks can
-    still be asked at all, so that the others can be compared with it; with the data of all of them.
+    still be asked at all, so that the others can be compared with it; with all of the data.
     """
     file = yaml.safe_load(text)
     point = next(one for one in file["points"] if one["id"] == POINT)
@@ -70,8 +87,9 @@ def to_prove(text: str, scale: Scale, users: int, per_second: float) -> str:
     point.update({"monitor_from": early // 2, "decide_by": early * 3 // 4, "complete_before": early})
     point["experiment"] = {
         "kind": "ventures-layouts",
-        "arms": [{"id": "shared"}, {"id": "tuned", "option": "tune"}, {"id": "buckets", "option": "A"}],
-        "passages": users * PASSAGES_A_USER,
+        "arms": [{"id": "shared"}, *({"id": layout, "option": _option_of(layout)} for layout in scale.layouts)],
+        "passages": passages,
+        "capacity": False,
         "users": early,
         "rate": round(per_second * scale.early, 1),
         "rounds": scale.rounds,

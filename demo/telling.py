@@ -51,6 +51,8 @@ class Teller:
         self._live = live
         self._began = time.monotonic()
         self._running: list[subprocess.Popen[str]] = []
+        self.took: list[tuple[float, float, str]] = []
+        """Of every command: when it began, how long it took (seconds), and what it was."""
 
     @property
     def seconds(self) -> float:
@@ -67,10 +69,6 @@ class Teller:
     def say(self, sentence: str, style: str = "") -> None:
         """A sentence of the teller's own."""
         self.console.print(Text(sentence, style=style))
-
-    def last_lines(self, text: str, most: int) -> None:
-        """What a command said in the end."""
-        self.lines("\n".join([line for line in text.splitlines() if line.strip()][-most:]), most=most)
 
     def lines(self, text: str, *, most: int = 40) -> None:
         """What a command printed, set off."""
@@ -89,6 +87,13 @@ class Teller:
             table.add_row(*(Text(cell) for cell in row))
         self.console.print(table)
 
+    def facts(self, rows: Sequence[Sequence[str]]) -> None:
+        """Words side by side, without heads; the first column stands back."""
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+        for row in rows:
+            table.add_row(Text("  "), *(Text(cell, style="" if place else "dim") for place, cell in enumerate(row)))
+        self.console.print(table)
+
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[str], None]]:
         """Shows that something goes on, and how far it is, as long as the block runs."""
@@ -104,21 +109,21 @@ class Teller:
         *words: str,
         fine: Sequence[int] = (0,),
         show: int = 0,
-        said: int = 0,
-        nice: bool = False,
+        said: Sequence[str] = (),
         into: str = "",
     ) -> Done:
-        """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show, said: the most lines shown
-        of its data, and of its last messages; into: the file it is told to go to.
+        """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show: the most lines shown of its
+        data; said: how those of its messages begin that are shown; into: the file it is told to go to.
 
         Raises: Failed where it ends otherwise.
         """
         self.told(command, *words, *((">", into) if into else ()))
         began = time.monotonic()
-        process = self.started(command, *words, nice=nice)
+        process = self.started(command, *words)
         with self.doing(f"{command} {words[0]}") as going:
             out, messages = _followed(process, going)
         done = Done(process.returncode, out, messages, time.monotonic() - began)
+        self.timed(began, " ".join((command, *words)))
         self._running.remove(process)
         if done.code not in fine:
             self.lines(out + messages, most=30)
@@ -126,30 +131,26 @@ class Teller:
         if show:
             self.lines(out, most=show)
         if said:
-            self.last_lines(messages, said)
+            self.lines("\n".join(line for line in messages.splitlines() if line.startswith(tuple(said))))
         return done
 
-    def quietly(self, command: str, *words: str) -> int:
-        """The code that a command ends with, told to nobody."""
-        process = self.started(command, *words)
-        process.communicate()
-        self._running.remove(process)
-        return process.returncode
+    def timed(self, began: float, what: str) -> None:
+        """Notes how long something took. began: `time.monotonic`."""
+        self.took.append((began - self._began, time.monotonic() - began, what))
 
     def told(self, command: str, *words: str) -> None:
         """Shows a command as it is typed."""
         line = Text("$ ", style="dim")
         self.console.print(line.append(" ".join((command, *words)), style="bold"), soft_wrap=True)
 
-    def started(self, command: str, *words: str, nice: bool = False, silent: bool = False) -> subprocess.Popen[str]:
+    def started(self, command: str, *words: str, silent: bool = False) -> subprocess.Popen[str]:
         """A command that goes on beside the story. Whoever starts it waits for it, or `end` ends it.
 
         silent: nobody reads what it says, which may be much.
         """
-        before = ["nice", "-n", "5"] if nice else []
         heard = subprocess.DEVNULL if silent else subprocess.PIPE
         process = subprocess.Popen(
-            [*before, sys.executable, "-m", MODULES[command], *words],
+            [sys.executable, "-m", MODULES[command], *words],
             env=self.environment,
             cwd=self._folder,
             stdin=subprocess.DEVNULL,

@@ -2,8 +2,10 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from demo import declaring
 from demo.declaring import POINT, TRIGGER
@@ -53,13 +55,34 @@ def test_another_layout_is_moved_to(tmp_path: Path) -> None:
 
 
 def test_a_finished_move_is_held_against_both_layouts(tmp_path: Path) -> None:
-    text = declaring.to_prove(declaring.declared(SHIPPED, FULL.scale, USERS), FULL.scale, 1360, 61.8)
+    text = declaring.to_prove(declaring.declared(SHIPPED, FULL.scale, USERS), FULL.scale, 1360, 61.8, 18_000)
     proved = point_of(read(text, tmp_path))
     assert proved.experiment is not None
-    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (816, 816, 37.1)
+    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (680, 680, 30.9)
+    assert proved.experiment.settings["passages"] == 18_000
     read(declaring.validated(text, "tuned", 66.6), tmp_path)
 
 
-def test_growth_is_half_way_before_its_end(plan: Plan) -> None:
-    assert plan.half < len(plan.users)
-    assert list(plan.users) == sorted(plan.users)
+def test_growth_is_half_way_before_its_end_with_no_more_users_than_there_are(plan: Plan) -> None:
+    assert plan.half < plan.stairs.steps
+    assert list(plan.stairs.users) == sorted(plan.stairs.users)
+    assert plan.stairs.users[-1] <= plan.users
+
+
+def test_what_is_changed_is_what_is_told(plan: Plan) -> None:
+    """Every key that differs from the shipped file is one of those that people are told of."""
+    ours, shipped = yaml.safe_load(declaring.declared(SHIPPED, plan.scale, USERS)), yaml.safe_load(SHIPPED)
+    told = [what for what, _, _ in declaring.changes(plan.scale, plan.search_seconds)]
+    assert _differing(shipped, ours) == {"time_scale", "signals", "points", "sources"}
+    for name, signal in ours["signals"].items():
+        beyond = _differing(shipped["signals"][name], signal) - {"window", "scale"}
+        assert not beyond or name in told, name
+    for before, after in zip(shipped["points"], ours["points"], strict=True):
+        assert _differing(before, after) <= ({"triggers", "migration"} if after["id"] == POINT else set())
+    point, was = (next(one for one in file["points"] if one["id"] == POINT) for file in (ours, shipped))
+    assert _differing(was["migration"], point["migration"]) == {"pace"}
+    assert _differing(was["triggers"][0], point["triggers"][0]) == {"threshold", "breaks_at", "for"}
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}

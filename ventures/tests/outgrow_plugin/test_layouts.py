@@ -78,7 +78,8 @@ def test_without_passages_it_says_so(platform: Embeddings) -> None:
         ({"passages": 3}, "passages is to be a whole number from 100"),
         ({"arms": [{"id": "qdrant"}]}, "'qdrant' is no layout that can be measured here"),
         ({"arms": [{"id": "shared", "places": 3}]}, "places"),
-        ({"queries": 3}, "'queries' is no setting of it; there are data, passages"),
+        ({"queries": 3}, "'queries' is no setting of it; there are capacity, data, passages"),
+        ({"capacity": "no"}, "capacity is to be true, or false"),
     ],
 )
 def test_wrong_settings_are_refused(platform: Embeddings, settings: dict[str, object], why: str) -> None:
@@ -100,6 +101,12 @@ def test_without_arms_the_platforms_layout_is_measured_beside_those_of_options(
     experiment = open_experiment({}, SystemClock())
     assert [(arm.id, arm.option) for arm in experiment.arms] == arms
     assert experiment.baseline == layout
+    experiment.close()
+
+
+def test_capacity_is_not_looked_for_where_a_rate_is_declared_instead(platform: Embeddings) -> None:
+    experiment = open_experiment({"capacity": False}, SystemClock())
+    assert experiment.capacity("shared") is None, "and no process is there that could be asked"
     experiment.close()
 
 

@@ -66,8 +66,11 @@ class LayoutExperiment:
     over a Unix socket as index processes do; of PostgreSQL only reads are asked, for the sample.
     """
 
-    def __init__(self, platform: Platform, arms: Sequence[DeclaredArm], passages: int) -> None:
+    def __init__(
+        self, platform: Platform, arms: Sequence[DeclaredArm], passages: int, *, find_capacity: bool = True
+    ) -> None:
         self._platform = platform
+        self._find_capacity = find_capacity
         self._layouts = {arm.id: arm.layout or arm.id for arm in arms}
         self._arms = tuple(Arm(arm.id, arm.option) for arm in arms)
         self._passages = passages
@@ -78,10 +81,15 @@ class LayoutExperiment:
     @classmethod
     def opened(cls, settings: Mapping[str, Any]) -> "LayoutExperiment":
         """Raises: ValueError where the settings, or the platform's, are wrong."""
-        of_platform = settings_of({key: value for key, value in settings.items() if key != "arms"}, {"passages"})
+        of_platform = settings_of(
+            {key: value for key, value in settings.items() if key != "arms"}, {"passages", "capacity"}
+        )
         passages = settings.get("passages", PASSAGES)
         if not isinstance(passages, int) or not LEAST_PASSAGES <= passages <= MOST_PASSAGES:
             raise ValueError(f"passages is to be a whole number from {LEAST_PASSAGES:,} to {MOST_PASSAGES:,}")
+        find_capacity = settings.get("capacity", True)
+        if not isinstance(find_capacity, bool):
+            raise ValueError("capacity is to be true, or false where a rate is declared and none is to be found")
         try:
             arms = msgspec.convert(list(settings.get("arms", ())), list[DeclaredArm])
         except msgspec.ValidationError as error:
@@ -93,7 +101,7 @@ class LayoutExperiment:
                 raise ValueError(
                     f"{arm.layout or arm.id!r} is no layout that can be measured here; there are {', '.join(embedded)}"
                 )
-        return cls(Platform(of_platform), arms, passages)
+        return cls(Platform(of_platform), arms, passages, find_capacity=find_capacity)
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -124,7 +132,9 @@ class LayoutExperiment:
             running.run(self._answered(arm, asked))
 
     def capacity(self, arm: str) -> float | None:
-        """By a closed loop."""
+        """By a closed loop; None where `capacity: false` is declared, which is for a declared `rate:`."""
+        if not self._find_capacity:
+            return None
 
         async def found() -> float:
             drawn = queries(self._sample, DRAWN, 0)
