@@ -15,12 +15,15 @@ from typing import Any
 
 from benchmarks.faults import scenarios
 from benchmarks.faults.kills import VERBS, at_boundaries, at_random, swept_of
+from benchmarks.faults.platform import platform
 from benchmarks.faults.reporting import bad_of, done, report
 from benchmarks.faults.scenarios import Came
 from benchmarks.faults.world import Database, Stuck, Tool, World
 from benchmarks.report import RESULTS
 
 KINDS = ("rows", "points")
+PLATFORM = "index"
+"""The platform's own move, beside the kinds that the tool copies."""
 FAULTS: dict[str, Callable[[scenarios.Maker], Came]] = {
     "store-down": scenarios.store_down,
     "store-slow": scenarios.store_slow,
@@ -87,12 +90,17 @@ def boundaries(kind: str, before: dict[str, Any], step: int, until: Callable[[],
 
 
 def batch(seed: int, index: int, size: int, until: Callable[[], bool]) -> dict[str, Any]:
-    """One batch of random kills; rows and points in turn."""
-    kind = KINDS[index % 2]
-    with house() as make:
-        world = make(kind, dict.fromkeys("abc", 40))
-        tally = at_random(world, size, f"{seed}/{index}", until=until)
-        return {"index": index, "kind": kind, **tally.kept()}
+    """One batch of random kills; of each kind in turn."""
+    kind, name = (*KINDS, PLATFORM)[index % (len(KINDS) + 1)], f"{seed}/{index}"
+    if kind == PLATFORM:
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            Path(folder).chmod(0o711)
+            with platform(Path(folder) / "platform", name) as world:
+                tally = at_random(world, size, name, until=until)
+    else:
+        with house() as make:
+            tally = at_random(make(kind, dict.fromkeys("abc", 40)), size, name, until=until)
+    return {"index": index, "kind": kind, **tally.kept()}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ BACK = ("create", "start", "switch", "reverse", "cancel")
 VERBS = ("create", "start", "switch", "reverse", "cancel", "complete")
 TURNS = 4
 """There and back, before a move ends."""
+ENDS = ("complete", "cancel")
 LOOKED_AT = ("start", "switch", "reverse", "complete", "cancel")
 
 
@@ -48,6 +49,8 @@ class Tally:
         self.wrong += [_said(verb, one) for one in found]
         if found:
             raise Stuck(f"{len(found)} wrong after {verb}; the batch ends here")
+        if verb in ENDS:
+            world.left_over()
 
     def kept(self) -> dict[str, Any]:
         """As JSON."""

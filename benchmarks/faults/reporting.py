@@ -92,12 +92,13 @@ def _boundaries(state: dict[str, Any]) -> Table:
 
 
 def _random(state: dict[str, Any], count: int) -> Table:
-    columns = ("kind", "batches", "tool", "writer", "postgresql", "store", "looks", "writes", "wrong", "stuck")
+    whom = ("tool", "writer", "postgresql", "store", "index", "worker", "api")
+    columns = ("kind", "batches", *whom, "looks", "writes", "wrong", "stuck")
     rows = list[tuple[Any, ...]]()
-    for kind in ("rows", "points"):
+    for kind in dict.fromkeys(one["kind"] for one in state["batches"]):
         some = [one for one in state["batches"] if one["kind"] == kind]
         kills = sum((Counter(one["kills"]) for one in some), Counter[str]())
-        who = (kills[name] for name in ("tool", "writer", "postgresql", "store"))
+        who = (kills[name] for name in whom)
         looked = (sum(one[name] for one in some) for name in ("looks", "acknowledged", "wrong_count"))
         rows.append((kind, len(some), *who, *looked, sum(len(one["stuck"]) for one in some)))
     note = f"{done(state):,} of {count:,} kills were done, with seed {state['seed']}. Kill -9 of whom, and how often."

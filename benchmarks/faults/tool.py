@@ -129,7 +129,7 @@ def run(call: Call) -> None:
 
 def _nothing_later(seconds: float) -> None:
     """In place of what a network is granted, so that nobody waits for what cannot come."""
-    importlib.import_module("outgrow.migrating.copying").GONE_SECONDS = seconds
+    vars(importlib.import_module("outgrow.migrating.copying"))["GONE_SECONDS"] = seconds
     pace = importlib.import_module("outgrow.migration.records").Pace
     names = [one.name for one in fields(pace)]
     pairs = zip(names, pace.__init__.__defaults__, strict=True)

@@ -535,6 +535,13 @@ class World:
                 found += self.noted.judged(tenant, self.held(store or self.store_of(tenant), tenant))
             return found
 
+    def left_over(self) -> None:
+        """Raises ``Stuck`` where a store holds something of a tenant that is not routed there, after a move's end."""
+        for tenant in self.tenants:
+            other = next(store for store in self.stores if store != self.store_of(tenant))
+            if held := self.held(other, tenant):
+                raise Stuck(f"{other} still holds {len(held)} items of {tenant}, which is not there any more")
+
     def close(self) -> None:
         """Ends what runs."""
         for one in [*self._writing.values(), *filter(None, [self._edge])]:
