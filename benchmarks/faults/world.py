@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import psycopg
 
@@ -391,28 +392,29 @@ class World:
     @contextmanager
     def still(self) -> Iterator[None]:
         """No writer is in a write."""
-        for old in self.folder.glob("held-*"):
-            old.unlink()
-        hold = self.folder / "hold"
-        hold.touch()
+        hold, who = self.folder / "hold", uuid4().hex
+        beside = hold.with_suffix(".part")
+        beside.write_text(who, encoding="utf-8")
+        beside.rename(hold)
         try:
             try:
-                until(self._stand_still, 40.0, "a writer does not come to the end of its write")
+                until(lambda: not self._moving(who), 40.0, "a writer does not come to the end of its write")
             except Stuck as stuck:
-                raise Stuck(f"{stuck}: {self._where_they_are()}") from None
+                raise Stuck(f"{stuck}: {self._where_they_are(who)}") from None
             yield
         finally:
             hold.unlink()
 
-    def _stand_still(self) -> bool:
+    def _moving(self, who: str) -> list[int]:
+        """Writers that do not stand still for this one."""
         for number, one in self._writing.items():
             if one.poll() is not None:
                 raise Stuck(f"writer {number} is gone: {self._writer_said(number)}")
-        return all((self.folder / f"held-{number}").exists() for number in self._writing)
+        return [number for number in self._writing if _text(str(self.folder / f"held-{number}")) != who]
 
-    def _where_they_are(self) -> str:
+    def _where_they_are(self, who: str) -> str:
         """What writers and their sessions are at."""
-        moving = [number for number in self._writing if not (self.folder / f"held-{number}").exists()]
+        moving = self._moving(who)
         for number in moving:
             self._writing[number].send_signal(signal.SIGUSR1)
         time.sleep(0.3)

@@ -2,7 +2,8 @@
 
     python -m benchmarks.faults.writer SPEC
 
-Each number of a tenant is one writer's alone. While the file ``hold`` is there it stands still between two writes.
+Each number of a tenant is one writer's alone. While the file ``hold`` is there it stands still between two
+writes, and copies it.
 """
 
 from __future__ import annotations
@@ -92,13 +93,8 @@ class Writer:
 
     def run(self) -> None:
         """Until it is told to end, between two writes."""
-        hold = Path(self.spec.folder) / "hold"
         for count in itertools.count(1):
-            if hold.exists():
-                mine = Path(self.spec.folder) / f"held-{self.spec.number}"
-                mine.touch()
-                while hold.exists() and not self.ended:
-                    time.sleep(0.005)
+            self._stand_still()
             if self.ended:
                 return
             tenant = self.dice.choice(list(self.spec.tenants))
@@ -108,6 +104,17 @@ class Writer:
             self.write(tenant, number, value)
             if self.spec.pause_seconds:
                 time.sleep(self.spec.pause_seconds)
+
+    def _stand_still(self) -> None:
+        """While it is told to; says to whom it listens, as the next one may tell it at once."""
+        folder = Path(self.spec.folder)
+        while not self.ended:
+            try:
+                who = (folder / "hold").read_text(encoding="utf-8")
+            except FileNotFoundError:
+                return
+            (folder / f"held-{self.spec.number}").write_text(who, encoding="utf-8")
+            time.sleep(0.005)
 
     def write(self, tenant: str, number: int, value: Value) -> None:
         """Notes, writes until it is done, notes."""
