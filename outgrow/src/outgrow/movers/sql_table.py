@@ -4,7 +4,7 @@ A body is the row as JSON by column name, sorted, without generated columns: who
 other value as PostgreSQL's text under fixed settings, so that it has the same bytes on every server and whatever the
 order of the columns. Rows whose tenant is NULL are nobody's and stay where they are.
 
-**Writing.** One put is one transaction: gates are taken, what passed is deleted and inserted anew. Foreign keys and
+**Writing.** One put is one transaction (``outgrow.movers.sql_writing``). Foreign keys and
 triggers do not act on it (``session_replication_role``): rows come in an order of their own while the application
 writes, a child before its parent; what the source's constraints hold at the flip, the target holds, since both are the
 same then. A role that may not set this is refused beforehand where there are any. What the application registers is in
@@ -13,15 +13,14 @@ same then. A role that may not set this is refused beforehand where there are an
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, LiteralString
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from outgrow.movers.postgresql import (
     SQL,
-    Composable,
     Gates,
     Row,
     Session,
@@ -32,31 +31,16 @@ from outgrow.movers.postgresql import (
     wait_shortly,
 )
 from outgrow.movers.registering import Triggers
-from outgrow.movers.sql_shape import Column, Shape, key_expression, key_of, parts_of, read_shape, unfit
+from outgrow.movers.sql_rows import items_of, page_of, typed
+from outgrow.movers.sql_shape import Shape, read_shape, unfit
+from outgrow.movers.sql_writing import PLAINLY_FROM, Writing, sorted_by_shape
 from outgrow.ports import Clock, Copied, Copying, Item, Put, StoreFailed, TenantSize, digest_of
 
-_PAGE: LiteralString = """
-SELECT {key}, {columns} FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {behind}
-ORDER BY {order} LIMIT %(limit)s"""
-_ITEMS: LiteralString = """
-SELECT {key}, {columns} FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {among}"""
-_DELETE: LiteralString = """
-DELETE FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {among}"""
-_INSERT: LiteralString = """
-INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
-SELECT {cast} FROM json_to_recordset(%s::json) AS incoming ({texts})"""
-_TAKEN: LiteralString = """
-SELECT incoming.place, {key}, coalesce(gate.generation > %(generation)s, false)
-FROM unnest({arrays}) WITH ORDINALITY AS incoming ({names}, place)
-JOIN {table} AS held ON held.{tenant} = %(tenant)s::{tenant_type} AND {equal}
-LEFT JOIN outgrow.copied AS gate
-    ON gate.relation = %(relation)s AND gate.tenant = %(tenant)s AND gate.key = {key}"""
 _PROVE_DELETE: LiteralString = "DELETE FROM {table} WHERE false"
 _PROVE_INSERT: LiteralString = """
 INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {table} WHERE false"""
 PROOF_LOCK_SECONDS = 1.0
 """How long a proof waits for a lock; writers of the tenant wait as long."""
-_PLAIN = ("int2", "int4", "int8", "bool")
 
 
 class Table(BaseModel):
@@ -215,19 +199,18 @@ class SqlTableStore:
         with self.session.transaction() as connection:
             for shape in shapes:
                 if len(found) < limit:
-                    found += self._behind(connection, shape, tenant, after, limit - len(found))
+                    found += page_of(connection, shape, tenant, after, limit - len(found))
         return found
 
     def items(self, tenant: str, keys: Sequence[str]) -> Mapping[str, bytes]:
         """As the contract says; one snapshot. Raises ``StoreFailed`` for what can be no key here."""
         checked_tenant(self.name, tenant)
         found = dict[str, bytes]()
-        by_shape = self._sorted(checked_keys(self.name, list(dict.fromkeys(keys))))
+        wanted = checked_keys(self.name, list(dict.fromkeys(keys)))
+        by_shape = sorted_by_shape(self.session.where, self.shapes(), wanted)
         with self.session.transaction() as connection:
             for shape, parts in by_shape:
-                words = self._words(shape) | {"among": _among(shape)}
-                rows = connection.execute(SQL(_ITEMS).format(**words), {"tenant": tenant, **_parts(parts)})
-                found |= {str(row[0]): _body(shape, row[1:]) for row in rows}
+                found |= items_of(connection, shape, tenant, parts)
         return {key: body for key, body in found.items() if key in set(keys)}
 
     def put(self, tenant: str, generation: int, items: Sequence[Item]) -> Put:
@@ -236,24 +219,17 @@ class SqlTableStore:
         keys = checked_keys(self.name, [item.key for item in items])
         if not keys:
             return Put()
-        by_shape = self._sorted(keys)
-        bodies = {item.key: item.body for item in items if item.body is not None}
-        rows = {key: self._row(tenant, key, body) for key, body in bodies.items()}
         self._gates.ensure()
-        with self.session.transaction(writing=True) as connection:
-            self._unobserved(connection)
-            passed = self._gates.passed(connection, tenant, generation, keys, [key not in rows for key in keys])
-            outdone, in_the_way = self._taken(connection, tenant, generation, {k: rows[k] for k in rows if k in passed})
-            passed -= outdone
-            if len(passed) < len(keys) or in_the_way:
-                by_shape = self._sorted([*passed, *in_the_way])
-            for shape, parts in reversed(by_shape):
-                words = self._words(shape) | {"among": _among(shape)}
-                connection.execute(SQL(_DELETE).format(**words), {"tenant": tenant, **_parts(parts)})
-            for shape in self.shapes():
-                self._insert(
-                    connection, shape, [bodies[k] for k in keys if k in passed and k in bodies and _of(shape, k)]
-                )
+        if self._may_be_plain(items):
+            try:
+                with self._writing(tenant, generation) as writing:
+                    if writing.plainly(items):
+                        return Put()
+            except StoreFailed as failed:
+                if not isinstance(failed.__cause__, psycopg.errors.UniqueViolation):
+                    raise
+        with self._writing(tenant, generation) as writing:
+            passed = writing.over(items)
         return Put(tuple(key for key in keys if key not in passed))
 
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
@@ -289,124 +265,27 @@ class SqlTableStore:
             self._unobserved(connection)
             self._gates.forget(connection, tenant)
             for shape in reversed(shapes):
-                words = (shape.relation, quoted(shape.tenant), _typed(shape.tenant_column))
+                words = (shape.relation, quoted(shape.tenant), typed(shape.tenant_column))
                 connection.execute(SQL(statement).format(*words), [tenant])
 
     def close(self) -> None:
         """Closes the connection."""
         self.session.close()
 
-    def _behind(
-        self, connection: psycopg.Connection[Row], shape: Shape, tenant: str, after: str, limit: int
-    ) -> list[Item]:
-        words = self._words(shape)
-        values: dict[str, object] = {"tenant": tenant, "after": after, "limit": limit}
-        parts = parts_of(shape, after) if after.startswith(shape.prefix) else ()
-        columns = [SQL("held.{}").format(quoted(column.name)) for column in shape.key_columns]
-        order: Composable = SQL(", ").join(columns)
-        behind: Composable = SQL("true")
-        if not shape.in_order or parts is None:
-            order = SQL('{} COLLATE "C"').format(words["key"])
-            behind = SQL('{} COLLATE "C" > %(after)s').format(words["key"])
-        elif parts:
-            given = [SQL("%(part{})s::{}").format(n, _typed(c)) for n, c in enumerate(shape.key_columns)]
-            behind = SQL("({}) > ({})").format(order, SQL(", ").join(given))
-            values |= {f"part{number}": part for number, part in enumerate(parts)}
-        rows = connection.execute(SQL(_PAGE).format(**words, behind=behind, order=order), values)
-        return [Item(str(row[0]), _body(shape, row[1:])) for row in rows]
+    def _may_be_plain(self, items: Sequence[Item]) -> bool:
+        prefix = items[0].key.partition("/")[0] + "/"
+        return (
+            len(items) >= PLAINLY_FROM
+            and any(shape.prefix == prefix for shape in self.shapes())
+            and all(item.body is not None and item.key.startswith(prefix) for item in items)
+        )
 
-    def _taken(
-        self, connection: psycopg.Connection[Row], tenant: str, generation: int, rows: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[set[str], set[str]]:
-        """Rows that cannot be written because what is unique to them is held by a row that was put with a newer
-        generation; and rows of older ones that hold it and are to go.
-
-        The truth allowed the row when it was read. So a row that holds the place here has changed or gone there since
-        it was read itself; that is registered, and it will be put again. Where the newer one holds it, the same is
-        true of the row that came late.
-        """
-        outdone, in_the_way = set[str](), set[str]()
-        for shape in self.shapes():
-            keys = [key for key in rows if _of(shape, key)]
-            for unique in shape.uniques if keys else ():
-                named = {column.name: column for column in shape.columns}
-                if not unique or any(named[name].generated for name in unique):
-                    continue
-                equal = [SQL("held.{0} = incoming.{0}::{1}").format(quoted(n), _typed(named[n])) for n in unique]
-                words = self._words(shape) | {
-                    "names": SQL(", ").join(map(quoted, unique)),
-                    "arrays": SQL(", ").join(SQL("%(unique{})s::text[]").format(n) for n in range(len(unique))),
-                    "equal": SQL(" AND ").join(equal),
-                }
-                values: dict[str, object] = {
-                    f"unique{n}": [_text(rows[key][name]) for key in keys] for n, name in enumerate(unique)
-                }
-                values |= {"tenant": tenant, "generation": generation, "relation": self._gates.relation}
-                for place, holder, newer in connection.execute(SQL(_TAKEN).format(**words), values):
-                    if holder not in rows:
-                        (outdone if newer else in_the_way).add(keys[place - 1] if newer else holder)
-        return outdone, in_the_way
-
-    def _insert(self, connection: psycopg.Connection[Row], shape: Shape, rows: Sequence[bytes]) -> None:
-        if not rows:
-            return
-        names = [column.name for column in shape.written]
-        words = {
-            "table": shape.relation,
-            "names": SQL(", ").join(map(quoted, names)),
-            "cast": SQL(", ").join(
-                SQL("incoming.{}::{}").format(quoted(column.name), _typed(column)) for column in shape.written
-            ),
-            "texts": SQL(", ").join(SQL("{} text").format(quoted(name)) for name in names),
-        }
-        bodies = b"[" + b",".join(rows) + b"]"
-        connection.execute(SQL(_INSERT).format(**words), [bodies.decode()])
-
-    def _row(self, tenant: str, key: str, body: bytes) -> Mapping[str, Any]:
-        """The row that a body holds, which must be the tenant's, under its key, with the table's columns."""
-        shape = next(shape for shape in self.shapes() if _of(shape, key))
-        try:
-            row = json.loads(body)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict) or row.keys() != {column.name for column in shape.written}:
-            raise StoreFailed(
-                f"{self.session.where}: the item {key} is no row of {shape.name}",
-                next_step="Did its columns change since the move began? Both sides must have the same ones.",
-            )
-        if _text(row[shape.tenant]) != tenant or key_of(shape, row) != key:
-            raise StoreFailed(f"{self.session.where}: the item {key} of {tenant} holds another row")
-        return row
-
-    def _sorted(self, keys: Sequence[str]) -> list[tuple[Shape, list[tuple[str, ...]]]]:
-        """Keys by table, in the order of tables, as texts of the key columns."""
-        found = list[tuple[Shape, list[tuple[str, ...]]]]()
-        left = len(keys)
-        for shape in self.shapes():
-            parts = [parts_of(shape, key) for key in keys if _of(shape, key)]
-            known = [part for part in parts if part is not None]
-            left -= len(known)
-            if known:
-                found.append((shape, known))
-        if left:
-            wrong = next(k for k in keys if not any(_of(s, k) and parts_of(s, k) for s in self.shapes()))
-            raise StoreFailed(
-                f"{self.session.where}: {wrong!r} is no key of the moved tables",
-                next_step="A key is NN.table/parts, as `outgrow.movers.sql_shape.key_of` writes it.",
-            )
-        return found
-
-    def _words(self, shape: Shape) -> dict[str, Composable]:
-        return {
-            "table": shape.relation,
-            "tenant": quoted(shape.tenant),
-            "tenant_type": _typed(shape.tenant_column),
-            "key": key_expression(shape, quoted("held")),
-            "columns": SQL(", ").join(
-                SQL("held.{}" if column.base in _PLAIN else "held.{}::text").format(quoted(column.name))
-                for column in shape.written
-            ),
-        }
+    @contextmanager
+    def _writing(self, tenant: str, generation: int) -> Iterator[Writing]:
+        shapes = self.shapes()
+        with self.session.transaction(writing=True) as connection:
+            self._unobserved(connection)
+            yield Writing(connection, self.session.where, self._gates, shapes, tenant, generation)
 
     def _unobserved(self, connection: psycopg.Connection[Row]) -> None:
         if any(shape.observed for shape in self.shapes()):
@@ -419,40 +298,6 @@ class SqlTableStore:
         except StoreFailed:
             return False
         return True
-
-
-def _among(shape: Shape) -> Composable:
-    """``(k1, k2) IN (…)`` by one array of texts a key column."""
-    columns = SQL(", ").join(SQL("held.{}").format(quoted(name)) for name in shape.key)
-    arrays = SQL(", ").join(
-        SQL("unnest(%(part{})s::text[])::{}").format(number, _typed(column))
-        for number, column in enumerate(shape.key_columns)
-    )
-    return SQL("({}) IN (SELECT {})").format(columns, arrays)
-
-
-def _parts(parts: Sequence[tuple[str, ...]]) -> dict[str, list[str]]:
-    return {f"part{number}": list(texts) for number, texts in enumerate(zip(*parts, strict=True))}
-
-
-def _typed(column: Column) -> Composable:
-    """The type as PostgreSQL itself writes it (``format_type``), quoted where it needs to be."""
-    return SQL(column.type.replace("%", "%%"))
-
-
-def _body(shape: Shape, values: Sequence[Any]) -> bytes:
-    row = {column.name: value for column, value in zip(shape.written, values, strict=True)}
-    return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
-
-
-def _of(shape: Shape, key: str) -> bool:
-    return key.startswith(shape.prefix)
 
 
 def _bytes(text: str) -> bytes:
