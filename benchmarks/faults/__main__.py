@@ -21,9 +21,9 @@ from benchmarks.faults.scenarios import Came
 from benchmarks.faults.world import Database, Stuck, Tool, World
 from benchmarks.report import RESULTS
 
-KINDS = ("rows", "points")
 PLATFORM = "index"
 """The platform's own move, beside the kinds that the tool copies."""
+KINDS = ("rows", "points", PLATFORM)
 FAULTS: dict[str, Callable[[scenarios.Maker], Came]] = {
     "store-down": scenarios.store_down,
     "store-slow": scenarios.store_slow,
@@ -83,24 +83,32 @@ def boundaries(kind: str, before: dict[str, Any], step: int, until: Callable[[],
     if not swept.left(*VERBS):
         return before
     pace = {"batch": 5, "freeze": "2s", "first_wave": 9}
-    with house() as make:
-        world = make(kind, {"a": 8, "b": 3}, pause_seconds=0.01, pace=pace, late_seconds=0.2)
+    more = {"pause_seconds": 0.01, "pace": pace, "late_seconds": 0.2}
+    with inhabited(kind, {"a": 8, "b": 3}, "boundaries", **more) as world:
         at_boundaries(world, swept, until=until)
-        return {"kind": kind, **swept.kept()}
+    return {"kind": kind, **swept.kept()}
 
 
-def batch(seed: int, index: int, size: int, until: Callable[[], bool]) -> dict[str, Any]:
-    """One batch of random kills; of each kind in turn."""
-    kind, name = (*KINDS, PLATFORM)[index % (len(KINDS) + 1)], f"{seed}/{index}"
-    if kind == PLATFORM:
-        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            Path(folder).chmod(0o711)
-            with platform(Path(folder) / "platform", name) as world:
-                tally = at_random(world, size, name, until=until)
-    else:
-        with house() as make:
-            tally = at_random(make(kind, dict.fromkeys("abc", 40)), size, name, until=until)
+def batch(seed: int, index: int, kind: str, size: int, until: Callable[[], bool]) -> dict[str, Any]:
+    """One batch of random kills."""
+    name = f"{seed}/{index}"
+    tenants = dict.fromkeys("abc", 10 if kind == PLATFORM else 40)
+    with inhabited(kind, tenants, name) as world:
+        tally = at_random(world, size, name, until=until)
     return {"index": index, "kind": kind, **tally.kept()}
+
+
+@contextmanager
+def inhabited(kind: str, tenants: dict[str, int], name: str, **more: Any) -> Iterator[World]:
+    """A world of its own; ``more`` for those that the tool copies."""
+    if kind != PLATFORM:
+        with house() as make:
+            yield make(kind, tenants, **more)
+        return
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        Path(folder).chmod(0o711)  # the server's own account, where root runs this, passes through
+        with platform(Path(folder) / "platform", name, len(tenants), max(tenants.values())) as world:
+            yield world
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -110,9 +118,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=50, help="random kills at once, in a world of their own")
     parser.add_argument("--state", type=Path, default=RESULTS / "faults-state.json", help="what was done so far")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the report")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="random kills end after so long")
     parser.add_argument("--boundary-minutes", type=float, default=float("inf"))
     parser.add_argument("--step", type=int, default=1, help="each how-many-th boundary")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="of boundaries and random kills; default: all")
     parser.add_argument("--fault", action="append", choices=list(FAULTS))
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}, report; default: all")
     asked = parser.parse_args(arguments)
@@ -128,9 +138,10 @@ def main(arguments: Sequence[str]) -> int:
             told = f"{'BAD ' if bad else 'fine'} {name}: {came['seen']} {came['failed']}"
             print(f"{told} ({time.monotonic() - began:.0f} s)", flush=True)
             write_state(asked.state, state)
+    kinds = asked.kind or KINDS
     if "boundaries" in parts:
-        for kind in KINDS:
-            end = time.monotonic() + asked.boundary_minutes * 60 / len(KINDS)
+        for kind in kinds:
+            end = time.monotonic() + asked.boundary_minutes * 60 / len(kinds)
             before = state["boundaries"].get(kind, {})
             swept = boundaries(kind, before, asked.step, lambda end=end: time.monotonic() > end)  # type: ignore[misc]
             state["boundaries"][kind] = swept
@@ -140,12 +151,13 @@ def main(arguments: Sequence[str]) -> int:
     if "random" in parts:
         end = time.monotonic() + asked.minutes * 60
         while (left := asked.count - done(state)) > 0 and time.monotonic() < end:
-            one = batch(asked.seed, len(state["batches"]), min(asked.batch, left), lambda: time.monotonic() > end)
+            index, size = len(state["batches"]), min(asked.batch, left)
+            one = batch(asked.seed, index, kinds[index % len(kinds)], size, lambda: time.monotonic() > end)
             state["batches"].append(one)
             write_state(asked.state, state)
             said = f"{done(state)} of {asked.count} kills, {one['wrong_count']} wrong, stuck: {one['stuck'] or 'no'}"
             print(f"batch {one['index']} ({one['kind']}): {said}", flush=True)
-    report(state, asked.count)
+    report(state, asked.count, asked.results)
     return int(any(bad_of(state).values()))
 
 

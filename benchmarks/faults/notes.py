@@ -68,7 +68,8 @@ class Noted:
             return
         self.last[key] = value
         self.tried.pop(key, None)
-        self.writes.append(Acknowledged(tenant, at, seconds))
+        if at:  # what was there at first, nobody wrote
+            self.writes.append(Acknowledged(tenant, at, seconds))
 
     def judged(self, tenant: str, held: Mapping[int, str]) -> list[Wrong]:
         """What is wrong with a tenant whose routed store holds this, by number."""

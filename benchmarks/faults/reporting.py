@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Report, Table, Target, source_digest, write_report
@@ -27,8 +28,8 @@ def bad_of(state: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def report(state: dict[str, Any], count: int) -> None:
-    """``faults.md`` and ``faults.json``."""
+def report(state: dict[str, Any], count: int, folder: Path) -> None:
+    """``faults.md`` and ``faults.json`` in the folder."""
     tables = (_faults(state), _boundaries(state), _random(state, count), _pauses(state))
     both = [*state["boundaries"].values(), *state["batches"]]
     notes = [*state.get("notes", ())]
@@ -37,7 +38,8 @@ def report(state: dict[str, Any], count: int) -> None:
     facts = {"source": source_digest("outgrow")}
     packages = ("psycopg", "qdrant-edge-py")
     title, command = "Faults while tenants move", "python -m benchmarks.faults"
-    write_report(Report("faults", title, command, tables, tuple(_targets(state, count)), facts, tuple(notes), packages))
+    targets = tuple(_targets(state, count))
+    write_report(Report("faults", title, command, tables, targets, facts, tuple(notes), packages), folder)
 
 
 def _targets(state: dict[str, Any], count: int) -> list[Target]:
