@@ -200,6 +200,7 @@ class PgvectorStore:
         with self._session.transaction() as connection:
             if not self._known(connection):
                 return []
+            connection.execute("SET LOCAL enable_seqscan = on")
             connection.execute("SET LOCAL enable_indexscan = off")
             return [str(row[0]) for row in self._run(connection, _NEAR, tenant=tenant, vector=text, limit=limit)]
 

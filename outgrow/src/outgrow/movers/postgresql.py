@@ -69,10 +69,14 @@ _SETTLED: tuple[LiteralString, ...] = (
     "SET outgrow.mover = 'on'",
     "SET lock_timeout = '10s'",
     "SET idle_in_transaction_session_timeout = '20s'",
+    "SET enable_seqscan = off",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
 )
 """So that a value has one text, whichever server it comes from; that what is put is durable; that a policy which would
 hide rows is an error; that triggers which register an application's writes know the mover's
-(``outgrow.movers.registering``); and that what a process began that was killed, or stopped, ends soon."""
+(``outgrow.movers.registering``); that what a process began that was killed, or stopped, ends soon; and that a page of a
+table that is just being filled, of which no statistics tell, is looked for by its index and never by reading it all."""
 
 
 class Session:
@@ -89,6 +93,7 @@ class Session:
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Row] | None = None
         self._closed = False
+        self._always = list(_SETTLED)
 
     @contextmanager
     def transaction(self, *, writing: bool = False) -> Iterator[psycopg.Connection[Row]]:
@@ -100,6 +105,19 @@ class Session:
                 if not writing:
                     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 yield connection
+
+    @contextmanager
+    def statements(self) -> Iterator[psycopg.Connection[Row]]:
+        """Each statement is a transaction of its own, one way there and back. Else as ``transaction``."""
+        with self._lock, explained(self.where):
+            yield self._opened()
+
+    def always(self, statement: LiteralString) -> None:
+        """Has this executed now and whenever the connection is opened anew."""
+        with self.statements() as connection:
+            if statement not in self._always:
+                connection.execute(statement)
+                self._always.append(statement)
 
     def database(self) -> Row | None:
         """What tells this database from any other, on any server."""
@@ -126,7 +144,7 @@ class Session:
                 self._url, autocommit=True, connect_timeout=10, application_name="outgrow-mover"
             )
             with self._connection.transaction():
-                for statement in _SETTLED:
+                for statement in self._always:
                     self._connection.execute(statement)
         return self._connection
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from functools import lru_cache
+from typing import Any, Literal, LiteralString
 
 from outgrow.movers.postgresql import SQL, Composable, Row, psycopg, quoted
 from outgrow.movers.sql_shape import Column, Shape, key_expression, key_of, parts_of
@@ -21,28 +22,43 @@ _PLAIN = ("int2", "int4", "int8", "bool")
 
 def page_of(connection: psycopg.Connection[Row], shape: Shape, tenant: str, after: str, limit: int) -> list[Item]:
     """The tenant's rows of this table behind ``after``, at most ``limit``."""
-    words = words_of(shape)
     values: dict[str, object] = {"tenant": tenant, "after": after, "limit": limit}
     parts = parts_of(shape, after) if after.startswith(shape.prefix) else ()
-    order = columns_of(shape)
-    behind: Composable = SQL("true")
+    by: Literal["key", "columns", "nothing"] = "columns" if parts else "nothing"
     if not shape.in_order or parts is None:
-        order = SQL('{} COLLATE "C"').format(words["key"])
-        behind = SQL('{} COLLATE "C" > %(after)s').format(words["key"])
+        by = "key"
     elif parts:
-        behind = SQL("({}) > ({})").format(order, bound(shape, "part"))
         values |= {f"part{number}": part for number, part in enumerate(parts)}
-    rows = connection.execute(SQL(_PAGE).format(**words, behind=behind, order=order), values)
-    return [Item(str(row[0]), row[1].encode()) for row in rows]
+    rows = connection.execute(_page_statement(shape, by), values)
+    return [Item(key, body.encode()) for key, body in rows]
+
+
+@lru_cache(maxsize=256)
+def _page_statement(shape: Shape, by: Literal["key", "columns", "nothing"]) -> bytes:
+    """A page behind a key as text, behind one by its columns, or the first in the order of columns."""
+    words = words_of(shape)
+    key = SQL('{} COLLATE "C"').format(words["key"])
+    behind: dict[str, Composable] = {
+        "key": SQL("{} > %(after)s").format(key),
+        "columns": SQL("({}) > ({})").format(columns_of(shape), bound(shape, "part")),
+        "nothing": SQL("true"),
+    }
+    order = key if by == "key" else columns_of(shape)
+    return SQL(_PAGE).format(**words, behind=behind[by], order=order).as_bytes(None)
 
 
 def items_of(
     connection: psycopg.Connection[Row], shape: Shape, tenant: str, parts: Sequence[tuple[str, ...]]
 ) -> dict[str, bytes]:
     """Bodies by key of those of these keys that are there."""
-    words = words_of(shape) | {"among": among(shape)}
-    rows = connection.execute(SQL(_ITEMS).format(**words), {"tenant": tenant, **by_column(parts)})
-    return {str(row[0]): row[1].encode() for row in rows}
+    statement = statement_among(shape, _ITEMS)
+    return {key: body.encode() for key, body in connection.execute(statement, {"tenant": tenant, **by_column(parts)})}
+
+
+@lru_cache(maxsize=256)
+def statement_among(shape: Shape, statement: LiteralString) -> bytes:
+    """A statement in the words of ``words_of`` and of ``among``."""
+    return SQL(statement).format(**words_of(shape), among=among(shape)).as_bytes(None)
 
 
 def row_of(where: str, shape: Shape, tenant: str, key: str, body: bytes) -> Mapping[str, Any]:

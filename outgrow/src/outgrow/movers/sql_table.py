@@ -13,8 +13,7 @@ same then. A role that may not set this is refused beforehand where there are an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, LiteralString
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -181,6 +180,7 @@ class SqlTableStore:
         statement: LiteralString = "SELECT {0}::text, count(*) FROM {1} WHERE {0} IS NOT NULL GROUP BY {0}"
         shapes = self.shapes()
         with self.session.transaction() as connection:
+            connection.execute("SET LOCAL enable_seqscan = on")
             for shape in shapes:
                 for tenant, count in connection.execute(
                     SQL(statement).format(quoted(shape.tenant), shape.relation), ()
@@ -189,26 +189,26 @@ class SqlTableStore:
         return [TenantSize(tenant, count) for tenant, count in counts.items()]
 
     def page(self, tenant: str, after: str, limit: int) -> Sequence[Item]:
-        """As the contract says; one snapshot over all tables."""
+        """As the contract says; one snapshot a table."""
         checked_tenant(self.name, tenant)
         (after,) = checked_keys(self.name, [after])
         shapes = [
             shape for shape in self.shapes() if after.startswith(shape.prefix) or _bytes(shape.prefix) > _bytes(after)
         ]
         found = list[Item]()
-        with self.session.transaction() as connection:
+        with self.session.statements() as connection:
             for shape in shapes:
                 if len(found) < limit:
                     found += page_of(connection, shape, tenant, after, limit - len(found))
         return found
 
     def items(self, tenant: str, keys: Sequence[str]) -> Mapping[str, bytes]:
-        """As the contract says; one snapshot. Raises ``StoreFailed`` for what can be no key here."""
+        """As the contract says; one snapshot a table. Raises ``StoreFailed`` for what can be no key here."""
         checked_tenant(self.name, tenant)
         found = dict[str, bytes]()
         wanted = checked_keys(self.name, list(dict.fromkeys(keys)))
         by_shape = sorted_by_shape(self.session.where, self.shapes(), wanted)
-        with self.session.transaction() as connection:
+        with self.session.statements() as connection:
             for shape, parts in by_shape:
                 found |= items_of(connection, shape, tenant, parts)
         return {key: body for key, body in found.items() if key in set(keys)}
@@ -220,16 +220,17 @@ class SqlTableStore:
         if not keys:
             return Put()
         self._gates.ensure()
+        self._unobserved()
         if self._may_be_plain(items):
             try:
-                with self._writing(tenant, generation) as writing:
-                    if writing.plainly(items):
+                with self.session.statements() as connection:
+                    if self._writing(connection, tenant, generation).plainly(items):
                         return Put()
             except StoreFailed as failed:
                 if not isinstance(failed.__cause__, psycopg.errors.UniqueViolation):
                     raise
-        with self._writing(tenant, generation) as writing:
-            passed = writing.over(items)
+        with self.session.transaction(writing=True) as connection:
+            passed = self._writing(connection, tenant, generation).over(items)
         return Put(tuple(key for key in keys if key not in passed))
 
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
@@ -241,9 +242,9 @@ class SqlTableStore:
         checked_tenant(self.name, tenant)
         shapes = self.shapes()
         self._gates.ensure()
+        self._unobserved()
         with self.session.transaction(writing=True) as connection:
             wait_shortly(connection, PROOF_LOCK_SECONDS)
-            self._unobserved(connection)
             self._gates.prove(connection, tenant)
             for shape in shapes:
                 names = SQL(", ").join(quoted(column.name) for column in shape.written)
@@ -261,8 +262,8 @@ class SqlTableStore:
         checked_tenant(self.name, tenant)
         shapes = self.shapes()
         statement: LiteralString = "DELETE FROM {} WHERE {} = %s::{}"
+        self._unobserved()
         with self.session.transaction(writing=True) as connection:
-            self._unobserved(connection)
             self._gates.forget(connection, tenant)
             for shape in reversed(shapes):
                 words = (shape.relation, quoted(shape.tenant), typed(shape.tenant_column))
@@ -280,16 +281,13 @@ class SqlTableStore:
             and all(item.body is not None and item.key.startswith(prefix) for item in items)
         )
 
-    @contextmanager
-    def _writing(self, tenant: str, generation: int) -> Iterator[Writing]:
-        shapes = self.shapes()
-        with self.session.transaction(writing=True) as connection:
-            self._unobserved(connection)
-            yield Writing(connection, self.session.where, self._gates, shapes, tenant, generation)
+    def _writing(self, connection: psycopg.Connection[Row], tenant: str, generation: int) -> Writing:
+        return Writing(connection, self.session.where, self._gates, self.shapes(), tenant, generation)
 
-    def _unobserved(self, connection: psycopg.Connection[Row]) -> None:
+    def _unobserved(self) -> None:
+        """Has no foreign key and no trigger act on what this connection writes."""
         if any(shape.observed for shape in self.shapes()):
-            connection.execute("SET LOCAL session_replication_role = replica")
+            self.session.always("SET session_replication_role = replica")
 
     def _may_replicate(self) -> bool:
         try:

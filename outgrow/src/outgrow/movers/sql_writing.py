@@ -1,20 +1,32 @@
-"""How rows are put: gates are taken, and what passed is written, in the transaction that is given.
+"""How rows are put: gates are taken, and what passed is written, in one transaction.
 
-**Where nothing is held** (a first copy), one statement reads the page, looks that neither a gate nor a row is in the
-range of its keys, and inserts gates and rows plainly. What somebody lays at the same time makes it fail by a unique
-index, of the gates or of the table; nothing rests on that look.
+**Where nothing is held** (a first copy), one statement, which is its own transaction, reads the page, looks that
+neither a gate nor a row is in the range of its keys, and inserts gates and rows plainly. What somebody lays at the same
+time makes it fail by a unique index, of the gates or of the table; nothing rests on that look.
 
-**Where something is held**, gates are taken key by key, rows that passed are deleted and inserted anew.
+**Where something is held**, in a transaction of the caller's, gates are taken key by key, rows that passed are deleted
+and inserted anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, LiteralString
 
 from outgrow.movers.postgresql import SQL, Composable, Gates, Row, psycopg, quoted
-from outgrow.movers.sql_rows import among, bound, by_column, columns_of, is_of, row_of, text_of, typed, words_of
+from outgrow.movers.sql_rows import (
+    bound,
+    by_column,
+    columns_of,
+    is_of,
+    row_of,
+    statement_among,
+    text_of,
+    typed,
+    words_of,
+)
 from outgrow.movers.sql_shape import Shape, parts_of
 from outgrow.ports import Item, StoreFailed
 
@@ -92,8 +104,6 @@ class Writing:
         first, last = min(keys), max(keys)
         if not (ends := [parts for key in (first, last) if (parts := parts_of(shape, key))])[1:]:
             return False
-        columns = columns_of(shape)
-        within = SQL("({0}) >= ({1}) AND ({0}) <= ({2})").format(columns, bound(shape, "least"), bound(shape, "most"))
         values: dict[str, object] = {
             "rows": _array([item.body or b"" for item in items]),
             "keys": _BETWEEN.join(keys),
@@ -106,8 +116,7 @@ class Writing:
         }
         for name, parts in (("least", ends[0]), ("most", ends[1])):
             values |= {f"{name}{number}": part for number, part in enumerate(parts)}
-        words = words_of(shape) | _incoming(shape, "read") | {"within": within}
-        found = self.connection.execute(SQL(_PLAINLY).format(**words), values).fetchone()
+        found = self.connection.execute(_plain_statement(shape), values).fetchone()
         if found is None or not found[0]:
             for item in items:
                 row_of(self.where, shape, self.tenant, item.key, item.body or b"")
@@ -130,12 +139,10 @@ class Writing:
         if len(passed) < len(keys) or in_the_way:
             by_shape = sorted_by_shape(self.where, self.shapes, [*passed, *in_the_way])
         for shape, parts in reversed(by_shape):
-            words = words_of(shape) | {"among": among(shape)}
-            self.connection.execute(SQL(_DELETE).format(**words), {"tenant": self.tenant, **by_column(parts)})
+            self.connection.execute(statement_among(shape, _DELETE), {"tenant": self.tenant, **by_column(parts)})
         for shape in self.shapes:
             if texts := [bodies[key] for key in keys if key in passed and key in bodies and is_of(shape, key)]:
-                words = {"table": shape.relation} | _incoming(shape, "incoming")
-                self.connection.execute(SQL(_INSERT).format(**words), {"rows": _array(texts)})
+                self.connection.execute(_insert_statement(shape), {"rows": _array(texts)})
         return passed
 
     def _taken(self, rows: Mapping[str, Mapping[str, Any]]) -> tuple[set[str], set[str]]:
@@ -193,6 +200,18 @@ def sorted_by_shape(
             next_step="A key is NN.table/parts, as `outgrow.movers.sql_shape.key_of` writes it.",
         )
     return found
+
+
+@lru_cache(maxsize=256)
+def _plain_statement(shape: Shape) -> bytes:
+    columns = columns_of(shape)
+    within = SQL("({0}) >= ({1}) AND ({0}) <= ({2})").format(columns, bound(shape, "least"), bound(shape, "most"))
+    return SQL(_PLAINLY).format(**words_of(shape), **_incoming(shape, "read"), within=within).as_bytes(None)
+
+
+@lru_cache(maxsize=256)
+def _insert_statement(shape: Shape) -> bytes:
+    return SQL(_INSERT).format(table=shape.relation, **_incoming(shape, "incoming")).as_bytes(None)
 
 
 def _incoming(shape: Shape, source: LiteralString) -> dict[str, Composable]:
