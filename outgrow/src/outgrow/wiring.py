@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import signature
 from pathlib import Path
@@ -20,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from outgrow.clock import ScaledClock, SystemClock
-from outgrow.errors import DeclarationError, Finding, UsageError
+from outgrow.errors import DeclarationError, Finding, OutgrowError, UsageError
 from outgrow.ledger import default_location, open_ledger
 from outgrow.ledger.location import is_url
 from outgrow.lookout import Lookout
-from outgrow.points.declaration import Declaration, Plugin, Point, Signal
+from outgrow.points.declaration import Declaration, DeclaredMove, Plugin, Point, Signal
 from outgrow.points.reading import locate, read_declaration, refusals, well_formed_plugins
 from outgrow.ports import Clock, Experiment, History, Ledger, Notifier, Observation, Source
 from outgrow.quantities import DAY, HOUR
@@ -282,15 +283,7 @@ def move_of(workspace: Workspace, point: Point) -> OpenMove:
     from outgrow.migrating.opened import OpenMove
 
     beside = workspace.location if is_url(workspace.location) else str(Path(workspace.location).parent / "moves.sqlite")
-    plugin = Plugin.model_validate(
-        {
-            **declared.mover.settings,
-            "kind": declared.mover.kind,
-            "name": declared.mover.name,
-            "source": declared.source,
-            "target": declared.target,
-        }
-    )
+    plugin = _mover_of(declared)
     place = ("points", workspace.declaration.points.index(point), "migration", "mover")
     return OpenMove(
         open_move_ledger(declared.truth or beside),
@@ -298,6 +291,51 @@ def move_of(workspace: Workspace, point: Point) -> OpenMove:
         workspace.ledger,
         workspace.clock,
     )
+
+
+def check_movers(path: Path, declaration: Declaration) -> None:
+    """Has the settings of declared movers looked at, as far as that goes without asking a server.
+
+    A mover offers it as ``check_settings(settings)`` beside its factory, of the same settings; it raises what the
+    factory raises for wrong ones.
+
+    Raises:
+        DeclarationError: with all that is wrong.
+    """
+    findings: list[Finding] = []
+    factories = {entry.name: entry for entry in entry_points(group="outgrow.movers")}
+    for index, point in enumerate(declaration.points):
+        declared = point.migration
+        if declared is None or declared.mover.kind not in factories:
+            continue
+        place = ("points", index, "migration", "mover")
+        try:
+            factory = factories[declared.mover.kind].load()
+            check = getattr(import_module(factory.__module__), "check_settings", None)
+            if check is not None:
+                check(_settings(path, _mover_of(declared)))
+        except ValidationError as error:
+            findings += [_located(path, (*place, *where), message) for where, message in refusals(error)]
+        except (ValueError, OSError, OutgrowError) as error:
+            findings.append(_located(path, place, str(error)))
+    if findings:
+        raise DeclarationError(tuple(findings))
+
+
+def _mover_of(declared: DeclaredMove) -> Plugin:
+    """A move's mover, with the names of its stores."""
+    own = {"kind": declared.mover.kind, "name": declared.mover.name, "source": declared.source}
+    return Plugin.model_validate({**declared.mover.settings, **own, "target": declared.target})
+
+
+def _settings(path: Path, plugin: Plugin) -> dict[str, Any]:
+    """What a factory is given: the plugin's own keys; one that ends in ``_file`` is a path beside the declared file."""
+    folder = path.resolve().parent
+    settings = {
+        key: str(folder / Path(value).expanduser()) if key.endswith("_file") and isinstance(value, str) else value
+        for key, value in plugin.settings.items()
+    }
+    return {**settings, "name": plugin.name} if plugin.name else settings
 
 
 def read_whole(path: Path) -> Declaration:
@@ -340,13 +378,7 @@ def _open(group: str, path: Path, place: tuple[str | int, ...], plugin: Plugin, 
     if plugin.kind not in found:
         known = ", ".join(sorted(found)) or "none installed"
         raise _finding(path, (*place, "kind"), f"there is no plugin {plugin.kind!r}; there is {known}")
-    folder = path.resolve().parent
-    settings = {
-        key: str(folder / Path(value).expanduser()) if key.endswith("_file") and isinstance(value, str) else value
-        for key, value in plugin.settings.items()
-    }
-    if plugin.name:
-        settings["name"] = plugin.name
+    settings = _settings(path, plugin)
     factory = found[plugin.kind].load()
     try:
         return factory(settings, clock, *more[: max(0, len(signature(factory).parameters) - 2)])

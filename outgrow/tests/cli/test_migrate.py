@@ -64,12 +64,12 @@ class Folder:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("OUTGROW")}
         return {**clean, "NO_COLOR": "1", "PYTHONPATH": os.pathsep.join([str(self.path), *sys.path])}
 
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-c", MAIN, "migrate", "search", *words]
+    def command(self, *words: str, run: str = MAIN) -> list[str]:
+        return [sys.executable, "-c", run, "migrate", "search", *words]
 
-    def run(self, *words: str) -> Ran:
+    def run(self, *words: str, run: str = MAIN) -> Ran:
         done = subprocess.run(
-            self.command(*words), cwd=self.path, env=self.environment(), capture_output=True, text=True,
+            self.command(*words, run=run), cwd=self.path, env=self.environment(), capture_output=True, text=True,
             stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout, done.stderr)
@@ -399,3 +399,103 @@ def test_a_change_of_place_is_accepted_once(folder: Maker) -> None:
     assert here.run("start", "--accept-mover").code == 0
     assert here.run("start", "--dry-run", "--tenant", "us").code == 0
     assert here.run("switch", "--all", "--yes").code == 0
+
+
+DIES = """
+import os
+from outgrow.cli import migrate_registering
+migrate_registering.Registered.end = lambda self: os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("verb", [["status"], ["complete", "--yes"], ["create"]])
+def test_triggers_that_a_kill_at_the_very_end_left_are_taken_away_by_the_next_command(
+    folder: Maker, database: str, verb: list[str]
+) -> None:
+    here = folder()
+    declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
+    (here.path / "outgrow.yaml").write_text(
+        f"{declared}    truth: {database}\n"
+        f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
+        "schema: big}, tables: [{table: note, tenant: owner}]}\n"
+    )
+    triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+    with psycopg.connect(database, autocommit=True) as application:
+        application.execute("CREATE SCHEMA big")
+        for schema in ("public", "big"):
+            application.execute(
+                SQL("CREATE TABLE {}.note (owner text, id int, PRIMARY KEY (owner, id))").format(Identifier(schema))
+            )
+        application.execute("INSERT INTO note SELECT 'us', generate_series(1, 30)")
+        for words in (["create"], ["start"]):
+            assert here.run(*words).code == 0
+        assert here.run("cancel", "--yes", run=DIES + MAIN).code == -signal.SIGKILL
+        assert application.execute("SELECT ended_at IS NOT NULL FROM outgrow.migration").fetchone() == (True,)
+        assert application.execute(triggers).fetchone() == (4,)
+        done = here.run(*verb)
+        assert done.code == (2 if verb[0] == "complete" else 0), done.err
+        made_anew = verb == ["create"]
+        assert application.execute(triggers).fetchone() == (4 if made_anew else 0,)
+        lines = "SELECT count(*) FROM outgrow.journal WHERE what = 'let go'"
+        assert application.execute(lines).fetchone() == (1,)
+        if not made_anew:
+            assert here.run("status").code == 0
+            assert application.execute(lines).fetchone() == (1,), "once"
+
+
+MEASURE = """
+import json, pathlib, sqlite3
+moves = pathlib.Path("moves.sqlite")
+routes = sqlite3.connect(moves).execute("SELECT tenant FROM route WHERE store = 'new'").fetchall()
+with open("asked", "a") as file:
+    file.write(",".join(sorted(tenant for (tenant,) in routes)) + ";")
+print(json.dumps({"p50_seconds": 0.01, "p95_seconds": 0.02, "sent": 400}))
+"""
+VALIDATION = """
+  validation:
+    before: old
+    after: new
+    workload:
+      kind: command
+      rounds: 6
+      round_seconds: 1s
+      arms:
+      - {{id: old, command: [{python}, {script}]}}
+      - {{id: new, command: [{python}, {script}]}}
+"""
+
+
+def test_before_each_wave_the_service_is_measured_once(folder: Maker) -> None:
+    here = folder()
+    config = here.path / "outgrow.yaml"
+    (here.path / "measure.py").write_text(MEASURE)
+    validation = VALIDATION.format(python=sys.executable, script=here.path / "measure.py")
+    config.write_text(config.read_text().rstrip() + validation)
+    for words in (["create"], ["start"]):
+        assert here.run(*words).code == 0
+    assert not (here.path / "asked").exists()
+    assert "is measured" in here.run("switch").out
+    first = here.run("switch", "--yes")
+    assert first.code == 0, first.err
+    assert "wave 1: the service is measured as it is" in first.err
+    assert "p95 of old is 20 ms" in first.err
+    assert set((here.path / "asked").read_text().rstrip(";").split(";")) == {""}, "nobody was switched"
+    (here.path / "asked").unlink()
+    assert here.run("switch", "--tenant", "ana", "--yes", "--no-baseline").code == 0
+    assert here.run("switch", "--all", "--yes").code == 0
+    assert not (here.path / "asked").exists(), "of a wave that began without there is no before any more"
+    (line,) = (one for one in here.run("log", "--json").json["lines"] if one["what"] == "before taken")
+    assert line["facts"]["wave"] == 1
+    assert "p95 of old is 20 ms" in line["facts"]["said"]
+
+
+def test_a_before_that_fails_is_in_nobodys_way(folder: Maker) -> None:
+    here = folder()
+    config = here.path / "outgrow.yaml"
+    validation = VALIDATION.format(python=sys.executable, script=here.path / "nowhere.py")
+    config.write_text(config.read_text().rstrip() + validation)
+    for words in (["create"], ["start"], ["switch", "--all", "--yes"]):
+        done = here.run(*words)
+        assert done.code == 0, done.err
+    assert "wave 2: no before is taken" in done.err
+    assert "the switch goes on without" in done.err

@@ -19,7 +19,6 @@ from outgrow.migrating.engine import Engine
 from outgrow.migrating.explaining import explained
 from outgrow.migrating.filling import Filler
 from outgrow.migrating.reporting import Report
-from outgrow.migration.commands import Carry, Outcome
 from outgrow.migration.records import LAYOUT_VERSION, Differing, Migration, Pace, TenantMove
 from outgrow.ports import Copying, MoveLedger, Standing, Superseded, TenantSize
 from outgrow.routing import registered
@@ -235,13 +234,6 @@ def test_tenants_that_come_up_join_the_last_wave_and_deleted_ones_do_no_harm(mov
     assert move.rows()["dee"].wave == 2
     assert move.held(move.target, "dee") == {"k1": b"x"}
     assert not move.held(move.target, "bo")
-
-
-def test_a_tenant_whose_writes_never_become_fewer_is_said() -> None:
-    report, row = Report(), TenantMove("ana", 1)
-    said = [report.count(row, Carry("source", 500), Outcome(0.0, carried=500, left=800), at) for at in range(0, 40, 5)]
-    assert sum(map(bool, said)) == 1
-    assert "written as fast as it copies" in next(filter(None, said))
 
 
 def test_a_throttle_holds_copies_and_not_switches(moving: Any) -> None:

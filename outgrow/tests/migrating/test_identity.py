@@ -9,8 +9,9 @@ import pytest
 from outgrow.errors import UsageError
 from outgrow.migrating.copying import Copier
 from outgrow.migrating.identity import changed, identity_of, is_turned
-from outgrow.migrating.opening import carrier_of, first_rows, new_tenants
+from outgrow.migrating.opening import carrier_of, first_rows, left_out_of, new_tenants
 from outgrow.migration.commands import Drop
+from outgrow.migration.records import Migration
 from outgrow.points.declaration import DeclaredMove
 from outgrow.ports import Copying, StoreFailed
 from outgrow.routing import Route
@@ -85,4 +86,59 @@ def test_tenants_that_no_route_can_name_are_said(moving: Any) -> None:
     assert "50 items in old" in refused.value.message
     assert "'' (empty)" in refused.value.message
     assert "(201 characters)" in refused.value.message
-    assert [row.tenant for row in new_tenants(ledger, migration, carrier, ledger.tenants(migration))] == ["y" * 200]
+    found = new_tenants(ledger, migration, carrier, ledger.tenants(migration))
+    assert [row.tenant for row in found.rows] == ["y" * 200]
+    assert found.unroutable == ("", "x" * 201)
+    assert found.said(migration) == (
+        "2 tenants are left out, as no route can name them: '' (empty), "
+        f"'{'x' * 40}'… (201 characters); they stay in old: a tenant has 1 to 200 characters: give these another one, "
+        "or delete them"
+    )
+
+
+def test_who_comes_up_in_mid_move_and_is_left_out_is_said_once_and_kept(moving: Any) -> None:
+    move = moving()
+    migration = move.make()
+    for number in range(5):
+        move.source.write(f"{number}" * 300, "k", b"x")
+    move.source.write("dee", "k", b"x")
+    move.target.write("dee", "k", b"another")
+    for _ in range(2):
+        engine = move.engine()
+        engine.ledger.want(engine.migration, None, "ready", "ana")
+        assert engine.run(None, "ready", add_new=True) == "reached"
+        engine.let_go()
+        engine.ledger.close()
+    told = [one.text for one in move.told if "left out" in one.text]
+    assert len(told) == 1
+    assert "5 tenants are left out" in told[0]
+    assert "and 2 more" in told[0]
+    assert "1 tenant is left out, as they are in new already, without a route: dee" in told[0]
+    ledger = MemoryMoveLedger(move.truth)
+    assert left_out_of(ledger, migration) == told[0]
+    assert move.held(move.target, "dee") == {"k": b"another"}
+    for tenant in [tenant for tenant in move.source.contents.tenants if len(tenant) == 300]:
+        move.source.drop(tenant)
+    move.target.drop("dee")
+    engine = move.engine()
+    engine.ledger.want(engine.migration, None, "ready", "ana")
+    assert engine.run(None, "ready", add_new=True) == "reached"
+    assert left_out_of(ledger, migration) == ""
+    assert move.held(move.target, "dee") == {"k": b"x"}
+
+
+def test_items_in_the_target_that_nothing_led_there_make_no_move(moving: Any) -> None:
+    move = moving()
+    ledger = MemoryMoveLedger(move.truth)
+    carrier = carrier_of(Copying(move.source, move.target), ledger)
+    migration = Migration("m2", "search", "copying", "old", "new", 0.0)
+    move.target.write("bo", "k001", b"whose?")
+    with pytest.raises(UsageError) as refused:
+        first_rows(ledger, migration, carrier, ())
+    assert "a tenant is in new already, and in old too, without a route" in refused.value.message
+    assert refused.value.message.endswith(": bo")
+    assert "outgrow.routing.PLACE" in refused.value.next_step
+    move.truth.routes["search", "bo"] = Route("new", 1)
+    rows, elsewhere = first_rows(ledger, migration, carrier, ())
+    assert [row.tenant for row in rows] == ["ana", "cy"]
+    assert elsewhere == ["bo"]

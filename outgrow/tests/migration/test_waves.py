@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.migration.progress import Look, cannot_converge, progress, rate_of
+from outgrow.migration.progress import Look, progress, rate_of
 from outgrow.migration.records import Pace, TenantMove
 from outgrow.migration.throttling import Pressure, throttled
 from outgrow.migration.waves import may_go_on, waves_of
@@ -99,12 +99,3 @@ def test_time_left_comes_from_what_was_copied_and_doubts_it() -> None:
 def test_a_rate_never_fails_and_is_never_negative(seen: list[tuple[float, int]]) -> None:
     rate = rate_of([Look(at, copied) for at, copied in sorted(seen)])
     assert rate is None or rate.low >= 0
-
-
-def test_a_tenant_that_is_written_faster_than_it_copies_is_told_of() -> None:
-    growing = [(float(at), 500 + 40 * at) for at in range(8)]
-    assert "written faster than its changes are carried over (240 against 200 a second)" in cannot_converge(
-        "t", growing, 200
-    )
-    assert cannot_converge("t", [(at, 900 - count) for at, count in growing], 200) == ""
-    assert cannot_converge("t", growing[:3], 200) == ""

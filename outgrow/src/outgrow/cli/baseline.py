@@ -15,6 +15,7 @@ from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInpu
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.cli.validate_progress import telling
 from outgrow.errors import DeclarationError, Finding, OutgrowError, UsageError
+from outgrow.migrating.befores import Before
 from outgrow.points.declaration import DeclaredValidation, Point
 from outgrow.points.reading import locate
 from outgrow.ports import Experiment
@@ -66,19 +67,21 @@ def record(
     hint(f"outgrow migrate {chosen.id} start{told}" if chosen.migration else f"outgrow validate {chosen.id}{told}")
 
 
-def take_baseline(workspace: Workspace, point: Point, occasion: str) -> str:
-    """Records a baseline before a step of a move; → what came of it, in a sentence. It never stops the move.
+def take_baseline(workspace: Workspace, point: Point, occasion: str) -> Before:
+    """Records a baseline before a step of a move. It never raises but for Ctrl-C, lest it stops the move.
 
     Args:
-        occasion: what it is taken for, "wave 2".
+        occasion: what it is taken for, ``outgrow.migrating.befores.occasion_of``.
     """
     if point.validation is None:
-        return f"no before is taken: {point.id} declares no validation"
+        return Before(False, f"no before is taken: {point.id} declares no validation")
     try:
         kept = _recorded(workspace, point, occasion)
     except OutgrowError as failed:
-        return f"no before is taken: {failed.message}"
-    return "; ".join((baseline_sentence(kept).rstrip("."), *noise_of(kept)))
+        return Before(False, f"no before is taken: {failed.message}")
+    except Exception as failed:  # of a plugin's experiment: a move does not stand still for its fault
+        return Before(False, f"no before is taken: {type(failed).__name__}: {failed}")
+    return Before(True, "; ".join((baseline_sentence(kept).rstrip("."), *noise_of(kept))))
 
 
 def workload_of(workspace: Workspace, point: Point) -> tuple[DeclaredValidation, Experiment]:

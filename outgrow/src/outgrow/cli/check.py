@@ -17,7 +17,7 @@ from outgrow.errors import DeclarationError, OutgrowError
 from outgrow.points.declaration import Declaration, Plugin
 from outgrow.points.reading import declared_kinds, locate
 from outgrow.ports import Source
-from outgrow.wiring import Workspace, open_adapters, open_workspace, read_whole
+from outgrow.wiring import Workspace, check_movers, open_adapters, open_workspace, read_whole
 
 
 def check(
@@ -32,11 +32,13 @@ def check(
         _know_kinds(config)
         if offline:
             declaration = read_whole(config)
+            check_movers(config, declaration)
             sources, _ = open_adapters(config, declaration, SystemClock(), None)
             found = _found(declaration, [_said(source, plugin, None, asked=False) for source, plugin in
                                          zip(sources, declaration.sources, strict=True)], {})  # fmt: skip
         else:
             with open_workspace(config) as workspace:
+                check_movers(config, workspace.declaration)
                 found = _look(workspace)
     except OutgrowError as error:
         if not as_json:

@@ -9,10 +9,12 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
+from outgrow.cli.migrate_create import create
 from outgrow.cli.migrate_identity import same_stores
-from outgrow.cli.migrate_registering import registered_by
-from outgrow.cli.migrate_running import carry_out, who_am_i
+from outgrow.cli.migrate_registering import brought_to_its_end, let_go_of, registered_by
+from outgrow.cli.migrate_running import carry_out, declares_before, who_am_i
 from outgrow.cli.migrate_status import show_log, show_status
 from outgrow.cli.migrate_verify import verify_tenants
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
@@ -20,13 +22,13 @@ from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.errors import UsageError
 from outgrow.migrating.explaining import Explained, explained
 from outgrow.migrating.opened import OpenMove
-from outgrow.migrating.opening import carrier_of, first_rows, new_migration, new_tenants
+from outgrow.migrating.opening import carrier_of, new_tenants
 from outgrow.migrating.reporting import counted
 from outgrow.migration.records import Goal, Migration, TenantMove
-from outgrow.migration.transitions import is_over, truth_of
+from outgrow.migration.transitions import truth_of
 from outgrow.migration.waves import is_met
 from outgrow.points.declaration import Point
-from outgrow.ports import Busy, Copying, MoveLedger
+from outgrow.ports import Busy, MoveLedger
 from outgrow.quantities import parse_duration
 from outgrow.wiring import Workspace, chosen_point, move_of, open_workspace
 
@@ -64,6 +66,7 @@ class Asked:
     yes: bool = False
     dry_run: bool = False
     rehearse: bool = False
+    baseline: bool = True
     deadline: float | None = None
     as_json: bool = False
     plain: bool = False
@@ -101,6 +104,9 @@ def migrate(
     deadline: Annotated[
         str | None, typer.Option(help="switch: who is not switched by then stays ready, e.g. 10m.", metavar="DURATION")
     ] = None,
+    no_baseline: Annotated[
+        bool, typer.Option("--no-baseline", help="switch: without measuring the service before each wave.")
+    ] = False,
     percent: Annotated[
         float | None, typer.Option(help="shadow: so many of 100 reads are asked of both stores.", min=0, max=100)
     ] = None,
@@ -118,7 +124,10 @@ def migrate(
 
     create → start → status → (shadow) → switch → (reverse) → complete. Ctrl-C is safe at any time; start goes on.
     """
-    asked = Asked(tuple(tenant or ()), wave, all_, yes, dry_run, rehearse, _seconds(deadline), as_json, plain, no_input)
+    asked = Asked(
+        tuple(tenant or ()), wave, all_, yes, dry_run, rehearse, not no_baseline, _seconds(deadline), as_json, plain,
+        no_input,
+    )  # fmt: skip
     if dry_run and yes:
         raise UsageError("--dry-run and --yes say the opposite; give one of them")
     if len([one for one in (bool(asked.tenants), wave is not None, all_) if one]) > 1:
@@ -128,9 +137,11 @@ def migrate(
         with move_of(workspace, chosen) as move:
             found = move.ledger.migration(chosen.id)
             if found is not None and verb not in (Verb.STATUS, Verb.LOG):
-                found = _brought_to_its_end(move, chosen, found)
+                found = brought_to_its_end(move, found)
+            if found is not None and verb is not Verb.LOG and not dry_run:
+                let_go_of(move, chosen, found)
             if verb is Verb.CREATE:
-                _create(workspace, chosen, move, asked)
+                create(workspace, chosen, move, dry_run, as_json)
                 return
             if found is None:
                 raise UsageError(f"{chosen.id} has no migration yet", next_step=f"outgrow migrate {chosen.id} create")
@@ -142,28 +153,9 @@ def migrate(
             code = _do(opened, verb, asked, percent, repair, watch)
             after = move.ledger.migration(chosen.id)
             if found.ended_at is None and after is not None and after.ended_at is not None:
-                registered = registered_by(move.mover(), chosen)
-                if registered is not None:
-                    registered.end()
+                let_go_of(move, chosen, after)
     if code:
         raise typer.Exit(code)
-
-
-def _brought_to_its_end(move: OpenMove, point: Point, migration: Migration) -> Migration:
-    """Ends a migration whose tenants are all over: a process was killed between the last one's end and its own."""
-    rows = move.ledger.tenants(migration)
-    if migration.ended_at is not None or not rows or not all(map(is_over, rows)):
-        return migration
-    try:
-        taken = move.ledger.take(migration, who_am_i())
-    except Busy:
-        return migration
-    ended = move.ledger.end(taken)
-    move.ledger.release(taken)
-    registered = registered_by(move.mover(), point)
-    if registered is not None:
-        registered.end()
-    return ended
 
 
 def _refuse_other_stores(point: Point, found: Migration) -> None:
@@ -214,53 +206,6 @@ def _do(opened: Opened, verb: Verb, asked: Asked, percent: float | None, repair:
             return _act(opened, asked, rows, "completed", "complete", needs_yes=True)
 
 
-def _create(workspace: Workspace, point: Point, move: OpenMove, asked: Asked) -> None:
-    declared, ledger = point.migration, move.ledger
-    assert declared is not None
-    mover = move.mover()
-    if isinstance(mover, Copying) and mover.source.form != mover.target.form:
-        raise UsageError(
-            f"{declared.source} holds {mover.source.form} and {declared.target} {mover.target.form}: "
-            "items cannot go from one to the other",
-            next_step="give source and target stores of one form; docs/reference/movers.md says which are",
-        )
-    registered = registered_by(mover, point)
-    now = ledger.now()
-    carrier = carrier_of(mover, ledger)
-    taken = {str(one.body.get("id")) for one in workspace.ledger.records("migration", point.id)}
-    made = new_migration(point.id, declared, mover, now, taken)
-    rows, elsewhere = first_rows(ledger, made, carrier, declared.internal)
-    if not rows:
-        raise UsageError(f"there is no tenant in {declared.source}; nothing was made")
-    waves: dict[int, list[TenantMove]] = {}
-    for row in rows:
-        waves.setdefault(row.wave, []).append(row)
-    if not asked.dry_run:
-        made = ledger.create(made, rows, who_am_i())
-        if registered is not None:
-            registered.begin()
-        move.remember(made, "created", {"tenants": len(rows), "waves": len(waves)})
-    if asked.as_json:
-        emit_json(
-            {
-                "point": point.id, "migration": None if asked.dry_run else made.id, "from": made.source,
-                "to": made.target, "elsewhere": elsewhere,
-                "waves": [{"wave": wave, "tenants": [row.tenant for row in some]} for wave, some in waves.items()],
-            }
-        )  # fmt: skip
-    else:
-        said = "would be made" if asked.dry_run else f"is made: {made.id}"
-        emit_line(f"The migration of {point.id} from {made.source} to {made.target} {said}. Nothing moves yet.")
-        for wave, some in waves.items():
-            sizes = [row.items for row in some if row.items is not None]
-            items = f", {sum(sizes):,} items" if len(sizes) == len(some) else ""
-            few = ", ".join(row.tenant for row in some[:5]) + (" …" if len(some) > 5 else "")
-            emit_line(f"  wave {wave}: {counted(len(some), 'tenant')}{items} ({few})")
-        if elsewhere:
-            emit_line(f"  {counted(len(elsewhere), 'tenant')} routed elsewhere stay where they are")
-    hint(f"outgrow migrate {point.id} {'create' if asked.dry_run else 'start'}")
-
-
 def _pause(opened: Opened, paused: bool, as_json: bool) -> int:
     migration = opened.ledger.set_paused(opened.migration, f"by {who_am_i()}" if paused else "", who_am_i())
     if as_json:
@@ -306,16 +251,18 @@ def _start(opened: Opened, asked: Asked) -> int:
 def _take_in_new(opened: Opened) -> None:
     """Tenants that came up since the migration was made join its last wave; where somebody is at it, that one does."""
     rows = opened.ledger.tenants(opened.migration)
-    added = new_tenants(opened.ledger, opened.migration, carrier_of(opened.move.mover(), opened.ledger), rows)
-    if not added:
+    found = new_tenants(opened.ledger, opened.migration, carrier_of(opened.move.mover(), opened.ledger), rows)
+    if left_out := found.said(opened.migration):
+        err().print(Text(left_out, style="yellow"), soft_wrap=True)
+    if not found.rows:
         return
     try:
         taken = opened.ledger.take(opened.migration, who_am_i())
     except Busy:
         return
-    opened.ledger.add_tenants(taken, added)
+    opened.ledger.add_tenants(taken, found.rows)
     opened.ledger.release(taken)
-    err().print(f"{counted(len(added), 'tenant')} came up since and joined the last wave", markup=False)
+    err().print(f"{counted(len(found.rows), 'tenant')} came up since and joined the last wave", markup=False)
 
 
 def _switch(opened: Opened, asked: Asked) -> int:
@@ -352,16 +299,19 @@ def _act(opened: Opened, asked: Asked, rows: Sequence[TenantMove], goal: Goal, v
             emit_json(_would(opened, verb, ways))
         else:
             _show_ways(opened, verb, ways, asked.plain)
+            if verb == "switch" and asked.baseline and declares_before(opened.point, opened.migration):
+                out(asked.plain).print("before each wave the service is measured as it is", markup=False)
         if verb == "complete" and not asked.dry_run and _is_confirmed(opened.migration, asked):
             return carry_out(
-                opened.workspace, opened.move, opened.migration, rows, goal, verb, asked.as_json, None,
+                opened.workspace, opened.point, opened.move, opened.migration, rows, goal, verb, asked.as_json, None,
                 selection=_selection(asked),
             )  # fmt: skip
         hint(f"outgrow migrate {opened.point.id} {verb}{_selection(asked)}" + (" --yes" if needs_yes else ""))
         return 0
     return carry_out(
-        opened.workspace, opened.move, opened.migration, rows, goal, verb, asked.as_json, asked.deadline,
+        opened.workspace, opened.point, opened.move, opened.migration, rows, goal, verb, asked.as_json, asked.deadline,
         add_new=verb == "start" and not asked.tenants and asked.wave is None, selection=_selection(asked),
+        baseline=asked.baseline,
     )  # fmt: skip
 
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from outgrow.cli.migrate_running import who_am_i
 from outgrow.cli.output import err
-from outgrow.errors import UsageError
+from outgrow.errors import OutgrowError, UsageError
 from outgrow.ledger.location import is_url
+from outgrow.migrating.identity import changed, identity_of
+from outgrow.migrating.opened import OpenMove
+from outgrow.migrating.reporting import said
+from outgrow.migration.records import Migration
+from outgrow.migration.transitions import is_over
 from outgrow.points.declaration import Point
-from outgrow.ports import Copying, Mover, Registering
+from outgrow.ports import Busy, Copying, Mover, Registering, Superseded
+
+LET_GO = "let go"
+"""Of the journal, for the whole move: nothing registers writes for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,46 @@ class Registered:
     def end(self) -> None:
         """The migration has ended. Raises ``StoreFailed``."""
         self.registering.uninstall(self.point)
+
+
+def brought_to_its_end(move: OpenMove, migration: Migration) -> Migration:
+    """Ends a migration whose tenants are all over: a process was killed between the last one's end and its own."""
+    rows = move.ledger.tenants(migration)
+    if migration.ended_at is not None or not rows or not all(map(is_over, rows)):
+        return migration
+    try:
+        taken = move.ledger.take(migration, who_am_i())
+    except Busy:
+        return migration
+    ended = move.ledger.end(taken)
+    move.ledger.release(taken)
+    return ended
+
+
+def let_go_of(move: OpenMove, point: Point, migration: Migration) -> None:
+    """Has nothing register writes any more for a migration that has ended; once, whichever process comes to it.
+
+    Where that fails it is said, and the next command tries again.
+    """
+    if migration.ended_at is None or any(line.what == LET_GO for line in move.ledger.journal(migration, "")):
+        return
+    try:
+        declared, mover = point.migration, move.mover()
+        registered = registered_by(mover, point)
+        if registered is not None:
+            if declared is not None and migration.mover and changed(migration.mover, identity_of(declared, mover)):
+                raise UsageError(f"the file leads to other stores than those of {migration.id}")
+            registered.end()
+        move.ledger.write_down(migration, "", LET_GO, {"registering": registered is not None})
+    except Superseded:  # another process is at it, and does the same
+        return
+    except OutgrowError as failed:
+        err().print(
+            f"{migration.id} has ended, and what registers writes for it may still be there: {said(failed)}; the next "
+            "command tries again",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def registered_by(mover: Mover, point: Point) -> Registered | None:

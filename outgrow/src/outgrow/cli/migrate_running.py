@@ -17,6 +17,7 @@ from rich.text import Text
 
 from outgrow.cli.migrate_status import next_of, status_fields, summary_of
 from outgrow.cli.output import emit_json, err, hint
+from outgrow.migrating.befores import Befores
 from outgrow.migrating.conditions import Conditions
 from outgrow.migrating.engine import Engine, Stopped
 from outgrow.migrating.opened import OpenMove
@@ -24,6 +25,7 @@ from outgrow.migrating.opening import carrier_of
 from outgrow.migrating.reporting import Report, Telling, counted
 from outgrow.migration.records import Goal, Migration, TenantMove
 from outgrow.migration.waves import is_met
+from outgrow.points.declaration import Point
 from outgrow.ports import Busy, Superseded
 from outgrow.quantities import format_duration
 from outgrow.recording import observe_all
@@ -48,6 +50,7 @@ def who_am_i() -> str:
 
 def carry_out(
     workspace: Workspace,
+    point: Point,
     move: OpenMove,
     migration: Migration,
     rows: Sequence[TenantMove],
@@ -58,10 +61,12 @@ def carry_out(
     *,
     add_new: bool = False,
     selection: str = "",
+    baseline: bool = True,
 ) -> int:
     """Wants ``goal`` of these tenants and works until they are there; → the exit code.
 
-    ``selection`` is what chose them on the command line, to be said again.
+    ``selection`` is what chose them on the command line, to be said again; ``baseline``: whether the service is
+    measured before each wave, where its point declares how.
 
     0: they are. 1: keys differ, or a switch fell back for good: people have to look. 4: stopped, and safe.
     """
@@ -80,7 +85,8 @@ def carry_out(
                 screen.tell(Telling("note", f"{busy.message}; it takes up what you want, and this shows how it goes"))
                 taken = _watch(move, migration, tenants, goal, who, screen)
             if taken is not None:
-                how = _run(workspace, move, taken, tenants, goal, screen, deadline, add_new)
+                befores = _befores(workspace, point, move, migration, screen) if baseline else None
+                how = _run(workspace, move, taken, tenants, goal, screen, deadline, add_new, befores)
                 if how == "deadline":
                     _leave_rest(move, taken, tenants, goal, who)
         except KeyboardInterrupt:
@@ -102,6 +108,7 @@ def _run(
     screen: _Screen,
     deadline: float | None,
     add_new: bool,
+    befores: Befores | None,
 ) -> str:
     def p95(name: str) -> float | None:
         declared = workspace.declaration.signals.get(name)
@@ -122,12 +129,30 @@ def _run(
         throttled=Conditions(workspace.path.resolve().parent, p95).why_not,
         tell=screen.tell,
         publish=publish,
+        befores=befores,
     )
     try:
         return engine.run(None if add_new else tenants, goal, seconds=deadline, add_new=add_new)
     finally:
         with _undisturbed():
             engine.let_go()
+
+
+def declares_before(point: Point, migration: Migration) -> bool:
+    """Whether the service is to be measured before each wave."""
+    wanted = migration.pace.baseline
+    return wanted == "require" or (wanted == "try" and point.validation is not None)
+
+
+def _befores(
+    workspace: Workspace, point: Point, move: OpenMove, migration: Migration, screen: _Screen
+) -> Befores | None:
+    """What takes a before of each wave; None where none is declared, or wanted."""
+    if not declares_before(point, migration):
+        return None
+    from outgrow.cli.migrate_before import befores_of  # what measures is needed here alone
+
+    return befores_of(workspace, point, move, screen.tell)
 
 
 def _watch(
@@ -169,8 +194,13 @@ def _said_at_the_end(
         emit_json({**fields, "done": len(there), "of": len(wanted)})
     else:
         err().print(f"{goal}: {len(there):,} of {counted(len(wanted), 'tenant')}", markup=False)
-        for row in [one for one in wanted if one.error][:20]:
-            err().print(Text(f"  {row.tenant}: {row.error}", style="red"), soft_wrap=True)
+        waits = {one["tenant"]: one["reason"] for one in fields["waiting"]}
+        told = [(row.tenant, row.error or waits.get(row.tenant, "")) for row in wanted if row not in there]
+        told += [(row.tenant, row.error) for row in there if row.error]
+        for tenant, why in [one for one in told if one[1]][:20]:
+            err().print(Text(f"  {tenant}: {why.removeprefix(tenant + ': ')}", style="red"), soft_wrap=True)
+        if fields["left_out"]:
+            err().print(Text(fields["left_out"], style="yellow"), soft_wrap=True)
     hint(next_of(migration, rows))
     del workspace
     if len(there) == len(wanted):

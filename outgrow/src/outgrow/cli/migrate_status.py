@@ -14,6 +14,7 @@ from rich.text import Text
 
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.migrating.opened import OpenMove
+from outgrow.migrating.opening import left_out_of
 from outgrow.migrating.reporting import counted, read_report
 from outgrow.migration.progress import progress
 from outgrow.migration.records import JournalLine, Migration, TenantMove
@@ -63,6 +64,7 @@ def status_fields(move: OpenMove, migration: Migration, rows: Sequence[TenantMov
         "holder": migration.holder or None,
         "waiting": [{"tenant": tenant, "reason": why, "next": step} for tenant, why, step in report.get("waiting", [])],
         "errors": [{"tenant": row.tenant, "state": row.state, "error": row.error} for row in rows if row.error],
+        "left_out": left_out_of(move.ledger, migration) or None,
         "ended": migration.ended_at is not None,
         "next": next_of(migration, rows),
     }
@@ -175,7 +177,10 @@ def _watch(move: OpenMove, migration: Migration, plain: bool) -> int:
 def _plain(fields: dict[str, Any]) -> list[str]:
     lines = [f"migration\t{fields['migration']}", f"from\t{fields['from']}", f"to\t{fields['to']}"]
     lines += [f"tenants\t{state}\t{count}" for state, count in fields["tenants"].items()]
-    for key in ("wave", "items_per_second", "lag_seconds", "eta_seconds", "throttled", "stopped", "paused", "holder"):
+    for key in (
+        "wave", "items_per_second", "lag_seconds", "eta_seconds", "throttled", "stopped", "paused", "holder",
+        "left_out",
+    ):  # fmt: skip
         if fields[key] is not None:
             lines.append(f"{key}\t{fields[key]}")
     lines += [f"error\t{one['tenant']}\t{one['error']}" for one in fields["errors"]]
@@ -201,6 +206,8 @@ def _page(fields: dict[str, Any], console: Console) -> Text:
         page.append(f"  {one['tenant']}: {one['reason'].removeprefix(one['tenant'] + ': ')}\n", style="yellow")
         if one["next"]:
             page.append(f"    {one['next']}\n", style="dim")
+    if fields["left_out"]:
+        page.append(f"{fields['left_out']}\n", style="yellow")
     told = {one["tenant"] for one in fields["waiting"][:MOST_ERRORS]}
     errors = [one for one in fields["errors"] if one["tenant"] not in told]
     for one in errors[:MOST_ERRORS]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, get_args
 
 from outgrow.errors import LedgerError, UsageError
 from outgrow.migration.records import LAYOUT_VERSION, Goal, JournalLine, Migration, Pace, TenantMove
-from outgrow.ports.moves import Busy, Change, Flipped, InUse, ShadowCount, Superseded
+from outgrow.ports.moves import Busy, Change, Flipped, InUse, ShadowCount, Superseded, TenantLook
 from outgrow.quantities import format_duration
 from outgrow.routing import ABANDONED_SECONDS, Route
 
@@ -332,6 +332,16 @@ class SqlMoveLedger:
     def route(self, point: str, tenant: str) -> Route | None:
         rows = self._session.rows("route", point=point, tenant=tenant)
         return Route(*rows[0]) if rows else None
+
+    def routes(self, point: str) -> Mapping[str, Route]:
+        return {row[0]: Route(*row[1:]) for row in self._session.rows("routes", point=point)}
+
+    def look(self, point: str, tenant: str, most: int = 100_000) -> TenantLook:
+        now, store, generation, waiting, under_way, abandoned, behind = self._session.rows(
+            "look", point=point, tenant=tenant, most=most, abandoned_seconds=ABANDONED_SECONDS
+        )[0]
+        route = None if store is None else Route(store, generation)
+        return TenantLook(float(now), route, waiting, under_way, abandoned, float(behind or 0.0))
 
     def shadow(self, migration: Migration, tenant: str) -> ShadowCount:
         rows = self._session.rows("shadow", id=migration.id, tenant=tenant)

@@ -96,6 +96,22 @@ ON CONFLICT (point, tenant) DO NOTHING;
 -- name: route
 SELECT store, generation FROM outgrow.route WHERE point = :point AND tenant = :tenant;
 
+-- name: routes
+SELECT tenant, store, generation FROM outgrow.route WHERE point = :point;
+
+-- name: look
+SELECT seconds($now), route.store, route.generation, noted.waiting, noted.under_way, noted.abandoned, noted.behind
+FROM (
+    SELECT count(*) AS waiting, count(CASE WHEN closed_at IS NULL THEN 1 END) AS under_way,
+        count(CASE WHEN closed_at IS NULL AND seconds($now) - seconds(opened_at) > :abandoned_seconds THEN 1 END)
+            AS abandoned,
+        max(CASE WHEN closed_at IS NOT NULL THEN seconds($now) - seconds(opened_at) END) AS behind
+    FROM (
+        SELECT opened_at, closed_at FROM outgrow.intent WHERE point = :point AND tenant = :tenant ORDER BY id LIMIT :most
+    ) AS oldest
+) AS noted
+LEFT JOIN outgrow.route ON route.point = :point AND route.tenant = :tenant;
+
 -- name: route_to_change
 SELECT store, generation FROM outgrow.route WHERE point = :point AND tenant = :tenant $update;
 

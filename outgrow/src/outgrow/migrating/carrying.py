@@ -18,6 +18,10 @@ class Carrier(Protocol):
         """All tenants that there are to move."""
         ...
 
+    def there(self) -> list[TenantSize]:
+        """Tenants that have items in the target, where that can only come of copying; none where it fills itself."""
+        ...
+
     def observe(self, migration: Migration, move: TenantMove) -> Observed:
         """How a tenant stands, as far as its state asks for it."""
         ...

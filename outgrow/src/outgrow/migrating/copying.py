@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from outgrow.migrating.carrying import name_of
 from outgrow.migrating.comparing import differing, in_order, still_differing
 from outgrow.migrating.reporting import said
+from outgrow.migration.batches import Backlog, next_batch, outrun
 from outgrow.migration.commands import (
     Carry,
     Command,
@@ -31,7 +33,9 @@ from outgrow.routing import ABANDONED_SECONDS
 COMPARED_WHOLE = 2_000
 """Up to so many items are all compared within a switch; of more, those that were carried since all were compared."""
 SEEN_CHANGES = 1_000
-"""Registered writes that are looked at to say how many wait: beyond, it is so many or more."""
+"""Registered writes that are read at once where all of them are to be."""
+MOST_BACKLOGS, BACKLOG_SECONDS = 100, 0.5
+"""Looks at a tenant's backlog that are remembered, and how far they are apart."""
 REPAIRED_AT_ONCE = 200
 LOOKED_AT_LAST = 200
 """Keys of a copy that are looked for in the other before it is deleted."""
@@ -41,6 +45,25 @@ GONE_SECONDS = 3.0
 """How long what a process sent that runs no more may still be on its way: its connections are closed."""
 MOST_CARRIES = 20
 """In one repair: what is written faster than that is carried later."""
+
+
+@dataclass(slots=True)
+class _Flow:
+    """A tenant's registered writes while they are carried: how many at once, and how that went lately."""
+
+    batch: int
+    looks: deque[Backlog] = field(default_factory=lambda: deque(maxlen=MOST_BACKLOGS))
+    carried: int = 0
+
+    def after(self, declared: int, carried: int, took_seconds: float, left: int, at: float) -> None:
+        """Takes up a batch that was carried; ``left`` wait, and are over."""
+        self.batch = next_batch(declared, max(self.batch, declared), took_seconds, left)
+        self.carried += carried
+        if not left:
+            self.looks.clear()
+        if len(self.looks) > 1 and at - self.looks[-2].at < BACKLOG_SECONDS:
+            self.looks.pop()
+        self.looks.append(Backlog(at, left, self.carried))
 
 
 @dataclass(slots=True)
@@ -60,9 +83,13 @@ class Copier:
     is_gone: Callable[[str], bool] = lambda _: False
     _overtaken: tuple[int, tuple[float, str] | None] = (-1, None)
     _carried: dict[str, set[str]] = field(default_factory=dict)
+    _flows: dict[str, _Flow] = field(default_factory=dict)
 
     def sizes(self) -> list[TenantSize]:
         return list(self.mover.source.tenants())
+
+    def there(self) -> list[TenantSize]:
+        return list(self.mover.target.tenants())
 
     def close(self) -> None:
         self.mover.source.close()
@@ -73,26 +100,28 @@ class Copier:
 
     def observe(self, migration: Migration, move: TenantMove) -> Observed:
         ledger, state = self.ledger, move.state
-        now = ledger.now()
-        route = ledger.route(migration.point, move.tenant)
+        seen = ledger.look(migration.point, move.tenant)
+        route = seen.route.store if seen.route else None
         if state in ("pending", "completed", "cancelled"):
             ended = state != "pending"
-            late = self._overtaken_seconds(migration, now) if ended else None
-            return Observed(now, route=route.store if route else None, overtaken_seconds=late)
-        changes = ledger.changes(migration, move.tenant, SEEN_CHANGES)
-        under_way = [one for one in changes if one.open]
+            late = self._overtaken_seconds(migration, seen.now) if ended else None
+            return Observed(seen.now, route=route, overtaken_seconds=late)
         shadow = ledger.shadow(migration, move.tenant) if state == "shadowing" else ShadowCount()
+        flow = self._flows.get(move.tenant)
+        faster = outrun(flow.looks) if flow else None
         return Observed(
-            now,
+            seen.now,
             settled=not move.placed or state != "preparing" or ledger.settled(move.placed),
-            waiting=len(changes),
-            open=len(under_way),
-            abandoned=sum(one.age_seconds > ABANDONED_SECONDS for one in under_way),
-            lag_seconds=max((one.age_seconds for one in changes if not one.open), default=0.0),
-            route=route.store if route else None,
+            waiting=seen.waiting,
+            open=seen.open,
+            abandoned=seen.abandoned,
+            lag_seconds=seen.behind_seconds,
+            route=route,
             matched=shadow.matched,
             differed=shadow.differed,
             failed=shadow.failed,
+            batch=flow.batch if flow else 0,
+            outrun=faster.sentence(move.tenant) if faster else "",
         )
 
     def carry_out(self, migration: Migration, move: TenantMove, command: Command) -> Outcome:
@@ -186,6 +215,7 @@ class Copier:
         return Outcome(self.ledger.now(), last_key=last, copied=len(items), ended=ended)
 
     def _carry(self, migration: Migration, tenant: str, truth: Side, limit: int) -> Outcome:
+        began = self.monotonic()
         changes = self.ledger.changes(migration, tenant, limit)
         while len(changes) == limit and not any(map(_may_be_carried, changes)):
             limit *= 2
@@ -200,8 +230,11 @@ class Copier:
         put = [one for one in chosen if one.key not in refused]
         self.ledger.clear(migration, put)  # of those that are open it is told that they were carried; they stay
         done = [one for one in put if not one.open]
-        left = len(self.ledger.changes(migration, tenant, SEEN_CHANGES))
-        return Outcome(self.ledger.now(), carried=len(done), left=left)
+        took = self.monotonic() - began
+        seen = self.ledger.look(migration.point, tenant)
+        flow = self._flows.setdefault(tenant, _Flow(migration.pace.batch))
+        flow.after(migration.pace.batch, len(done), took, seen.waiting - seen.open, self.monotonic())
+        return Outcome(seen.now, carried=len(done), left=seen.waiting)
 
     def _put_keys(self, migration: Migration, tenant: str, truth: Side, keys: list[str]) -> Put:
         def state(store: Store) -> list[Item]:

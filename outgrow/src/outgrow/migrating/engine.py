@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from outgrow.errors import LedgerError, OutgrowError
+from outgrow.migrating.befores import Befores
 from outgrow.migrating.carrying import Carrier, name_of
-from outgrow.migrating.opening import new_tenants
+from outgrow.migrating.opening import LEFT_OUT, left_out_of, new_tenants
 from outgrow.migrating.reporting import Report, Telling, counted, said, told_of
 from outgrow.migration.advancing import advanced
-from outgrow.migration.commands import Command, Enter, Flip, Freeze, Outcome, Rest, Thaw, Verify, Wait
+from outgrow.migration.commands import Carry, Command, Enter, Flip, Freeze, Outcome, Rest, Thaw, Verify, Wait
 from outgrow.migration.records import Goal, Migration, TenantMove
 from outgrow.migration.transitions import is_over, next_command, truth_of
 from outgrow.migration.waves import is_met, may_go_on
@@ -48,6 +49,7 @@ class Engine:
         migration: as it was taken on.
         throttled: why nothing may be copied now, "" for no reason.
         tell: is given what there is to say; it must not raise.
+        befores: takes a before of each wave ahead of its first switch; None: nobody does. Nothing is carried meanwhile.
         pause, monotonic: real seconds.
     """
 
@@ -58,6 +60,7 @@ class Engine:
     throttled: Callable[[Migration, Mapping[str, float]], str] = lambda *_: ""
     tell: Callable[[Telling], None] = lambda _: None
     publish: Callable[[Report], None] = lambda _: None
+    befores: Befores | None = None
     pause: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     _look_at: dict[str, float] = field(default_factory=dict)
@@ -69,6 +72,8 @@ class Engine:
     _frozen: set[str] = field(default_factory=set)
     _lags: dict[str, float] = field(default_factory=dict)
     _report: Report = field(default_factory=Report)
+    _end: float = math.inf
+    _left_out: str | None = None
 
     def run(
         self, tenants: Sequence[str] | None, goal: Goal, *, seconds: float | None = None, add_new: bool = False
@@ -84,7 +89,7 @@ class Engine:
             Superseded: another process took the move on.
             LedgerError: the ledger did not answer for minutes.
         """
-        end = math.inf if seconds is None else self.monotonic() + seconds
+        self._end = math.inf if seconds is None else self.monotonic() + seconds
         chosen = None if tenants is None else frozenset(tenants)
         self._report = Report(began=self.monotonic())
         looked = -math.inf
@@ -97,7 +102,7 @@ class Engine:
                 unmet = any(
                     row.goal == goal and not is_met(row) for row in rows if chosen is None or row.tenant in chosen
                 )
-                if not unmet or self.monotonic() > end:
+                if not unmet or self.monotonic() > self._end:
                     return self._ended(rows, "deadline" if unmet else "reached")
                 if not self._round(rows) and not self._rest(rows):
                     return self._ended(rows, "people")
@@ -122,16 +127,28 @@ class Engine:
             pass
 
     def _refresh(self, goal: Goal | None) -> None:
-        found = self.ledger.migration(self.migration.point)
-        if found is None or found.id != self.migration.id:
+        known = self.ledger.migration(self.migration.point)
+        if known is None or known.id != self.migration.id:
             raise Superseded(f"migration {self.migration.id} is not the one of {self.migration.point} any more")
-        self.migration = replace(found, epoch=self.migration.epoch)
+        self.migration = replace(known, epoch=self.migration.epoch)
         if goal is not None:
             rows = self.ledger.tenants(self.migration)
-            added = new_tenants(self.ledger, self.migration, self.carrier, rows)
-            if added:
-                self.ledger.add_tenants(self.migration, [replace(row, goal=goal) for row in added])
-                self.tell(Telling("note", f"{counted(len(added), 'tenant')} came up since and joined the last wave"))
+            found = new_tenants(self.ledger, self.migration, self.carrier, rows)
+            if found.rows:
+                self.ledger.add_tenants(self.migration, [replace(row, goal=goal) for row in found.rows])
+                told = f"{counted(len(found.rows), 'tenant')} came up since and joined the last wave"
+                self.tell(Telling("note", told))
+            self._say_left_out(found.said(self.migration))
+
+    def _say_left_out(self, said: str) -> None:
+        """Writes down whom the move leaves out, and why, where that is news."""
+        if self._left_out is None:
+            self._left_out = left_out_of(self.ledger, self.migration)
+        if said == self._left_out:
+            return
+        self.ledger.write_down(self.migration, "", LEFT_OUT, {"said": said})
+        self._left_out = said
+        self.tell(Telling("error", said) if said else Telling("note", "nobody is left out of the move any more"))
 
     def _round(self, rows: Sequence[TenantMove]) -> bool:
         """One turn for each tenant that may go on, for ``ROUND_SECONDS`` at most; whether anything was done."""
@@ -153,15 +170,19 @@ class Engine:
 
     def _turn(self, row: TenantMove, throttled: str) -> bool:
         """Brings one tenant on, until it waits, rests, or the next one's turn has come."""
-        steps = 0
-        while steps < STEPS_A_TURN or self._is_frozen(row):
+        steps, began = 0, self.monotonic()
+        while (steps < STEPS_A_TURN and self.monotonic() - began < ROUND_SECONDS) or self._is_frozen(row):
             try:
                 seen = replace(self.carrier.observe(self.migration, row), throttled=throttled)
                 command = next_command(self.migration, row, seen)
             except StoreFailed as failed:
                 self._keep(row, Enter(row.state), Outcome(self.ledger.now(), failed=said(failed)))
                 return True
+            if slow := self._report.observe(row.tenant, seen.outrun):
+                self.tell(Telling("error", slow, row.tenant))
             self._lags[row.tenant] = 0.0 if self._is_not_carried(row) else seen.lag_seconds or 0.0
+            if isinstance(command, Enter) and command.state == "switching":
+                command = self._without_before(row) or command
             if isinstance(command, Rest):
                 self._waits.pop(row.tenant, None)
                 self._look_at[row.tenant] = self.monotonic() + LOOK_AGAIN_SECONDS
@@ -181,6 +202,15 @@ class Engine:
                 return True
             row = after
         return True
+
+    def _without_before(self, row: TenantMove) -> Wait | None:
+        """Sees to the before of the tenant's wave; why it may not be switched. The time it takes is nobody's."""
+        if self.befores is None:
+            return None
+        began = self.monotonic()
+        found = self.befores.against(self.migration, row.wave, self._rows.values())
+        self._end += self.monotonic() - began
+        return found
 
     def _is_not_carried(self, row: TenantMove) -> bool:
         """Its changes wait until its copy is there: to hold the copy up because of them would hold it up for ever."""
@@ -210,9 +240,10 @@ class Engine:
     def _keep(self, row: TenantMove, command: Command, outcome: Outcome) -> TenantMove:
         after = advanced(self.migration, row, command, outcome)
         what, facts = told_of(row, after, command, outcome)
+        if isinstance(command, Carry) and after == row and not what:
+            return row  # nothing to write down: what was carried is off the list
         kept = self._rows[row.tenant] = self.ledger.keep(self.migration, after, what, facts)
-        if slow := self._report.count(row, command, outcome, self.monotonic()):
-            self.tell(Telling("error", slow, row.tenant))
+        self._report.count(outcome)
         if what:
             self.tell(Telling("error" if outcome.failed or after.error else "step", what, row.tenant))
         return kept

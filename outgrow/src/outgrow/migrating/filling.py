@@ -27,6 +27,9 @@ class Filler:
     def sizes(self) -> list[TenantSize]:
         return list(self.mover.tenants())
 
+    def there(self) -> list[TenantSize]:
+        return []
+
     def close(self) -> None:
         self.mover.close()
 

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from outgrow.errors import OutgrowError
-from outgrow.migration.commands import Carry, Command, Outcome, ProveWayBack, Thaw, Verify, Wait
+from outgrow.migration.batches import OUTRUN_STEP
+from outgrow.migration.commands import Command, Outcome, ProveWayBack, Thaw, Verify, Wait
 from outgrow.migration.progress import MOST_LOOKS, Look, Progress, progress
 from outgrow.migration.records import Migration, TenantMove
 from outgrow.quantities import Interval
 
-CANNOT_CONVERGE_SECONDS = 30.0
-"""A tenant whose registered writes are carried for so long without becoming fewer is written faster than it copies."""
 MOST_WAITING = 20
 FRESH_SECONDS = 15.0
 """A report that is older comes of a process that is gone."""
@@ -51,25 +50,19 @@ class Report:
     waiting: list[tuple[str, str, str]] = field(default_factory=list)
     _looks: deque[Look] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
     _done: int = 0
-    _behind: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _outrun: dict[str, str] = field(default_factory=dict)
 
-    def count(self, row: TenantMove, command: Command, outcome: Outcome, at: float) -> str:
-        """Counts what a command brought; → what people should know of it, "" for nothing."""
+    def count(self, outcome: Outcome) -> None:
+        """Counts what a command brought."""
         self._done += outcome.copied
-        if not isinstance(command, Carry):
-            return ""
-        since, least = self._behind.get(row.tenant, (at, outcome.left))
-        if outcome.left == 0 or outcome.left < least * 0.9:
-            self._behind[row.tenant] = (at, outcome.left)
-        elif at - since > CANNOT_CONVERGE_SECONDS:
-            self._behind[row.tenant] = (at, outcome.left)
-            return (
-                f"{row.tenant} is written as fast as it copies, {counted(outcome.left, 'write')} wait since "
-                f"{at - since:.0f} s: slow its writers down, move it at a calmer hour, or give the move a larger batch"
-            )
-        else:
-            self._behind.setdefault(row.tenant, (at, outcome.left))
-        return ""
+
+    def observe(self, tenant: str, outrun: str) -> str:
+        """Takes up whether a tenant is written faster than it is carried; → what is new of it for people, "" for
+        nothing."""
+        before = self._outrun.pop(tenant, "")
+        if outrun:
+            self._outrun[tenant] = outrun
+        return f"{outrun}; {OUTRUN_STEP}" if outrun and not before else ""
 
     def look(self, rows: Sequence[TenantMove], lags: Mapping[str, float], waits: Mapping[str, Wait], at: float) -> None:
         """Takes up how the rows stand; ``at`` is monotonic."""
@@ -79,7 +72,9 @@ class Report:
         self.lag_seconds = max((lags.get(row.tenant, 0.0) for row in rows), default=0.0)
         told = [(tenant, wait) for tenant, wait in waits.items() if wait.kind != "throttled"]
         told.sort(key=lambda one: one[1].kind != "people")
-        self.waiting = [(tenant, wait.reason, wait.next_step) for tenant, wait in told[:MOST_WAITING]]
+        waiting = [(tenant, said, OUTRUN_STEP) for tenant, said in self._outrun.items()]
+        waiting += [(tenant, wait.reason, wait.next_step) for tenant, wait in told if tenant not in self._outrun]
+        self.waiting = waiting[:MOST_WAITING]
 
     def body(self, migration: Migration, at: float) -> bytes:
         """The report for another process, as ``read_report`` reads it."""

@@ -158,6 +158,8 @@ class Observed:
         throttled: why nothing may be copied now, "" for no reason. Switching goes on nevertheless.
         overtaken_seconds: how long ago the move was taken from a process that had not given it back, and may still put
             something; None: never, or not looked at.
+        batch: how many registered writes are carried at once, as it grew while it was behind; 0: as declared.
+        outrun: says that they come faster than they are carried; "" where they do not, or that is not known.
     """
 
     now: float
@@ -175,6 +177,8 @@ class Observed:
     failed: int = 0
     throttled: str = ""
     overtaken_seconds: float | None = None
+    batch: int = 0
+    outrun: str = ""
 
 
 @dataclass(frozen=True, slots=True)

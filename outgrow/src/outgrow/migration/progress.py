@@ -85,27 +85,6 @@ def rate_of(looks: Sequence[Look]) -> Interval | None:
     return Interval(max(0.0, mean - doubt), mean, mean + doubt)
 
 
-def cannot_converge(tenant: str, looks: Sequence[tuple[float, int]], per_second: float) -> str:
-    """What to say where registered writes come faster than they are carried over; "" where they do not.
-
-    Args:
-        looks: times, and how many waited then; oldest first, all while they were being carried.
-        per_second: how many were carried a second.
-    """
-    if len(looks) < 4 or looks[-1][0] <= looks[0][0]:
-        return ""
-    waiting = [count for _, count in looks]
-    growing = sum(b > a for a, b in itertools.pairwise(waiting)) > 0.7 * (len(waiting) - 1)
-    if not growing or waiting[-1] <= waiting[0]:
-        return ""
-    more = (waiting[-1] - waiting[0]) / (looks[-1][0] - looks[0][0])
-    return (
-        f"{tenant} is written faster than its changes are carried over ({per_second + more:.0f} against "
-        f"{per_second:.0f} a second): it cannot catch up like this. Let it be written less, give it a larger "
-        "batch (pace: batch), or move it at a quieter time"
-    )
-
-
 def _is_copied(row: TenantMove) -> bool:
     return row.copied_all or row.state in ("completed", "cancelled")
 

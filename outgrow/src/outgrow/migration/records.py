@@ -35,6 +35,10 @@ Goal = Literal["none", "ready", "switched", "completed", "cancelled"]
 """What people want of a tenant. ``none``: nothing yet (pending). ``ready`` is also how a switched tenant is reversed.
 """
 
+Baseline = Literal["try", "require", "none"]
+"""Whether the service is measured before a wave is switched: where that fails it is only said, or nobody is switched.
+"""
+
 Kind = Literal["copying", "filling"]
 """``copying``: the tool copies items and follows registered writes. ``filling``: the target fills itself, from the
 application's own database and log."""
@@ -59,6 +63,7 @@ class Pace:
         late_seconds: for how long what a process sent to a store may still arrive after it lost the move without
             having given it back. It begins no put later than half of that after it last asked the ledger, so a request
             to a store may take the other half.
+        baseline: measured before each wave, where the point declares a validation.
         first_wave, wave_factor: tenants of the first wave, and how many times larger each is than the one before.
     """
 
@@ -75,6 +80,7 @@ class Pace:
     wave_factor: float = 4.0
     most_shadow_differing_ratio: float = 0.01
     late_seconds: float = 60.0
+    baseline: Baseline = "try"
 
 
 @dataclass(frozen=True, slots=True)

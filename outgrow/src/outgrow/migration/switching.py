@@ -34,6 +34,11 @@ def switch_seconds(migration: Migration) -> float:
     return FILLING_SECONDS if migration.kind == "filling" else migration.pace.freeze_seconds
 
 
+def batch_of(migration: Migration, observed: Observed) -> int:
+    """How many registered writes are carried at once: as declared, or as many as that grew to."""
+    return max(observed.batch, migration.pace.batch)
+
+
 def falls_back_to(move: TenantMove) -> State:
     """The state from which a switch began."""
     return "switched" if move.state == "reversing" else "ready"
@@ -58,7 +63,7 @@ def next_in_switch(migration: Migration, move: TenantMove, observed: Observed) -
         writes = "write is" if under_way == 1 else "writes are"
         return Wait(f"{under_way} {writes} under way", WRITERS_SECONDS, "writers")
     if move.step == "frozen" or observed.waiting > observed.abandoned:
-        return Carry(truth, migration.pace.batch + observed.open, observed.abandoned)
+        return Carry(truth, batch_of(migration, observed) + observed.open, observed.abandoned)
     return _after_drained(move, truth, other)
 
 
@@ -112,7 +117,9 @@ def _unfinished(migration: Migration, move: TenantMove, observed: Observed) -> s
     if under_way:
         return f"{under_way} writes under way did not end"
     if observed.waiting:
-        return f"{observed.waiting} registered writes were not carried over"
+        return f"{observed.waiting} registered writes were not carried over" + (
+            f" ({observed.outrun})" if observed.outrun else ""
+        )
     if migration.kind == "filling" and (observed.behind or observed.fault):
         return observed.fault or f"{observed.behind} positions were still lacking"
     return f"it did not get beyond {move.step.replace('_', ' ') or 'its beginning'}"

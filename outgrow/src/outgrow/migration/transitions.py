@@ -23,7 +23,7 @@ from outgrow.migration.commands import (
     Wait,
 )
 from outgrow.migration.records import LAYOUT_VERSION, Migration, TenantMove
-from outgrow.migration.switching import next_in_switch
+from outgrow.migration.switching import batch_of, next_in_switch
 
 __all__ = ["advanced", "is_over", "next_command", "truth_of"]
 
@@ -152,7 +152,7 @@ def _on_the_way(migration: Migration, move: TenantMove, observed: Observed) -> C
 def _held_twice(migration: Migration, move: TenantMove, observed: Observed) -> Command:
     """Shadowing or ready: the target has all that the source has, and changes are carried."""
     pace, closed = migration.pace, _closed(observed)
-    if closed > pace.batch or (closed and (observed.lag_seconds or 0) > pace.most_lag_seconds):
+    if closed > batch_of(migration, observed) or (closed and (observed.lag_seconds or 0) > pace.most_lag_seconds):
         return _carry(migration, move, observed)
     wait: Wait | None = None
     if move.differing:
@@ -175,8 +175,8 @@ def _held_twice(migration: Migration, move: TenantMove, observed: Observed) -> C
 
 def _switched(migration: Migration, move: TenantMove, observed: Observed) -> Command:
     """The target has the truth; the way back is kept up, until people end it or go it."""
-    pace, closed = migration.pace, _closed(observed)
-    if closed > pace.batch or (closed and move.goal == "switched"):
+    closed = _closed(observed)
+    if closed > batch_of(migration, observed) or (closed and move.goal == "switched"):
         return _carry(migration, move, observed)
     if move.differing:
         return _carry(migration, move, observed) if closed else _mismatch(migration, move)
@@ -237,7 +237,7 @@ def _filling(migration: Migration, move: TenantMove, observed: Observed) -> Wait
 
 def _carry(migration: Migration, move: TenantMove, observed: Observed) -> Carry:
     """Open writes never leave the list by being carried: the limit leaves room behind them."""
-    return Carry(truth_of(move), migration.pace.batch + observed.open, observed.abandoned)
+    return Carry(truth_of(move), batch_of(migration, observed) + observed.open, observed.abandoned)
 
 
 def _closed(observed: Observed) -> int:

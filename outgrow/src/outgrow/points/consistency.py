@@ -127,6 +127,8 @@ def _moved(path: tuple[str | int, ...], point: Point, signals: dict[str, Signal]
         yield (*path, "pace", "p95_limit"), "needs p95_signal: the declared signal that is held against it"
     if signal and move.pace.p95_limit is None:
         yield (*path, "pace", "p95_signal"), "needs p95_limit: above which value the move waits"
+    if move.pace.baseline == "require" and point.validation is None:
+        yield (*path, "pace", "baseline"), "requires what nothing measures: declare validation, or write try"
     if move.truth is not None and "://" in move.truth and not _POSTGRESQL.match(move.truth):
         yield (*path, "truth"), "is no URL of a PostgreSQL database; write postgresql://host/database"
     elif move.truth is not None and _PASSWORD_IN_TRUTH.search(move.truth):

@@ -310,6 +310,17 @@ class DeclaredPace(_Declared):
     wave_factor: Annotated[float, Field(ge=1)] = Field(
         default=4.0, description="How many times larger each further wave is."
     )
+    late: Annotated[Duration, Field(ge=5, le=3600)] = Field(
+        default=60.0,
+        description="For how long what a process sent to a store may still arrive after it was stopped: twice the "
+        "longest time-out on the way there. No copy is deleted sooner than this after a process was killed, and items "
+        "that took longer than half of it to be read are not put.",
+    )
+    baseline: Literal["try", "require", "none"] = Field(
+        default="try",
+        description="Whether `before` of the point's validation is measured ahead of each wave's first switch. Where "
+        "that fails, `try` says so and switches, `require` switches nobody of the wave.",
+    )
 
 
 class Plugin(_Declared):

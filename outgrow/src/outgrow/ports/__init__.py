@@ -51,7 +51,7 @@ from outgrow.ports.movers import (
     TenantSize,
     digest_of,
 )
-from outgrow.ports.moves import Busy, Change, Flipped, InUse, MoveLedger, ShadowCount, Superseded
+from outgrow.ports.moves import Busy, Change, Flipped, InUse, MoveLedger, ShadowCount, Superseded, TenantLook
 
 __all__ = [
     "Answers",
@@ -97,6 +97,7 @@ __all__ = [
     "StoredForecast",
     "StoredRecord",
     "Superseded",
+    "TenantLook",
     "TenantSize",
     "digest_of",
 ]

@@ -60,6 +60,26 @@ class ShadowCount:
     failed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TenantLook:
+    """What the truth of a move says of one tenant at one moment.
+
+    Attributes:
+        now: the database's clock, seconds since the epoch. route: None without a row.
+        waiting: registered writes that were not carried over yet, counted up to what was asked for; ``open``: of them,
+            those still under way; ``abandoned``: of these, those open for longer than
+            ``outgrow.routing.ABANDONED_SECONDS``.
+        behind_seconds: the age of the oldest that is over; 0 where there is none.
+    """
+
+    now: float
+    route: Route | None
+    waiting: int = 0
+    open: int = 0
+    abandoned: int = 0
+    behind_seconds: float = 0.0
+
+
 class MoveLedger(Protocol):
     """What `outgrow migrate` and the application agree on. One contract (``outgrow.testing.MoveLedgerContract``) holds
     for PostgreSQL and SQLite.
@@ -179,6 +199,14 @@ class MoveLedger(Protocol):
 
     def route(self, point: str, tenant: str) -> Route | None:
         """Where it is; None without a row."""
+        ...
+
+    def routes(self, point: str) -> Mapping[str, Route]:
+        """Where each tenant of the point is that has a row."""
+        ...
+
+    def look(self, point: str, tenant: str, most: int = 100_000) -> TenantLook:
+        """Time, route and how many registered writes wait, ``most`` at most; all at one moment."""
         ...
 
     def shadow(self, migration: Migration, tenant: str) -> ShadowCount:

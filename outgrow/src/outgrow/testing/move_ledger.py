@@ -13,7 +13,7 @@ from typing import get_args
 from outgrow.errors import LedgerError, UsageError
 from outgrow.migration.records import LAYOUT_VERSION, Goal, JournalLine, Migration, TenantMove
 from outgrow.ports import Clock
-from outgrow.ports.moves import Busy, Change, Flipped, ShadowCount, Superseded
+from outgrow.ports.moves import Busy, Change, Flipped, ShadowCount, Superseded, TenantLook
 from outgrow.routing import ABANDONED_SECONDS, Route
 
 
@@ -360,6 +360,23 @@ class MemoryMoveLedger:
     def route(self, point: str, tenant: str) -> Route | None:
         with self._open() as truth:
             return truth.routes.get((point, tenant))
+
+    def routes(self, point: str) -> Mapping[str, Route]:
+        with self._open() as truth:
+            return {tenant: route for (of, tenant), route in truth.routes.items() if of == point}
+
+    def look(self, point: str, tenant: str, most: int = 100_000) -> TenantLook:
+        with self._open() as truth:
+            now, mine = truth.now(), [intent for _, intent in self._intents(point, tenant)][:most]
+            under_way = [now - one.opened_at for one in mine if not one.closed]
+            return TenantLook(
+                now,
+                truth.routes.get((point, tenant)),
+                len(mine),
+                len(under_way),
+                sum(age > ABANDONED_SECONDS for age in under_way),
+                max((now - one.opened_at for one in mine if one.closed), default=0.0),
+            )
 
     def shadow(self, migration: Migration, tenant: str) -> ShadowCount:
         with self._open() as truth:

@@ -345,6 +345,29 @@ class MoveLedgerContract:
         assert ledger.changes(migration, "a", 10) == []
         assert [one.key for one in ledger.changes(migration, "b", 10)] == ["k3"]
 
+    def test_a_look_has_the_route_and_what_waits(self, world: MoveWorld, ledger: MoveLedger) -> None:
+        migration = begun(ledger, "a", "b")
+        assert ledger.routes(POINT) == {"a": Route(SOURCE, 1), "b": Route(SOURCE, 1)}
+        assert ledger.routes("another") == {}
+        seen = ledger.look(POINT, "a")
+        assert (seen.route, seen.waiting, seen.open, seen.abandoned, seen.behind_seconds) == (
+            Route(SOURCE, 1), 0, 0, 0, 0.0,
+        )  # fmt: skip
+        assert abs(seen.now - ledger.now()) < 5
+        assert ledger.look(POINT, "nobody").route is None
+        first, _ = world.register("a", "k1"), world.register("a", "k2")
+        world.register("b", "k1")
+        world.grow_old(ABANDONED_SECONDS + 1)
+        assert world.close_write(first)
+        world.register("a", "k3")
+        seen = ledger.look(POINT, "a")
+        assert (seen.waiting, seen.open, seen.abandoned) == (3, 2, 1)
+        assert ABANDONED_SECONDS < seen.behind_seconds < ABANDONED_SECONDS + 20, "of those that are over"
+        assert ledger.look(POINT, "a", 1).waiting == 1
+        ledger.clear(migration, ledger.changes(migration, "a", 10))
+        seen = ledger.look(POINT, "a")
+        assert (seen.waiting, seen.open, seen.behind_seconds) == (2, 2, 0.0)
+
     def test_only_tenants_on_the_way_have_their_writes_kept(self, world: MoveWorld, ledger: MoveLedger) -> None:
         migration = begun(ledger, "a")
         ledger.add_tenants(migration, rows_of("later"))
