@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -177,7 +178,14 @@ def write_state(file: Path, state: dict[str, Any]) -> None:
     beside.rename(file)
 
 
+def interrupted(number: int, frame: object) -> None:
+    """Told to end, it ends what it started, as after Ctrl-C."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupted)
     try:
         sys.exit(main(sys.argv[1:]))
     except (KeyboardInterrupt, Stuck) as ended:

@@ -72,13 +72,16 @@ def at_random(world: World, kills: int, seed: str, *, until: Callable[[], bool] 
         while sum(tally.kills.values()) < kills and not until():
             plan = dice.choice((FORWARD, BACK))
             for verb in plan:
+                if until():
+                    break
                 _disturbed(world, verb, kills, dice, tally, typical)
                 if verb in LOOKED_AT:
                     tally.look(world, verb)
                 if verb in ("start", "switch"):
                     tally.differing += _differing(world)
-            if plan is FORWARD:
-                world.turned()
+            else:
+                if plan is FORWARD:
+                    world.turned()
         world.stop_writers()
         world.noted.look()
     except Stuck as stuck:
