@@ -91,9 +91,8 @@ def full_disk(make: Maker) -> Came:
 
 def large_points(make: Maker) -> Came:
     """A tenant of 100,000 points, with a kill in mid-copy."""
-    world = make(
-        "points", {"big": 100_000, "a": 20}, pause_seconds=0.01, pace={"batch": 2000, "freeze": "5s", "first_wave": 9}
-    )
+    pace = {"batch": 2000, "freeze": "5s", "first_wave": 9}
+    world = make("points", {"big": 100_000, "a": 20}, pause_seconds=0.01, pace=pace, limit_seconds=200.0)
     world.start_writers()
     world.finish("create")
     began = time.monotonic()

@@ -209,6 +209,7 @@ class World:
     filler: int = 60
     tool_share: float = 0.8
     late_seconds: float = LATE_SECONDS
+    limit_seconds: float = LIMIT_SECONDS
     point: str = POINT
     url: str = ""
     number: int = 0
@@ -442,7 +443,7 @@ class World:
     def end(self, started: tuple[int, Call, float], *, kill_after: float | None = None) -> Ran:
         """Waits until it ends; kills it after so many seconds."""
         pid, call, began = started
-        limit = time.monotonic() + (LIMIT_SECONDS if kill_after is None else kill_after)
+        limit = time.monotonic() + (self.limit_seconds if kill_after is None else kill_after)
         while (code := self.tool.ended(pid)) is None:
             if time.monotonic() >= limit:
                 os.kill(pid, signal.SIGKILL)
@@ -453,7 +454,7 @@ class World:
         ended = time.time()
         if kill_after is None and code == -signal.SIGKILL and not call.die_at:
             raise Stuck(
-                f"{' '.join(call.words)} took longer than {LIMIT_SECONDS:.0f} s: {_text(call.out + '.err')[-800:]}"
+                f"{' '.join(call.words)} took longer than {self.limit_seconds:.0f} s: {_text(call.out + '.err')[-800:]}"
             )
         steps = [line.split("\t") for line in _text(call.boundaries).splitlines()]
         crossed = tuple((float(one[1]), one[2], one[3] if len(one) > 3 else "") for one in steps if len(one) > 2)
