@@ -128,7 +128,7 @@ def _moved(data: Path, source: str, crowd: Crowd, options: argparse.Namespace) -
                     tool.run(move, "switch", "--all", "--yes")
                     watch.end()
                 move.loads["during"] = loads.reports
-                move.watched = watch.found(source, move.target)
+                move.watched = watch.found(move.target)
             with _loads(platform, crowd, options) as loads:
                 time.sleep(options.seconds)
             move.loads["after"] = loads.reports

@@ -143,7 +143,6 @@ def _facts(move: Moved) -> Iterator[tuple[Cell, ...]]:
             "from the first switch to the first search answered by the new store, s",
             watched["first_by_target_seconds"],
         )
-        yield "from the last switch to the last search answered by the old store, s", watched["last_by_source_seconds"]
         yield "cores", ", ".join(f"{kind} {used:.2f}" for kind, used in watched["cores"].items())
         yield "vector queries", ", ".join(f"{by}: {count:,.0f}" for by, count in watched["answered"].items() if count)
     if answers is not None:

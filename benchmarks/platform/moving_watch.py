@@ -67,25 +67,24 @@ class Watch:
         self._ended = time.time()
         time.sleep(3 * LOOK_SECONDS)
 
-    def found(self, source: str, target: str) -> dict[str, Any]:
+    def found(self, target: str) -> dict[str, Any]:
         """Figures of the move, in seconds and bytes.
 
-        first_by_target, last_by_source: from the first switch to the first search that the target answered, and from
-        the last one to the last that the source did; both to a second.
+        first_by_target: from the first switch to the first search that the target answered, to a second. Counts of the
+        source go on after the last switch: an API process asks where it last knew a venture, and believes it only where
+        the venture is there still.
         """
         looks = [one for one in self._looks if one.at >= self._began]
         if len(looks) < 2:
             return {}
         first, last, flips = self._flips()
         by_target = first_rise(looks, target)
-        by_source = last_rise(looks, source)
         whole = looks[-1].at - looks[0].at
         begin, end = looks[0], looks[-1]
         return {
             "flips": flips,
             "switching_seconds": None if first is None or last is None else last - first,
             "first_by_target_seconds": None if first is None or by_target is None else max(0.0, by_target - first),
-            "last_by_source_seconds": None if last is None or by_source is None else max(0.0, by_source - last),
             "most_index_bytes": max(one.index_bytes for one in looks),
             "cores": {kind: max(0.0, end.cpu[kind] - begin.cpu[kind]) / whole for kind in KINDS},
             "answered": {
@@ -121,12 +120,6 @@ def first_rise(looks: list[Look], store: str) -> float | None:
     """When the store's index was first seen to have answered more than at the beginning."""
     before = looks[0].answered.get((store, "index"), 0.0)
     return next((one.at for one in looks if one.answered.get((store, "index"), 0.0) > before), None)
-
-
-def last_rise(looks: list[Look], store: str) -> float | None:
-    """When it was first seen to have answered as much as at the end."""
-    end = looks[-1].answered.get((store, "index"), 0.0)
-    return next((one.at for one in looks if one.answered.get((store, "index"), 0.0) >= end), None)
 
 
 def _cpu(platform: Serving, kind: Kind) -> float:

@@ -46,10 +46,10 @@ def test_the_move_lasts_from_create_to_switch() -> None:
     assert seconds_of(move) == 8.0
 
 
-def test_who_answered_first_and_last_is_told_from_counts() -> None:
+def test_when_a_store_answered_first_is_told_from_counts() -> None:
     def look(at: float, old: float, new: float) -> moving_watch.Look:
         return moving_watch.Look(at, {("old", "index"): old, ("new", "index"): new}, 0.0, {})
 
     looks = [look(1, 5, 0), look(2, 7, 0), look(3, 9, 1), look(4, 9, 6), look(5, 9, 8)]
     assert moving_watch.first_rise(looks, "new") == 3
-    assert moving_watch.last_rise(looks, "old") == 3
+    assert moving_watch.first_rise(looks, "third") is None
