@@ -80,15 +80,13 @@ def _faults(state: dict[str, Any]) -> Table:
 
 
 def _boundaries(state: dict[str, Any]) -> Table:
-    columns = ("kind", "each", "kills", "looks", "writes", "wrong", "stuck", "last boundary of each verb")
-    rows = [
-        (
-            *(one["kind"], one["step"], sum(one["kills"].values()), one["looks"], one["acknowledged"]),
-            *(one["wrong_count"], len(one["stuck"])),
-            ", ".join(f"{verb} {last}" for verb, last in one["boundaries"].items()),
-        )
-        for one in state["boundaries"].values()
-    ]
+    columns = ("kind", "each", "all", "kills", "looks", "writes", "wrong", "stuck", "last boundary of each verb")
+    rows = list[tuple[Any, ...]]()
+    for one in state["boundaries"].values():
+        whole = "yes" if one.get("whole") else "so far"
+        last = ", ".join(f"{verb} {number}" for verb, number in one["boundaries"].items())
+        counted = (sum(one["kills"].values()), one["looks"], one["acknowledged"], one["wrong_count"])
+        rows.append((one["kind"], one["step"], whole, *counted, len(one["stuck"]), last))
     note = "A boundary is before or after a step of the engine, or a writing call of the move's ledger or of a store."
     return Table("Kills at boundaries", columns, tuple(rows), (note,))
 
