@@ -12,6 +12,7 @@ import pytest
 from outgrow.ledger.moves_opening import open_move_ledger
 from outgrow.ports.moves import ShadowCount
 from outgrow.routing import Mirror
+from outgrow.routing import mirror as mirror_module
 from outgrow.routing.statements import COUNT, MIRRORED, SHADOWED
 from outgrow.testing.move_ledger_contract import POINT, TARGET, begun, row
 
@@ -26,12 +27,15 @@ class Database:
         self.counts: dict[str, tuple[int, int, int]] = {}
         self.fails = False
         self.stalls = False
+        self.held: asyncio.Event | None = None
 
     async def ask(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
         self.asked.append(statement)
         await asyncio.sleep(0)
         if self.stalls:
             await asyncio.Event().wait()
+        if self.held is not None:
+            await self.held.wait()
         if self.fails:
             raise ConnectionError
         match statement:
@@ -98,14 +102,85 @@ def test_reads_are_compared_and_counted() -> None:
 
 def test_counts_are_written_every_few_seconds() -> None:
     async def work(database: Database, now: Time, mirror: Mirror) -> None:
-        for second in range(7):
+        for second in range(11):
             now.now = float(second)
             mirror.read("a", (TARGET, 1), answering(1))
             await rest()
-        assert database.counts == {"a": (6, 0, 0)}
+        assert database.counts == {"a": (10, 0, 0)}
         assert database.asked.count(COUNT) == 2
 
-    assert run(work).counts == {"a": (7, 0, 0)}
+    assert run(work).counts == {"a": (11, 0, 0)}
+
+
+def test_what_was_counted_is_written_also_when_nothing_is_mirrored_any_more() -> None:
+    async def work(database: Database, now: Time, mirror: Mirror) -> None:
+        mirror.read("a", (TARGET, 1), answering(1))
+        await rest()
+        database.share = 0.0
+        for second in (2.0, 2.5, 6.0, 6.1):
+            now.now = second
+            mirror.read("a", (TARGET, 1), answering(1))
+            await rest()
+        assert database.counts == {"a": (1, 0, 0)}
+
+    run(work)
+
+
+def test_counts_of_many_tenants_are_written_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror_module, "WRITE_SECONDS", 1.0)
+
+    async def work(database: Database, now: Time, mirror: Mirror) -> None:
+        for tenant in "abcd":
+            mirror.read(tenant, (TARGET, 1), answering(1))
+            await rest()
+        now.now = 1.5
+        mirror.read("a", (TARGET, 1), answering(1))
+        await rest()
+        assert list(database.counts) == ["a"]
+
+    database = run(work)
+    assert database.counts == {"a": (2, 0, 0), **dict.fromkeys("bcd", (1, 0, 0))}
+
+
+def test_a_read_is_not_mirrored_where_the_loop_has_enough_to_do() -> None:
+    async def work(database: Database, now: Time, mirror: Mirror) -> None:
+        mirror.read("a", (TARGET, 1), answering(1))
+        await rest()
+        assert SHADOWED not in database.asked
+        now.now = 0.001
+        await asyncio.sleep(0.02)
+        assert database.asked.count(SHADOWED) == 1
+        mirror.read("a", (TARGET, 1), answering(1))
+        await asyncio.sleep(0)
+        now.now = 0.1
+        await asyncio.sleep(0.02)
+        assert database.asked.count(SHADOWED) == 1
+        assert mirror.skipped == 1
+
+    assert run(work, pause_seconds=0.001).counts == {"a": (1, 0, 0)}
+
+
+def test_what_waits_for_its_turn_when_the_switch_is_thrown_is_not_asked() -> None:
+    asked: list[str] = []
+
+    async def other(store: str) -> object:
+        asked.append(store)
+        return (store, 1)
+
+    async def work(database: Database, now: Time, mirror: Mirror) -> None:
+        mirror.read("a", (TARGET, 1), other)
+        await rest()
+        free = database.held = asyncio.Event()
+        mirror.read("a", (TARGET, 1), other)
+        await rest()
+        database.held, database.share, now.now = None, 0.0, 1.0
+        mirror.read("a", (TARGET, 1), other)
+        await rest()
+        free.set()
+        await rest()
+        assert asked == [TARGET]
+
+    assert run(work).counts == {"a": (1, 0, 0)}
 
 
 def test_only_the_share_is_mirrored_and_nothing_of_tenants_that_are_not_compared() -> None:

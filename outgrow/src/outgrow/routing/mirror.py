@@ -18,8 +18,10 @@ from outgrow.routing.statements import COUNT, MIRRORED, SHADOWED
 
 LOOK_SECONDS: Final = 0.9
 """How long it is relied on which share is mirrored; without knowing, nothing is. So 0 is heeded within a second."""
-WRITE_SECONDS: Final = 3.0
-"""How often counts are written."""
+WRITE_SECONDS: Final = 5.0
+"""How often counts are written: of all tenants, over half of that time."""
+LATE_SECONDS: Final = 0.02
+"""An event loop that comes back from a pause this much too late has enough to do."""
 MOST_TENANTS: Final = 10_000
 """Whose counts are kept until they are written; reads of more tenants are not mirrored."""
 
@@ -38,6 +40,8 @@ class Mirror:
             ``SHADOWED``, for each mirrored read; ``COUNT``, for each tenant every few seconds.
         most: mirrored reads that are under way at once; while there are so many, no other is mirrored.
         timeout_seconds: after which a mirrored read has failed.
+        pause_seconds: before anything is asked for a read, so that the caller is done with it. Where the event loop
+            comes back late, the read is not mirrored: what callers wait for comes first.
         chance: uniform in [0, 1).
         clock: seconds that only go on.
     """
@@ -49,11 +53,12 @@ class Mirror:
         *,
         most: int = 4,
         timeout_seconds: float = 2.0,
+        pause_seconds: float = 0.0,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._point, self._ask = point, ask
-        self._most, self._timeout_seconds = most, timeout_seconds
+        self._most, self._timeout_seconds, self._pause_seconds = most, timeout_seconds, pause_seconds
         self._chance, self._clock = chance, clock
         self._migration, self._share = "", 0.0
         self._wrote_at = clock()
@@ -64,7 +69,7 @@ class Mirror:
         self._counts: Counter[tuple[str, str, Came]] = Counter()
         self._tenants: set[str] = set()
         self.skipped = 0
-        """Reads that would have been mirrored, had there been a place."""
+        """Reads that would have been mirrored, had there been a place, or time."""
 
     def read(
         self, tenant: str, answer: T, other: Callable[[str], Awaitable[T]], same: Callable[[T, T], bool] = operator.eq
@@ -75,6 +80,9 @@ class Mirror:
         event loop, after the caller goes on: they must not block it.
         """
         now = self._clock()
+        if now >= self._wrote_at + WRITE_SECONDS and self._counts and self._writing is None:
+            self._wrote_at = now
+            self._writing = _detached(self._write(over_seconds=WRITE_SECONDS / 2))
         known = now < self._known_until
         if known and not self._chosen():
             return
@@ -85,9 +93,6 @@ class Mirror:
         if task is not None:
             self._reads.add(task)
             task.add_done_callback(self._reads.discard)
-        if now >= self._wrote_at + WRITE_SECONDS and self._counts and self._writing is None:
-            self._wrote_at = now
-            self._writing = _detached(self._write())
 
     async def close(self) -> None:
         """Stops what is under way, and writes what was counted, for as long as one read may take."""
@@ -115,6 +120,14 @@ class Mirror:
             except Exception:  # whatever it is: without knowing, nothing is mirrored
                 self._share, self._known_until = 0.0, self._clock() + LOOK_SECONDS
 
+    async def _has_time(self) -> bool:
+        """Whether there is still time for it after the pause."""
+        if not self._pause_seconds:
+            return True
+        due = self._clock() + self._pause_seconds
+        await asyncio.sleep(self._pause_seconds)
+        return self._clock() < due + LATE_SECONDS
+
     async def _mirror(
         self, tenant: str, answer: T, other: Callable[[str], Awaitable[T]], same: Callable[[T, T], bool], chosen: bool
     ) -> None:
@@ -122,6 +135,9 @@ class Mirror:
             await self._look()
             if not self._chosen():
                 return
+        if not await self._has_time():
+            self.skipped += 1
+            return
         migration = self._migration
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -129,7 +145,7 @@ class Mirror:
                 row = await self._ask(SHADOWED, named)
         except Exception:  # nothing is known of the tenant, so nothing is asked for it
             return
-        if row is None:
+        if row is None or not self._share or self._migration != migration:
             return
         came: Came = "failed"
         try:
@@ -140,10 +156,14 @@ class Mirror:
         self._counts[migration, tenant, came] += 1
         self._tenants.add(tenant)
 
-    async def _write(self) -> None:
-        """Writes what was counted; what cannot be written is kept for the next time."""
+    async def _write(self, *, over_seconds: float = 0.0) -> None:
+        """Writes what was counted, one tenant after the other over so many seconds; what cannot be written is kept for
+        the next time."""
         try:
-            for migration, tenant in sorted({(migration, tenant) for migration, tenant, _ in self._counts}):
+            tenants = sorted({(migration, tenant) for migration, tenant, _ in self._counts})
+            for place, (migration, tenant) in enumerate(tenants):
+                if place:
+                    await asyncio.sleep(over_seconds / len(tenants))
                 came = {one: self._counts[migration, tenant, one] for one in get_args(Came)}
                 named = {"point": self._point, "migration": migration, "tenant": tenant, **came}
                 async with asyncio.timeout(self._timeout_seconds):

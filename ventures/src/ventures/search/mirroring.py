@@ -19,6 +19,8 @@ from ventures.vectors.api import Kind, Match, Only, Vector
 MOST: Final = 2
 """Mirrored searches at once: each takes a connection, of some ten that searches have."""
 TIMEOUT_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 0.02
+"""After which nearly every search is answered, so that it is not held up by the mirrored one."""
 COMPARED: Final = 10
 """So many of the best are to be among what the other found. Behind them layouts may differ a little: not all look at
 every vector."""
@@ -44,7 +46,7 @@ class MirroredSearches:
         self._database = database
         self._index = index
         self._model = model
-        self._mirror = Mirror(POINT, self._ask, most=MOST, timeout_seconds=TIMEOUT_SECONDS)
+        self._mirror = Mirror(POINT, self._ask, most=MOST, timeout_seconds=TIMEOUT_SECONDS, pause_seconds=PAUSE_SECONDS)
 
     def read(self, venture: UUID, kind: Kind, vector: Vector, limit: int, only: Only, nearest: Nearest) -> None:
         """Returns at once, and never raises."""
