@@ -121,7 +121,9 @@ class _Line:
         connection = self._connection
         if connection is None or not connection.open:
             _, connection = await loop.create_connection(
-                lambda: Connection(self._come, self._ended), self._host, self._port
+                lambda: Connection(lambda _, ask: self._come(ask), lambda _, ask, __: ask and self._come(None)),
+                self._host,
+                self._port,
             )
             self._connection = connection
         self._waiting = loop.create_future()
@@ -133,13 +135,9 @@ class _Line:
         if self._connection is not None:
             self._connection.close("done")
 
-    def _come(self, connection: Connection, ask: Ask) -> None:
+    def _come(self, answered: Ask | None) -> None:
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(ask)
-
-    def _ended(self, connection: Connection, ask: Ask | None, why: str) -> None:
-        if ask is not None and self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+            self._waiting.set_result(answered)
 
 
 def _draft(head: bytes, path: bytes, number: int) -> Ask:

@@ -68,8 +68,8 @@ WARM_SECONDS = 1.5
 """A process looks up the share once a second."""
 FOUND_SECONDS = 6.5
 """A process that gave a store up asks for it again after five seconds at most."""
-COUNTS_SECONDS = 4.5
-"""Counts are written every three seconds."""
+COUNTS_SECONDS = 8.5
+"""Counts are written every five seconds, all of them over half of that time."""
 FAILING_EVERY = 5
 REFUSED_SECONDS = 3.0
 """After which a process that was refused an answer asks whoever listens now."""
