@@ -2,91 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, fields, replace
-from functools import cache
-from importlib.resources import files
-from typing import Any, Protocol, get_args
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any, get_args
 
 from outgrow.errors import LedgerError, UsageError
-from outgrow.migration.records import LAYOUT_VERSION, Goal, JournalLine, Migration, Pace, TenantMove
+from outgrow.ledger.moves_rows import MOVER, as_json, as_object, columns_of, migration_of, move_of, rest_of
+from outgrow.ledger.moves_session import Locked, MoveSession
+from outgrow.migration.records import LAYOUT_VERSION, Goal, JournalLine, Migration, TenantMove
 from outgrow.ports.moves import Busy, Change, Flipped, InUse, ShadowCount, Superseded, TenantLook
 from outgrow.quantities import format_duration
 from outgrow.routing import ABANDONED_SECONDS, Route
 
-_NAME = re.compile(r"^-- name: (\S+)\n", re.MULTILINE)
-_COLUMNS = ("tenant", "wave", "state", "goal", "version")
-_REST = tuple(field.name for field in fields(TenantMove) if field.name not in _COLUMNS)
-_PACE = frozenset(field.name for field in fields(Pace))
 _OVER = ("completed", "cancelled")
-_MOVER = "mover"
-"""Beside the pace, in its column: a tool that does not know it leaves it there."""
-
-
-class Locked(LedgerError):
-    """Somebody else's transaction has held a row for too long; nothing was written."""
-
-
-class MoveSession(Protocol):
-    """A connection to the tables of moves. Every failure is a ``LedgerError``; parameters go by name, lists as arrays.
-    Threads wait for each other."""
-
-    @property
-    def name(self) -> str: ...
-
-    def rows(self, name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
-        """The rows of a named statement, durable when it returns where no transaction is open."""
-        ...
-
-    def run(self, name: str, /, **parameters: Any) -> int:
-        """Runs a named statement; → how many rows it changed."""
-        ...
-
-    def many(self, name: str, parameters: Sequence[Mapping[str, Any]]) -> None:
-        """Runs a named statement for each of these."""
-        ...
-
-    def transaction(self, lock_seconds: float | None = None) -> AbstractContextManager[None]:
-        """One write transaction, in which every statement sees what others committed before it. ``Locked`` where a
-        row is held by another one for longer than ``lock_seconds``."""
-        ...
-
-    def lock(self, migration: str) -> bool:
-        """Takes the lock of a migration, which ends with this process or its connection; False: it is taken."""
-        ...
-
-    def unlock(self, migration: str) -> None:
-        """Gives it back."""
-        ...
-
-    def mark(self) -> str:
-        """What tells, by ``settled``, when all present transactions are over."""
-        ...
-
-    def settled(self, mark: str) -> bool:
-        """Whether they are."""
-        ...
-
-    def close(self) -> None: ...
-
-
-@cache
-def named(dialect: str) -> Mapping[str, str]:
-    """The statements of ``moves.sql`` by name, those marked ``@dialect`` for this one."""
-    text = files("outgrow.ledger").joinpath("moves.sql").read_text(encoding="utf-8")
-    parts = _NAME.split(text)
-    found: dict[str, str] = {}
-    for full, sql in zip(parts[1::2], parts[2::2], strict=True):
-        name, _, own = full.partition("@")
-        if own in ("", dialect):
-            found[name] = sql.strip().rstrip(";")
-    return found
-
-
 LOCK_SECONDS = 1.0
 """How long a flip waits for a transaction of the application that holds the tenant's route: so long its writers wait
 behind the flip, too."""
@@ -126,7 +56,7 @@ class SqlMoveLedger:
                     made_at=migration.made_at,
                     paused=migration.paused,
                     shadow_share=migration.pace.shadow_share,
-                    pace=_json({**asdict(migration.pace), _MOVER: dict(migration.mover)}),
+                    pace=as_json({**asdict(migration.pace), MOVER: dict(migration.mover)}),
                 )
                 self._add(migration, tenants)
                 self._line(migration.id, "", "created", who, {"tenants": len(tenants)})
@@ -145,7 +75,7 @@ class SqlMoveLedger:
 
     def migration(self, point: str) -> Migration | None:
         rows = self._session.rows("migrations_of_point", point=point)
-        return _migration_of(rows[0]) if rows else None
+        return migration_of(rows[0]) if rows else None
 
     def take(self, migration: Migration, who: str) -> Migration:
         self._refuse_newer(migration)
@@ -178,7 +108,7 @@ class SqlMoveLedger:
             self._add(migration, tenants)
 
     def tenants(self, migration: Migration) -> Sequence[TenantMove]:
-        moves = [_move_of(row) for row in self._session.rows("tenants", id=migration.id)]
+        moves = [move_of(row) for row in self._session.rows("tenants", id=migration.id)]
         self._goals.update({(migration.id, move.tenant): move.goal for move in moves})
         return sorted(moves, key=lambda move: (move.wave, move.tenant))
 
@@ -223,8 +153,8 @@ class SqlMoveLedger:
     def set_mover(self, migration: Migration, mover: Mapping[str, str], who: str) -> Migration:
         self._refuse_newer(migration)
         with self._session.transaction():
-            had = _object(self._session.rows("migration", id=migration.id)[0][6])
-            self._session.run("set_pace", id=migration.id, pace=_json({**had, _MOVER: dict(mover)}))
+            had = as_object(self._session.rows("migration", id=migration.id)[0][6])
+            self._session.run("set_pace", id=migration.id, pace=as_json({**had, MOVER: dict(mover)}))
             self._line(migration.id, "", "mover accepted", who, dict(mover))
             return self._migration(migration.id)
 
@@ -270,7 +200,7 @@ class SqlMoveLedger:
             )
 
     def overtaken(self, migration: Migration) -> tuple[float, str] | None:
-        lines = [(float(at), _object(facts)) for at, facts in self._session.rows("takings", id=migration.id)]
+        lines = [(float(at), as_object(facts)) for at, facts in self._session.rows("takings", id=migration.id)]
         return next(((at, str(facts["overtook"])) for at, facts in lines if "overtook" in facts), None)
 
     def clear(self, migration: Migration, changes: Sequence[Change]) -> None:
@@ -357,7 +287,7 @@ class SqlMoveLedger:
             if tenant is None
             else self._session.rows("lines_of_tenant", id=migration.id, tenant=tenant, after=after)
         )
-        return [JournalLine(int(row[0]), float(row[1]), row[2], row[3], row[4], _object(row[5])) for row in rows]
+        return [JournalLine(int(row[0]), float(row[1]), row[2], row[3], row[4], as_object(row[5])) for row in rows]
 
     @contextmanager
     def _held(self, migration: Migration, lock_seconds: float | None = None) -> Iterator[None]:
@@ -384,7 +314,7 @@ class SqlMoveLedger:
             )
 
     def _migration(self, id_: str) -> Migration:
-        return _migration_of(self._session.rows("migration", id=id_)[0])
+        return migration_of(self._session.rows("migration", id=id_)[0])
 
     def _add(self, migration: Migration, tenants: Sequence[TenantMove]) -> None:
         common = {
@@ -393,7 +323,9 @@ class SqlMoveLedger:
             "source": migration.source,
             "target": migration.target,
         }
-        self._session.many("add_tenant", [{**common, **_columns(move), "rest": _rest(move, {})} for move in tenants])
+        self._session.many(
+            "add_tenant", [{**common, **columns_of(move), "rest": rest_of(move, {})} for move in tenants]
+        )
 
     def _write(self, migration: Migration, move: TenantMove) -> TenantMove:
         """Writes a row that was read at ``move.version``. People's goal stands, where they set it since it was read."""
@@ -408,14 +340,17 @@ class SqlMoveLedger:
         seen = self._goals.get((migration.id, move.tenant), move.goal)
         kept = replace(move, goal=move.goal if goal == seen else goal)
         self._session.run(
-            "write_tenant", id=migration.id, rest=_rest(kept, _object(rest)), **_columns(kept, without_version=True)
+            "write_tenant",
+            id=migration.id,
+            rest=rest_of(kept, as_object(rest)),
+            **columns_of(kept, without_version=True),
         )
         if kept.state == "shadowing" and state != "shadowing":
             self._session.run("forget_shadow", id=migration.id, tenant=move.tenant)
         return replace(kept, version=move.version + 1)
 
     def _line(self, id_: str, tenant: str, what: str, who: str, facts: Mapping[str, object]) -> None:
-        self._session.run("add_line", id=id_, tenant=tenant, what=what, who=who, facts=_json(facts))
+        self._session.run("add_line", id=id_, tenant=tenant, what=what, who=who, facts=as_json(facts))
 
 
 @contextmanager
@@ -435,51 +370,3 @@ def why_not(tenant: str, against: int, still_open: int) -> str:
     writes = "registered write" if against == 1 else "registered writes"
     under_way = f", {still_open} of them still under way" if still_open else ""
     return f"{against} {writes} of {tenant} not carried over yet{under_way}"
-
-
-def _migration_of(row: Sequence[Any]) -> Migration:
-    kept = _object(row[6])
-    pace = Pace(**{key: value for key, value in kept.items() if key in _PACE})
-    return Migration(
-        id=row[0],
-        point=row[1],
-        kind=row[2],
-        source=row[3],
-        target=row[4],
-        made_at=float(row[5]),
-        pace=replace(pace, shadow_share=float(row[13])),
-        layout_version=int(row[7]),
-        paused=row[8],
-        ended_at=_time(row[9]),
-        rehearsed_at=_time(row[10]),
-        epoch=int(row[11]),
-        holder=row[12],
-        mover={str(key): str(value) for key, value in _object(kept.get(_MOVER) or {}).items()},
-    )
-
-
-def _move_of(row: Sequence[Any]) -> TenantMove:
-    known = {key: value for key, value in _object(row[5]).items() if key in _REST}
-    return TenantMove(tenant=row[0], wave=int(row[1]), state=row[2], goal=row[3], version=int(row[4]), **known)
-
-
-def _columns(move: TenantMove, *, without_version: bool = False) -> dict[str, object]:
-    names = [name for name in _COLUMNS if not (without_version and name == "version")]
-    return {name: getattr(move, name) for name in names}
-
-
-def _rest(move: TenantMove, had: Mapping[str, Any]) -> str:
-    return _json({**had, **{name: getattr(move, name) for name in _REST}})
-
-
-def _json(value: Mapping[str, object]) -> str:
-    return json.dumps(dict(value), allow_nan=False, default=str, ensure_ascii=True)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    found = value if isinstance(value, dict) else json.loads(value)
-    return found if isinstance(found, dict) else {}
-
-
-def _time(value: Any) -> float | None:
-    return None if value is None else float(value)

@@ -12,7 +12,8 @@ from typing import Any
 
 from outgrow.errors import LedgerError
 from outgrow.ledger.location import without_password
-from outgrow.ledger.moves import Locked, SqlMoveLedger, named
+from outgrow.ledger.moves import SqlMoveLedger
+from outgrow.ledger.moves_session import Locked, named
 from outgrow.routing import SCHEMA
 
 try:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.errors import LedgerError
-from outgrow.ledger.moves import Locked, SqlMoveLedger, named
+from outgrow.ledger.moves import SqlMoveLedger
+from outgrow.ledger.moves_session import Locked, named
 
 APPLICATION_ID = 0x6F75746D
 """``outm`` in the file's header (https://www.sqlite.org/pragma.html#pragma_application_id)."""
