@@ -28,6 +28,8 @@ from ventures.vectors.api import Kind, Only, Point
 from ventures.wiring import Platform
 
 WRITERS = 6
+MEANWHILE_SECONDS = 0.05
+"""Between two writes of a writer while all go back."""
 CAUGHT_UP_SECONDS = 300.0
 TRIES = 20
 AGAIN_SECONDS = 0.25
@@ -90,6 +92,7 @@ class Writing:
     kept: dict[UUID, list[UUID]] = field(default_factory=dict)
     count: int = 0
     refused: int = 0
+    pause_seconds: float = 0.0
     stopping: bool = False
 
     async def run(self, numbers: itertools.count[int]) -> None:
@@ -104,6 +107,7 @@ class Writing:
                 continue
             self.kept.setdefault(venture, []).append(UUID(msgspec.json.decode(ask.body)["id"]))
             self.count += 1
+            await asyncio.sleep(self.pause_seconds)
         line.close()
 
 
@@ -121,7 +125,7 @@ class _Line:
         connection = self._connection
         if connection is None or not connection.open:
             _, connection = await loop.create_connection(
-                lambda: Connection(lambda _, ask: self._come(ask), lambda _, ask, __: ask and self._come(None)),
+                lambda: Connection(lambda _, ask: self._come(ask), lambda _, ask, __: self._end(ask)),
                 self._host,
                 self._port,
             )
@@ -138,6 +142,10 @@ class _Line:
     def _come(self, answered: Ask | None) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(answered)
+
+    def _end(self, under_way: Ask | None) -> None:
+        if under_way is not None:
+            self._come(None)
 
 
 def _draft(head: bytes, path: bytes, number: int) -> Ask:
@@ -185,6 +193,7 @@ async def there_and_back(
                 told = time.monotonic()
                 said(f"{writing.count:,} items are written")
         found.before, found.writing_seconds = writing.count, time.monotonic() - began
+        writing.pause_seconds = MEANWHILE_SECONDS
         began = time.monotonic()
         await asyncio.to_thread(outgrow, "reverse")
         found.seconds = time.monotonic() - began

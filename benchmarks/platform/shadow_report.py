@@ -83,7 +83,8 @@ class Figures:
             kinds = ", ".join(f"{kind} {seconds * 1000:.2f}" for kind, seconds in used.items())
             yield (
                 f"{arm}: p50 {p50}, p95 {p95}, p99 {p99} ms; p99 to off {_interval(self.ratio(arm, 2))}; "
-                f"{sum(used.values()) * 1000:.2f} ms of processor time ({kinds}); {self.sent[arm]} sent, {self.wrong[arm]} wrong"
+                f"{sum(used.values()) * 1000:.2f} ms of processor time ({kinds}); "
+                f"{self.sent[arm]} sent, {self.wrong[arm]} wrong"
             )
         yield f"counted: {dict(self.counts)} of {self.searched} searches; the generator was late {self.saturated} times"
         for begun, ended, before in self.kills:

@@ -390,7 +390,7 @@ def _processor_seconds(platform: Serving) -> dict[str, float]:
     found = {"generator": sum(os.times()[:2])}
     for kind in ("api", "worker", "index", "postmaster"):
         found[kind] = 0.0
-        for process in platform.processes(kind):  # type: ignore[arg-type]  # the names are its own
+        for process in platform.processes(kind):
             times = process.cpu_times()
             found[kind] += times.user + times.system
             if kind == "postmaster":
