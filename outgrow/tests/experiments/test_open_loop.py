@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import time
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.experiments import open_loop as loops
-from outgrow.experiments.open_loop import NotAnswered, closed_loop, departures, measured, open_loop, runner
+from outgrow.experiments.open_loop import NotAnswered, Sent, closed_loop, departures, measured, open_loop, runner
 from outgrow.ports import ExperimentFailed
 
 
@@ -110,14 +111,21 @@ def test_timers_are_exact_enough_for_fast_stores() -> None:
     assert isinstance(selector, selectors.SelectSelector)
 
 
-def test_nothing_answered_is_no_measurement() -> None:
+def test_nothing_answered_is_told_with_its_reasons_and_has_no_times() -> None:
     async def send(number: int) -> None:
         raise NotAnswered("status 503")
 
     with runner() as loop:
         sent = loop.run(open_loop(send, np.zeros(7), 0.01))
-    with pytest.raises(ExperimentFailed, match=r"A answered none of 7 requests: status 503 \(7×\)"):
-        measured("A", sent)
+    found = measured("A", sent)
+    assert (found.sent, found.dropped, found.answered) == (7, 7, False)
+    assert found.p50_seconds == found.p99_seconds == math.inf
+    assert found.why_dropped == "status 503 (7×)"
+
+
+def test_where_nothing_was_due_nothing_was_measured() -> None:
+    with pytest.raises(ExperimentFailed, match="A was sent nothing"):
+        measured("A", Sent(np.zeros(0), 0, 0, {}, 1.0, 0.0, 0.0))
 
 
 def test_a_mistake_in_the_sender_is_no_dropped_request() -> None:

@@ -78,13 +78,16 @@ def validate(
             hint(f"outgrow validate {chosen.id} --only readiness{told}")
             return
         found = _checked(workspace, chosen, config, _chosen(only or ()))
-    step = _next_step(chosen, found)
+    step = _next_step(chosen, found, _chosen(only or ()))
     if as_json:
         emit_json(_fields(chosen, found, step))
     else:
         _show(chosen, found.checks, plain)
     if found.interrupted:
-        err().print("stopped; the checks that were finished are kept", style="yellow")
+        err().print(
+            "stopped; the checks that were finished are kept, and complete rounds of improvement are gone on from",
+            style="yellow",
+        )
     hint(f"{step}{told}" if step.startswith("outgrow ") else step)
     raise typer.Exit(INTERRUPTED if found.interrupted else exit_code(found.checks))
 
@@ -168,9 +171,11 @@ def _sign(workspace: Workspace, point: Point, name: str, note: str, as_json: boo
         err().print(said, markup=False, soft_wrap=True)
 
 
-def _next_step(point: Point, found: Validated) -> str:
+def _next_step(point: Point, found: Validated, asked: Sequence[CheckId]) -> str:
     if found.interrupted:
-        return f"outgrow validate {point.id}"
+        made = {each.id for each in found.checks}
+        left = [f"--only {each}" for each in asked if each not in made] if made else []
+        return " ".join(("outgrow validate", point.id, *left))
     for ok in (False, None):
         step = next((each.next_step for each in found.checks if each.ok is ok and each.next_step), "")
         if step:

@@ -6,7 +6,10 @@ measured; what it prints before is its own affair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +21,7 @@ from outgrow.points.declaration import Duration
 from outgrow.ports import Answers, Clock, ExperimentFailed, Footprint, Load, Measured, Request
 
 MOST_REQUESTS = 10_000
+_MOST_PROGRAM_BYTES = 10_000_000
 
 
 def _argv(value: Any) -> Any:
@@ -217,8 +221,9 @@ class CommandExperiment:
         return Footprint() if last is None else Footprint(last.memory_bytes, last.disk_bytes, last.monthly_cost)
 
     def versions(self) -> Mapping[str, str]:
-        """What arms printed of it, by arm."""
-        return {f"{arm} {name}": version for arm, last in self._last.items() for name, version in last.versions.items()}
+        """What arms printed of it, by arm, and what stands for the programs."""
+        said = {f"{arm} {name}": version for arm, last in self._last.items() for name, version in last.versions.items()}
+        return {"programs": _fingerprint(self._arms.values()), **said}
 
     def close(self) -> None:
         """Ends what ``prepare`` left running."""
@@ -241,6 +246,17 @@ class CommandExperiment:
             return _read(output, form)
         except ValueError as wrong:
             raise ExperimentFailed(f"{where}: {argv[0]} {wrong}", next_step=_next_step(argv, arm)) from None
+
+
+def _fingerprint(arms: Iterable[CommandArm]) -> str:
+    """Stands for the files that arms' programs and arguments name, as they are now."""
+    found = hashlib.blake2b(digest_size=8)
+    for word in (word for arm in arms for argv in (arm.command, arm.prepare, arm.answers) for word in argv or ()):
+        path = Path(word)
+        with suppress(OSError, ValueError):
+            if path.is_file() and path.stat().st_size <= _MOST_PROGRAM_BYTES:
+                found.update(word.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
 
 
 def _read(output: bytes, form: type[AnyPrinted]) -> AnyPrinted:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from outgrow.evidence.records import Arm
 from outgrow.experiments.apart import Apart
 from outgrow.experiments.arms import Arms, ArmSettings, arms_of, baseline_of
+from outgrow.experiments.figures import Measures, with_measures
 from outgrow.experiments.http_answers import Pointer, what_counts
 from outgrow.experiments.http_client import Service, checked_base, secret_headers
 from outgrow.experiments.open_loop import (
@@ -65,6 +66,7 @@ class HttpExperimentSettings(BaseModel):
     ids: Pointer | None = Field(None, description="Where an answer has the ids of what was found: /items/*/id.")
     ignore: tuple[Pointer, ...] = Field((), description="What does not count when answers are compared.")
     compared: Annotated[int, Field(ge=0, le=10_000)] = Field(50, description="Requests whose answers are compared.")
+    measures: Measures = {}
     timeout: Annotated[Duration, Field(gt=0, le=600)] = 10.0
     in_flight: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] = 256
     headers_file: Path | None = None
@@ -178,7 +180,7 @@ class HttpExperiment:
                 "a core to send: that would be measured instead of the service; write a smaller `rate:`",
                 next_step="Write rate: under experiment:, at most half as much.",
             )
-        return result
+        return with_measures(result, settings.measures)
 
     def requests(self, seed: int) -> Sequence[Request]:
         """Different ones, drawn."""
@@ -218,7 +220,7 @@ class HttpExperiment:
     def versions(self) -> Mapping[str, str]:
         """Of the client, and as services say of themselves."""
         said = {f"{arm} server": service.server[:200] for arm, (service, _) in self._services.items() if service.server}
-        return {"httpx2": httpx2.__version__, **said}
+        return {"httpx2": httpx2.__version__, "requests": self._recording.fingerprint, **said}
 
     def close(self) -> None:
         """Closes all connections."""

@@ -10,6 +10,7 @@ library that an application would call in its own process just so, from threads.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import time
 from collections import Counter
@@ -140,18 +141,18 @@ async def open_loop(
 
 
 def measured(arm: str, sent: Sent) -> Measured:
-    """Quantiles of what was answered.
-
-    Raises:
-        ExperimentFailed: nothing was, so that there are none.
-    """
-    if not sent.times_seconds.size:
+    """Quantiles of what was answered, infinite where nothing was. Raises ``ExperimentFailed`` where none was sent."""
+    if not sent.sent:
         raise ExperimentFailed(
-            f"{arm} answered none of {sent.sent:,} requests: {why(sent.reasons)}",
-            next_step="See what the arm says in its own log, or send less by `rate:`.",
+            f"{arm} was sent nothing: at this rate no request was due in the time",
+            next_step="Write a larger rate: or round_seconds: under experiment:.",
         )
+    reasons = why(sent.reasons) if sent.dropped else ""
+    if not sent.times_seconds.size:
+        return Measured(math.inf, math.inf, math.inf, sent.sent, sent.dropped, 0.0, why_dropped=reasons)
     p50, p95, p99 = np.quantile(sent.times_seconds, [0.5, 0.95, 0.99]).tolist()
-    return Measured(p50, p95, p99, sent.sent, sent.dropped, sent.times_seconds.size / sent.seconds)
+    throughput = sent.times_seconds.size / sent.seconds
+    return Measured(p50, p95, p99, sent.sent, sent.dropped, throughput, why_dropped=reasons)
 
 
 def why(reasons: Mapping[str, int]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -75,12 +77,20 @@ class DeclaredRequest(BaseModel):
         return f"{self.method} {self.path}"[:200]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recording:
     """What a file has. ``left_out``: why others of its requests are not sent → how many."""
 
     requests: tuple[DeclaredRequest, ...]
     left_out: Mapping[str, int]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Stands for the requests, and their order."""
+        found = hashlib.blake2b(digest_size=8)
+        for request in self.requests:
+            found.update(request.model_dump_json().encode() + b"\n")
+        return found.hexdigest()
 
 
 def read_recording(path: Path, *, writes: bool) -> Recording:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -25,7 +28,7 @@ class TenantVectors:
     vectors: Vectors
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """Some tenants of a store; ``there``: how many it has in all."""
 
@@ -36,6 +39,15 @@ class Sample:
     def items(self) -> int:
         """Of all its tenants."""
         return sum(len(each.keys) for each in self.tenants)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Stands for whose items these are, their keys and their vectors, in the order in which they were read."""
+        found = hashlib.blake2b(digest_size=8)
+        for each in self.tenants:
+            found.update(json.dumps([each.tenant, each.keys]).encode())
+            found.update(np.ascontiguousarray(each.vectors).tobytes())
+        return found.hexdigest()
 
     @property
     def dimensions(self) -> int:

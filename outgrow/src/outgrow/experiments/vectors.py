@@ -17,6 +17,7 @@ from outgrow.errors import UsageError
 from outgrow.evidence.records import Arm
 from outgrow.experiments.apart import Apart
 from outgrow.experiments.arms import Arms, ArmSettings, arms_of, baseline_of
+from outgrow.experiments.figures import Measures, with_measures
 from outgrow.experiments.open_loop import (
     MOST_IN_FLIGHT,
     NotAnswered,
@@ -37,7 +38,8 @@ from outgrow.experiments.sample import (
     questions,
     read_sample,
 )
-from outgrow.experiments.stores import Clients, OpenStore, Weighed, clients_of, opener, vector_of
+from outgrow.experiments.stores import Clients, OpenStore, clients_of, opener, vector_of
+from outgrow.experiments.weighing import footprint_of
 from outgrow.points.declaration import Duration, Identifier
 from outgrow.ports import (
     Answers,
@@ -105,6 +107,7 @@ class VectorsSettings(BaseModel):
     )
     compared: Annotated[int, Field(ge=1, le=10_000)] = Field(200, description="Searches compared with exact ones.")
     most_items: Annotated[int, Field(ge=1)] = Field(200_000, description="Of the sample, held in memory.")
+    measures: Measures = {}
     timeout: Annotated[Duration, Field(gt=0, le=600)] = 10.0
     in_flight: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] = 256
 
@@ -226,7 +229,7 @@ class VectorsExperiment:
             timeout_seconds=self._settings.timeout,
         )
         self._runner = self._runner or runner()
-        return measured(arm, self._runner.run(work))
+        return with_measures(measured(arm, self._runner.run(work)), self._settings.measures)
 
     def requests(self, seed: int) -> Sequence[Request]:
         """Searches whose right answers are known."""
@@ -254,13 +257,7 @@ class VectorsExperiment:
 
     def footprint(self, arm: str) -> Footprint:
         """As far as the store can tell."""
-        store = self._store(arm).first
-        if not isinstance(store, Weighed):
-            return Footprint()
-        try:
-            return Footprint(store.memory_bytes(), store.disk_bytes())
-        except StoreFailed:
-            return Footprint()
+        return footprint_of(self._store(arm).first, self._declared[arm].store.settings)
 
     def versions(self) -> Mapping[str, str]:
         """What was asked about."""
@@ -271,6 +268,7 @@ class VectorsExperiment:
             "tenants asked about": f"{len(sample.tenants)} of {sample.there}",
             "items of these": str(sample.items),
             "dimensions": str(sample.dimensions),
+            "their vectors": sample.fingerprint,
         }
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -29,11 +30,12 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One arm in one round. Times are seconds from when a request was due, of those that were answered; ``dropped``
-    were sent, and refused, failed or not answered in time.
+    were sent, and refused, failed or not answered in time. Where all were, the times are infinite.
 
     Attributes:
         throughput_per_second: answered requests.
         measures: trigger → the value of its signal, in its base unit, where the experiment can tell.
+        why_dropped: the most frequent reasons; "" where nothing was dropped, or nobody knows.
     """
 
     p50_seconds: float
@@ -43,6 +45,12 @@ class Measured:
     dropped: int
     throughput_per_second: float
     measures: Mapping[str, float] = field(default_factory=dict)
+    why_dropped: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything was, and in a time that can be told."""
+        return self.sent > self.dropped and 0 < self.p95_seconds < math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,9 +76,15 @@ class Run:
         began = self.timer()
         measured = self.experiment.run(arm, Load(self.asked.comparison.round_seconds, seed, self.rate))
         self.took.append(self.timer() - began)
-        if not (measured.sent > measured.dropped and 0 < measured.p95_seconds < math.inf):
-            raise ExperimentFailed(f"it answered {measured.sent - measured.dropped:,} of {measured.sent:,} requests")
-        return measured
+        return answered(measured)
+
+
+def answered(measured: Measured) -> Measured:
+    """The same. Raises ``ExperimentFailed`` where nothing was answered."""
+    if not measured.answered:
+        why = f": {measured.why_dropped}" if measured.why_dropped else ""
+        raise ExperimentFailed(f"it answered {measured.sent - measured.dropped:,} of {measured.sent:,} requests{why}")
+    return measured
 
 
 def round_of_arm(number: int, arm: str, order: int, measured: Measured) -> Round:

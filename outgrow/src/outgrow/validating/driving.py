@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from outgrow.errors import UsageError
+from outgrow.evidence.kept import Begun, KeptRound, digested, other_versions
 from outgrow.evidence.records import Round
 from outgrow.points.declaration import Declaration, DeclaredValidation, Point
 from outgrow.ports import Experiment, ExperimentFailed, Ledger, Load, Request
+from outgrow.proving.keeping import Kept, Rounds
 from outgrow.quantities import HOUR, WEEK, format_duration, significant
 from outgrow.validating.baselines import last_baseline
 from outgrow.validating.measuring import Arms, Told
@@ -27,8 +30,8 @@ from outgrow.validation.records import CHECKS, Check, CheckId, check_body
 
 VALIDATION_SCHEMA = "outgrow/validation/v1"
 _MADE_IN_ORDER: tuple[CheckId, ...] = ("readiness", "parity", "improvement", "load")
-_NONE_ANSWERED = re.compile(r"answered none of ([\d,]+) requests")
-"""How an experiment says that all was dropped: a finding of the load, where the arm was set up well before."""
+MEMORY = "validate"
+"""Where rounds of a check are kept while it is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +183,56 @@ def _base_url(validation: DeclaredValidation, arm: str) -> str:
 
 def _improvement(given: Given, arms: Arms) -> Check:
     before, after = given.validation.before, given.validation.after
+    kept = Rounds(given.ledger, MEMORY, f"{given.point.id} improvement", given.validation.workload.rounds)
+    found: Kept | None = None
+    new_capacity: float | None = None
     try:
         arms.set_up(after, "improvement")
-        new_capacity = arms.capacity(after, "improvement")
+        with suppress(ExperimentFailed):
+            arms.set_up(before, "improvement")
+            found = _gone_on_from(given, arms, kept)
+        if found is None:
+            new_capacity = arms.capacity(after, "improvement")
     except ExperimentFailed as error:
         return _cannot_tell("improvement", f"{after} cannot be asked: {error.message}", error.next_step)
     try:
         arms.set_up(before, "improvement")
-        rate = arms.rate(arms.capacity(before, "improvement"), new_capacity)
+        if found is None:
+            rate = arms.rate(arms.capacity(before, "improvement"), new_capacity)
+            begun = Begun(_said(given), given.now(), rate, None, arms.versions())
+        else:
+            begun = found.begun
     except ExperimentFailed as error:
         return _against_baseline(given, arms, f"{before} cannot be asked any more ({error.message})")
-    rounds, left_out = list[Round](), dict[str, str]()
-    arms.rounds((before, after), rate, "improvement", rounds, left_out)
-    return interleaved_check(before, after, rounds, rate, left_out)
+    place, left_out = kept.begin(begun, found.place if found else None), dict[str, str]()
+    rounds = [each for ran in (found.rounds if found else ()) for each in ran.rounds]
+
+    def keep(ran: KeptRound) -> None:
+        kept.keep(place, begun, ran)
+
+    arms.rounds((before, after), begun.rate_per_second, "improvement", rounds, left_out, keep)
+    kept.end(begun)
+    return interleaved_check(before, after, rounds, begun.rate_per_second, left_out)
+
+
+def _said(given: Given) -> dict[str, str]:
+    """What is measured and how, but for the number of rounds."""
+    validation = given.validation
+    declared = validation.workload.model_dump(mode="json", exclude={"rounds"})
+    settings = {f"{name}:": digested(value) for name, value in declared.items()}
+    return {"before": validation.before, "after": validation.after, **settings, **given.machine}
+
+
+def _gone_on_from(given: Given, arms: Arms, kept: Rounds) -> Kept | None:
+    """Rounds of an interrupted check of the very same."""
+    said, versions, now = _said(given), arms.versions(), given.now()
+    fitting = (each for each in kept.same(said, now) if not other_versions(each.begun.versions, versions))
+    found = next(fitting, None)
+    if found is not None:
+        given.tell(Told("improvement", f"goes on from {len(found.rounds)} of {kept.most} rounds that are kept"))
+    elif why_not := kept.why_not(said, versions, now):
+        given.tell(Told("improvement", why_not))
+    return found
 
 
 def _against_baseline(given: Given, arms: Arms, why: str) -> Check:
@@ -240,16 +280,12 @@ def _load_seconds(validation: DeclaredValidation) -> float:
 def _run(given: Given, per_second: float, seconds: float) -> LoadRun:
     validation = given.validation
     arm, load = validation.after, Load(seconds, validation.workload.seed, per_second)
-    try:
-        ran = given.experiment.run(arm, load)
-    except ExperimentFailed as error:
-        none = _NONE_ANSWERED.search(error.message)
-        if none is None:
-            raise
-        sent = int(none[1].replace(",", ""))
-        return LoadRun(arm, per_second, seconds, sent, sent)
-    return LoadRun(arm, per_second, seconds, ran.sent, ran.dropped, ran.p50_seconds, ran.p95_seconds, ran.p99_seconds,
-                   dict(ran.measures))  # fmt: skip
+    ran = given.experiment.run(arm, load)
+    measures = {trigger: value for trigger, value in ran.measures.items() if math.isfinite(value)}
+    run = LoadRun(arm, per_second, seconds, ran.sent, ran.dropped, measures=measures, why_dropped=ran.why_dropped)
+    if not ran.answered:
+        return run
+    return replace(run, p50_seconds=ran.p50_seconds, p95_seconds=ran.p95_seconds, p99_seconds=ran.p99_seconds)
 
 
 def _rate_of_today(given: Given) -> CurrentRate:

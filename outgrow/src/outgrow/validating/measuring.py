@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from outgrow.evidence.design import request_seed, round_orders
+from outgrow.evidence.kept import KeptRound
 from outgrow.evidence.records import Round
 from outgrow.points.declaration import Comparison
-from outgrow.ports import Experiment, ExperimentFailed, Load, Measured
+from outgrow.ports import Experiment, ExperimentFailed, Load
+from outgrow.proving.under_way import answered, round_of_arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,24 @@ class Arms:
         return self.workload.rate or (self.workload.load * min(known) if known else None)
 
     def rounds(
-        self, arms: Sequence[str], rate: float | None, what: str, into: list[Round], left_out: dict[str, str]
+        self,
+        arms: Sequence[str],
+        rate: float | None,
+        what: str,
+        into: list[Round],
+        left_out: dict[str, str],
+        keep: Callable[[KeptRound], None] | None = None,
     ) -> None:
-        """Asks the arms in interleaved rounds of random order; only rounds in which all were asked go ``into``.
+        """Asks the arms in interleaved rounds of random order; only rounds in which all were asked go ``into``, and to
+        ``keep``. Those that are there already are not asked again.
 
         An arm that fails ends it, and stands in ``left_out`` with its reason.
         """
+        done = {each.round for each in into}
         workload, took = self.workload, list[float]()
         for number, order in enumerate(round_orders(arms, workload.rounds, workload.seed), 1):
+            if number in done:
+                continue
             ran = []
             for place, arm in enumerate(order):
                 usual = sum(took) / len(took) if took else workload.round_seconds
@@ -85,7 +96,9 @@ class Arms:
                     left_out[arm] = f"it failed in round {number}: {failed.message}"
                     return
                 took.append(self.timer() - began)
-                ran.append(_round(number, arm, place, measured))
+                ran.append(round_of_arm(number, arm, place, measured))
+            if keep is not None:
+                keep(KeptRound(number, tuple(ran), {}))
             into += ran
 
     def versions(self) -> Mapping[str, str]:
@@ -96,15 +109,3 @@ class Arms:
             return dict(self.experiment.versions())
         except ExperimentFailed:
             return {}
-
-
-def answered(measured: Measured) -> Measured:
-    """The same. Raises ``ExperimentFailed`` where nothing was answered."""
-    if not (measured.sent > measured.dropped and 0 < measured.p95_seconds < math.inf):
-        raise ExperimentFailed(f"it answered {measured.sent - measured.dropped:,} of {measured.sent:,} requests")
-    return measured
-
-
-def _round(number: int, arm: str, order: int, measured: Measured) -> Round:
-    return Round(number, arm, order, measured.p95_seconds, measured.sent, measured.dropped, measured.p50_seconds,
-                 measured.throughput_per_second)  # fmt: skip

@@ -39,7 +39,7 @@ class CurrentRate:
 @dataclass(frozen=True, slots=True)
 class LoadRun:
     """What an arm made of the load. Times are seconds, of what was answered, None where nothing was; ``measures`` are
-    of triggers, in base units."""
+    of triggers, in base units; ``why_dropped`` has the most frequent reasons."""
 
     arm: str
     rate_per_second: float
@@ -50,6 +50,7 @@ class LoadRun:
     p95_seconds: float | None = None
     p99_seconds: float | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    why_dropped: str = ""
 
 
 def current_rate(declared: float | None, hours: Series | None, now: float) -> CurrentRate:
@@ -107,6 +108,8 @@ def load_check(
     remarks = tuple(_remarks(run, triggers, rate))
     if run.dropped:
         said = f"{run.arm} dropped {run.dropped:,} of {run.sent:,} requests at {sent}{times}."
+        if run.why_dropped:
+            remarks = (f"dropped: {run.why_dropped}", *remarks)
         return Check("load", False, said, evidence, remarks, "see what the service says in its own log")
     wrong = [each for each in beyond if not each["ok"]]
     if wrong:
