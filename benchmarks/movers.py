@@ -1,95 +1,301 @@
-"""How fast a move copies points into Qdrant Edge, against the engine's own bulk ingest of the same points.
+"""How fast a move copies, against the target's own bulk ingest of the same content in the same run.
 
-    python -m benchmarks.movers [--points 20000] [--dimensions 384] [--repeats 3]
+    python -m benchmarks movers [--rounds 7] [--rows 20000] [--points 4000]
 
-Prints JSON: points a second of both, the ratio (wanted: ≥ 0.5), and the most memory while copying. Both sides write
-durably, a flush for every 500 points; the copy also reads its source page by page, and is gated.
+A copy is what a move does: pages of a tenant are read from the source and put into the target, gated and durable, one
+after the other, by one process. Its peers are interleaved with it, in an order drawn anew in each round, into the same
+emptied target:
+
+* rows: one `COPY … FROM STDIN` (text, psycopg) of everything in one transaction; the same with a transaction for each
+  page, as durable as a move's; and `INSERT … SELECT` from the source's table inside the server.
+* pgvector: `COPY` of everything, binary and as text.
+* Qdrant Edge: the engine's own upserts of a page each, with a flush.
+
+What the bulk ingest needs is made ready before its time begins. Targets have their indexes: the primary key and one
+more for rows, the primary key alone for points (no HNSW: a move brings none).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import resource
+import random
+import shutil
 import statistics
-import sys
-import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import LiteralString
 from uuid import UUID
 
 import numpy as np
+import psycopg
 import qdrant_edge as engine
+from psycopg.sql import SQL, Identifier
 
-from outgrow.movers.qdrant_edge import open_store
+from benchmarks.platform.running import database, durability
+from benchmarks.report import Cell, Report, Table, Target, source_digest, write_report
+from outgrow.evidence.intervals import ratio_interval
+from outgrow.movers import pgvector, qdrant_edge
+from outgrow.movers.bodies import point_bodies
+from outgrow.movers.sql_table import open_mover
+from outgrow.ports import Item, Store
+from outgrow.testing import FixedClock
 
-BATCH = 500
+WANTED = 0.5
+TENANT = "ana"
+DIMENSIONS = 384
+Ways = Mapping[str, Callable[[], None]]
+
+ORDERS: LiteralString = """CREATE TABLE {}.orders (
+    shop text, id bigint, customer bigint NOT NULL, note text, total numeric(12, 2), paid boolean, at timestamptz,
+    PRIMARY KEY (shop, id))"""
+INDEX: LiteralString = "CREATE INDEX ON {}.orders (shop, at)"
+FILL: LiteralString = """INSERT INTO source.orders
+SELECT 'ana', n, n % 1000, rpad('order ' || n, {}, ' as somebody wrote it down'), n * 1.25, n % 2 = 0,
+    timestamptz '2026-01-01 00:00Z' + n * interval '1 minute' FROM generate_series(1, {}) AS n"""
 
 
-def ingest(folder: Path, points: list[engine.Point], dimensions: int) -> float:
-    """Points a second by the engine alone."""
-    vectors = engine.EdgeVectorParams(size=dimensions, distance=engine.Distance.Cosine)
-    plain = engine.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000, payload_m=0)
-    config = engine.EdgeConfig(vectors=vectors, hnsw_config=plain, max_search_threads=1)
-    shard = engine.EdgeShard.create(str(folder), config)
-    begun = time.perf_counter()
-    for start in range(0, len(points), BATCH):
-        shard.update(engine.UpdateOperation.upsert_points(points[start : start + BATCH]))
-        shard.flush()
-    took = time.perf_counter() - begun
-    shard.close()
-    return len(points) / took
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``ways``: by name, each copies everything; ``ingest``: which is the target's own. ``before``: empties it."""
 
-
-def copy(source_folder: Path, target_folder: Path, dimensions: int, tenant: str) -> float:
-    """Points a second by pages, as a move does it."""
-    source = open_store({"folder": source_folder}, "source")
-    target = open_store({"folder": target_folder, "size": dimensions}, "target")
-    begun, after, copied = time.perf_counter(), "", 0
-    while page := source.page(tenant, after, BATCH):
-        target.put(tenant, 1, page)
-        after, copied = page[-1].key, copied + len(page)
-    took = time.perf_counter() - begun
-    source.close()
-    target.close()
-    return copied / took
+    name: str
+    items: int
+    copies: Sequence[str]
+    ingest: str
+    ways: Ways
+    before: Callable[[], None]
 
 
 def main(arguments: list[str]) -> None:
-    """Both in turn, in fresh folders."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=20_000)
-    parser.add_argument("--dimensions", type=int, default=384)
-    parser.add_argument("--repeats", type=int, default=3)
+    """All cases, in turn; writes ``results/movers``."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks movers")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--points", type=int, default=4_000)
     asked = parser.parse_args(arguments)
-    random = np.random.default_rng(1)
-    matrix = random.standard_normal((asked.points, asked.dimensions)).astype(np.float32)
+    dice = random.Random(1)
+    tables: list[Table] = []
+    targets: list[Target] = []
+    facts: dict[str, Cell] = {}
+    with database() as addresses, TemporaryDirectory(prefix="movers-") as folder:
+        facts = {**durability(addresses), "source": source_digest("outgrow.movers")}
+        url = addresses.superuser
+        points = made_points(asked.points)
+        for opened in (
+            rows_case(url, asked.rows, 60),
+            rows_case(url, asked.rows // 2, 1000),
+            pgvector_case(url, points),
+            edge_case(Path(folder), points),
+        ):
+            with opened as case:
+                table, target = compared(case, asked.rounds, dice)
+                tables.append(table)
+                targets.append(target)
+    written = write_report(
+        Report(
+            name="movers",
+            title="Copying against the target's own bulk ingest",
+            command=" ".join(["python -m benchmarks movers", *arguments]),
+            tables=tuple(tables),
+            targets=tuple(targets),
+            facts=facts,
+            notes=(
+                "A copy reads pages of the source and puts them, gated and durable, in one process; its rate is held "
+                "against each way round by round: the median of the ratios, and the 95 % interval of their geometric "
+                "mean (paired t on logarithms). A gate is a row of its own beside each row that is put: about half of "
+                "what is written for a narrow one.",
+            ),
+            packages=("numpy", "psycopg", "qdrant-edge-py"),
+        )
+    )
+    print(written.read_text(encoding="utf-8"))
+
+
+def compared(case: Case, rounds: int, dice: random.Random) -> tuple[Table, Target]:
+    """Each way once a round, after one that does not count; rates, and ratios of copies to every other way."""
+    seconds: dict[str, list[float]] = {name: [] for name in case.ways}
+    for number in range(rounds + 1):
+        for name in dice.sample(list(case.ways), len(case.ways)):
+            case.before()
+            begun = time.perf_counter()
+            case.ways[name]()
+            if number:
+                seconds[name].append(time.perf_counter() - begun)
+    rows: list[tuple[Cell, ...]] = []
+    best = 0.0
+    for name, took in seconds.items():
+        rate = round(case.items / statistics.median(took))
+        if name not in case.copies:
+            rows.append((name, rate, None, None))
+            continue
+        for other in case.ways:
+            if other in case.copies:
+                continue
+            ratios = [theirs / ours for ours, theirs in zip(took, seconds[other], strict=True)]
+            found = ratio_interval(np.log(ratios), 0.95)
+            interval = f"{found.low:.2f} – {found.high:.2f}" if found else "–"
+            rows.append((f"{name}, against {other}", rate, statistics.median(ratios), interval))
+            if other == case.ingest and name == case.copies[-1]:
+                best = statistics.median(ratios)
+    table = Table(
+        f"{case.name}: {case.items:,} items",
+        ("way", "items a second", "ratio", "95 % interval"),
+        tuple(rows),
+    )
+    return table, Target(f"{case.name}: copy ÷ {case.ingest}", round(best, 3), low=WANTED)
+
+
+def copied(source: Store, target: Store, batch: int) -> None:
+    """As a move copies."""
+    after = ""
+    while page := source.page(TENANT, after, batch):
+        target.put(TENANT, 1, page)
+        after = page[-1].key
+
+
+@contextmanager
+def rows_case(url: str, count: int, width: int) -> Iterator[Case]:
+    """Rows of some 100 or 1,000 bytes, between two schemas."""
+    with psycopg.connect(url, autocommit=True) as session, psycopg.connect(url) as other:
+        for schema in ("source", "target"):
+            name = Identifier(schema)
+            for statement in ("DROP SCHEMA IF EXISTS {} CASCADE", "CREATE SCHEMA {}", ORDERS, INDEX):
+                session.execute(SQL(statement).format(name))
+        session.execute(SQL(FILL).format(width, count))
+        session.execute("ANALYZE source.orders")
+        with session.cursor().copy("COPY (SELECT * FROM source.orders ORDER BY shop, id) TO STDOUT") as reading:
+            lines = [bytes(line) for line in reading]
+        sides = {f"{side}_store": {"url": url, "schema": side} for side in ("source", "target")}
+        mover = open_mover({**sides, "tables": [{"table": "orders", "tenant": "shop"}]}, FixedClock(0.0))
+
+        def ingest(chunks: list[bytes]) -> None:
+            for chunk in chunks:
+                with other.cursor().copy("COPY target.orders FROM STDIN") as copy:
+                    copy.write(chunk)
+                other.commit()
+
+        def inserted() -> None:
+            other.execute("INSERT INTO target.orders SELECT * FROM source.orders")
+            other.commit()
+
+        whole, pages = [b"".join(lines)], [b"".join(lines[start : start + 500]) for start in range(0, count, 500)]
+        ways = {
+            "copy in pages of 500": lambda: copied(mover.source, mover.target, 500),
+            "copy in pages of 2,000": lambda: copied(mover.source, mover.target, 2000),
+            "one COPY": lambda: ingest(whole),
+            "COPY, a transaction for 500": lambda: ingest(pages),
+            "INSERT … SELECT": inserted,
+        }
+
+        def before() -> None:
+            session.execute("TRUNCATE target.orders")
+            mover.target.settle(TENANT)
+            session.execute("CHECKPOINT")
+
+        yield Case(f"rows of {width + 50:,} bytes", count, list(ways)[:2], "one COPY", ways, before)
+        mover.source.close()
+        mover.target.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Ids, vectors of length 1 and payloads."""
+
+    ids: list[UUID]
+    matrix: np.ndarray
+    payloads: list[dict[str, object]]
+
+
+def made_points(count: int) -> Points:
+    """Passages of some 150 bytes, ``DIMENSIONS`` wide."""
+    dice = np.random.default_rng(1)
+    matrix = dice.standard_normal((count, DIMENSIONS)).astype(np.float32)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    ids = [UUID(bytes=random.bytes(16)) for _ in matrix]
-    points = [
-        engine.Point(found, row, {"text": "A passage of the venture's own words. " * 4, "place": place})
-        for place, (found, row) in enumerate(zip(ids, matrix, strict=True))
+    payloads: list[dict[str, object]] = [
+        {"text": "A passage of the venture's own words. " * 4, "place": place} for place in range(count)
     ]
-    bulk, copied = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for turn in range(asked.repeats):
-            (root / f"source-{turn}").mkdir()
-            bulk.append(ingest(root / f"source-{turn}" / "t", points, asked.dimensions))
-            copied.append(copy(root / f"source-{turn}", root / f"target-{turn}", asked.dimensions, "t"))
-    ratios = [one / other for one, other in zip(copied, bulk, strict=True)]
-    result = {
-        "points": asked.points,
-        "dimensions": asked.dimensions,
-        "ingest_per_second": round(statistics.median(bulk)),
-        "copy_per_second": round(statistics.median(copied)),
-        "ratio": round(statistics.median(ratios), 3),
-        "ratios": [round(ratio, 3) for ratio in ratios],
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-    json.dump(result, sys.stdout, indent=2)
-    print()
+    return Points([UUID(bytes=dice.bytes(16)) for _ in range(count)], matrix, payloads)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+@contextmanager
+def pgvector_case(url: str, points: Points) -> Iterator[Case]:
+    """Between two tables of one database."""
+    source, target = (pgvector.open_store({"url": url, "table": name}, name) for name in ("one", "other"))
+    keys = [str(found) for found in points.ids]
+    bodies = point_bodies(keys, points.matrix, points.payloads)
+    with psycopg.connect(url, autocommit=True) as session, psycopg.connect(url) as other:
+        session.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        items = [Item(key, body) for key, body in zip(keys, bodies, strict=True)]
+        for start in range(0, len(items), 500):
+            source.put(TENANT, 1, items[start : start + 500])
+        target.put(TENANT, 1, items[:1])
+        session.execute("ANALYZE one")
+        how: dict[str, bytes] = {}
+        for form in ("text", "binary"):
+            statement = SQL("COPY (SELECT * FROM one ORDER BY id) TO STDOUT (FORMAT {})").format(SQL(form))
+            with session.cursor().copy(statement) as reading:
+                how[form] = b"".join(map(bytes, reading))
+
+        def ingest(form: LiteralString) -> None:
+            with other.cursor().copy(SQL("COPY other FROM STDIN (FORMAT {})").format(SQL(form))) as copy:
+                copy.write(how[form])
+            other.commit()
+
+        ways = {
+            "copy in pages of 500": lambda: copied(source, target, 500),
+            "binary COPY": lambda: ingest("binary"),
+            "text COPY": lambda: ingest("text"),
+        }
+
+        def before() -> None:
+            session.execute("TRUNCATE other")
+            target.settle(TENANT)
+            session.execute("CHECKPOINT")
+
+        yield Case("pgvector", len(keys), ["copy in pages of 500"], "binary COPY", ways, before)
+    source.close()
+    target.close()
+
+
+@contextmanager
+def edge_case(root: Path, points: Points) -> Iterator[Case]:
+    """Between two shards of this machine."""
+    made = [
+        engine.Point(found, row, payload)
+        for found, row, payload in zip(points.ids, points.matrix, points.payloads, strict=True)
+    ]
+    source_folder, target_folder = root / "source", root / "target"
+
+    def ingest(folder: Path) -> None:
+        vectors = engine.EdgeVectorParams(size=DIMENSIONS, distance=engine.Distance.Cosine)
+        plain = engine.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000, payload_m=0)
+        folder.mkdir(exist_ok=True)
+        shard = engine.EdgeShard.create(
+            str(folder / TENANT), engine.EdgeConfig(vectors=vectors, hnsw_config=plain, max_search_threads=1)
+        )
+        for start in range(0, len(made), 500):
+            shard.update(engine.UpdateOperation.upsert_points(made[start : start + 500]))
+            shard.flush()
+        shard.close()
+
+    def copy() -> None:
+        target = qdrant_edge.open_store({"folder": target_folder, "size": DIMENSIONS}, "target")
+        copied(source, target, 500)
+        target.close()
+
+    ingest(source_folder)
+    source = qdrant_edge.open_store({"folder": source_folder}, "source")
+    ways = {"copy in pages of 500": copy, "upserts and flushes of 500": lambda: ingest(target_folder)}
+    yield Case(
+        "Qdrant Edge",
+        len(made),
+        ["copy in pages of 500"],
+        "upserts and flushes of 500",
+        ways,
+        lambda: shutil.rmtree(target_folder, ignore_errors=True),
+    )
+    source.close()

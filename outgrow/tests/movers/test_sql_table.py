@@ -7,7 +7,7 @@ import random
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from outgrow.movers.postgresql import SQL
 from outgrow.movers.sql_shape import Column, Shape, key_of, parts_of
 from outgrow.movers.sql_table import open_mover
+from outgrow.movers.sql_writing import Writing
 from outgrow.ports import Copying, Item, Store, StoreFailed
 from outgrow.testing import FixedClock
 from outgrow.testing.store_contract import StoreContract
@@ -311,6 +312,152 @@ def test_a_sequence_without_room_says_what_else_there_is(postgresql: str) -> Non
         run(postgresql, f"CREATE TABLE {schema}.notes (id smallserial PRIMARY KEY, tenant text)")
     with pytest.raises(StoreFailed, match="ends at 32767 and cannot be set far ahead"):
         open_mover(settings(postgresql, {"table": "notes", "tenant": "tenant"}), CLOCK)
+
+
+def test_bodies_are_the_bytes_that_anybody_else_would_make(shop: str, mover: Copying) -> None:
+    odd = "".join(map(chr, range(1, 0x100))) + '\u2028 \u202e 🜁 "\\/'
+    with psycopg.connect(shop, autocommit=True) as session:
+        session.execute("INSERT INTO customers VALUES ('ana', 1, %s)", (odd,))
+    assert list(mover.source.page("ana", "", 9)) == [customer("ana", 1, odd)]
+    assert mover.source.items("ana", ["02.customers/a1"]) == {"02.customers/a1": customer("ana", 1, odd).body}
+
+
+class TestAFirstCopyIsPlain:
+    """Many rows of one table, where nothing is held, are inserted in one statement; whatever is held, gates hold."""
+
+    many = tuple(customer("ana", number, f"n{number}") for number in range(1, 41))
+
+    @pytest.fixture
+    def plain(self, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+        """Whether each page was inserted plainly."""
+        seen = list[bool]()
+        plainly = Writing.plainly
+
+        def watched(writing: Writing, items: Sequence[Item]) -> bool:
+            seen.append(False)
+            seen[-1] = plainly(writing, items)
+            return seen[-1]
+
+        monkeypatch.setattr(Writing, "plainly", watched)
+        return seen
+
+    def test_it_leaves_a_gate_for_each_row(self, shop: str, mover: Copying, plain: list[bool]) -> None:
+        assert mover.target.put("ana", 5, self.many).refused == ()
+        assert plain == [True]
+        assert run(shop, "SELECT count(*), min(generation), max(generation) FROM outgrow.copied") == [(40, 5, 5)]
+        late = [customer("ana", number, f"late {number}") for number in range(1, 41)]
+        assert set(mover.target.put("ana", 4, late).refused) == {item.key for item in late}
+        assert sorted(mover.target.page("ana", "", 99), key=lambda item: item.key) == sorted(
+            self.many, key=lambda item: item.key
+        )
+        assert mover.target.put("ana", 6, late).refused == ()
+        assert plain == [True, False, False]
+
+    def test_a_tombstone_among_them_holds(self, mover: Copying, plain: list[bool]) -> None:
+        mover.target.put("ana", 9, [Item(self.many[7].key, None)])
+        assert tuple(mover.target.put("ana", 5, self.many).refused) == (self.many[7].key,)
+        assert len(mover.target.page("ana", "", 99)) == 39
+        assert plain == [False]
+
+    def test_a_row_that_the_application_left_is_replaced(self, shop: str, mover: Copying, plain: list[bool]) -> None:
+        run(shop, "INSERT INTO there.customers VALUES ('ana', 8, 'left'), ('ben', 8, 'his')")
+        assert mover.target.put("ana", 5, self.many).refused == ()
+        assert plain == [False]
+        assert set(mover.target.page("ana", "", 99)) == set(self.many)
+
+    def test_what_is_unique_and_held_by_an_older_row_is_taken(self, mover: Copying, plain: list[bool]) -> None:
+        mover.target.put("ana", 2, [customer("ana", 99, "n8")])
+        assert mover.target.put("ana", 5, self.many).refused == ()
+        assert plain == [False]
+        assert set(mover.target.page("ana", "", 99)) == set(self.many)
+
+    def test_one_that_comes_in_between_makes_it_begin_anew(self, shop: str, mover: Copying, plain: list[bool]) -> None:
+        """A tombstone of a newer generation, not yet committed while the page is looked at."""
+        mover.target.put("ben", 1, [customer("ben", 1, "gates are there")])
+        with psycopg.connect(shop) as other, ThreadPoolExecutor(1) as pool:
+            relation = other.execute("SELECT relation FROM outgrow.copied").fetchall()[0][0]
+            other.execute("INSERT INTO outgrow.copied VALUES (%s, 'ana', %s, 9, true)", (relation, self.many[20].key))
+            putting = pool.submit(mover.target.put, "ana", 5, self.many)
+            while not run(shop, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                assert not putting.done(), "it did not wait"
+            other.commit()
+            assert tuple(putting.result().refused) == (self.many[20].key,)
+        assert plain == [False]
+        assert len(mover.target.page("ana", "", 99)) == 39
+
+    def test_a_row_under_another_key_or_of_another_tenant_is_refused(self, shop: str, mover: Copying) -> None:
+        wrong = [
+            (Item(self.many[20].key, customer("ana", 77, "n77").body), "holds another row"),
+            (customer("ben", 77, "n77"), "holds another row"),
+            (Item("02.customers/b77", b"[]"), "is no row of"),
+            (Item("02.customers/b77", b'{"id":77,"shop":"ana"}'), "is no row of"),
+        ]
+        for item, said in wrong:
+            page = [*self.many[:20], item, *self.many[21:]]
+            with pytest.raises(StoreFailed, match=said):
+                mover.target.put("ana", 5, page)
+            assert run(shop, "SELECT count(*) FROM there.customers") == [(0,)]
+            assert run(shop, "SELECT count(*) FROM outgrow.copied") == [(0,)]
+
+    def test_it_reads_no_table_whole_when_no_statistics_tell(self, shop: str, mover: Copying) -> None:
+        run(shop, "ALTER TABLE there.customers SET (autovacuum_enabled = off)")
+        for start in range(0, 4000, 100):
+            mover.target.put("ana", 1, [customer("ana", n, f"n{n}") for n in range(start, start + 100)])
+        (read,) = run(shop, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'there.customers'::regclass")
+        assert read[0] < 4000
+
+
+CITIES: LiteralString = """
+CREATE TABLE {0}.cities (id int PRIMARY KEY, name text);
+CREATE TABLE {0}.shops (shop text, no int, city int REFERENCES {0}.cities, PRIMARY KEY (shop, no))"""
+
+
+class TestReferringToWhatIsNotMoved:
+    declared = ({"table": "shops", "tenant": "shop"},)
+
+    @pytest.fixture
+    def cities(self, postgresql: str) -> str:
+        run(postgresql, "CREATE SCHEMA there")
+        for schema in ("public", "there"):
+            run(postgresql, *CITIES.split(";"), schema=schema)
+        run(
+            postgresql,
+            "INSERT INTO cities VALUES (1, 'Aa'), (2, 'Bb')",
+            "INSERT INTO there.cities VALUES (1, 'Aa')",
+            "INSERT INTO shops VALUES ('ana', 1, 1), ('ana', 2, NULL), ('ana', 3, 2)",
+        )
+        return postgresql
+
+    def test_it_is_refused_until_people_say_that_they_keep_both_sides_alike(self, cities: str) -> None:
+        with pytest.raises(StoreFailed) as failed:
+            open_mover(settings(cities, *self.declared), CLOCK)
+        assert "there.shops refers to there.cities, which is not moved" in failed.value.message
+        assert "on_both_sides" in failed.value.message
+
+    def test_a_row_whose_other_is_not_there_is_said_and_not_put(self, cities: str) -> None:
+        mover = open_mover(settings(cities, *self.declared) | {"on_both_sides": ["cities"]}, CLOCK)
+        try:
+            with pytest.raises(StoreFailed, match=r"01.shops/a3 refers to \(2\) in there.cities, which is not there"):
+                carry(mover, "ana")
+            assert run(cities, "TABLE there.shops") == []
+            run(cities, "INSERT INTO there.cities VALUES (2, 'Bb')")
+            assert carry(mover, "ana", generation=2) == 3
+        finally:
+            mover.source.close()
+            mover.target.close()
+
+    def test_both_sides_may_refer_to_one_table(self, cities: str) -> None:
+        run(
+            cities,
+            "ALTER TABLE there.shops DROP CONSTRAINT shops_city_fkey",
+            "ALTER TABLE there.shops ADD FOREIGN KEY (city) REFERENCES cities",
+        )
+        mover = open_mover(settings(cities, *self.declared), CLOCK)
+        try:
+            assert carry(mover, "ana", limit=1) == 3
+        finally:
+            mover.source.close()
+            mover.target.close()
 
 
 def test_of_puts_at_the_same_time_the_newest_stays(shop: str) -> None:

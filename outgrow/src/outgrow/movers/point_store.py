@@ -66,6 +66,10 @@ class Driver(Protocol):
         """Nobody else writes while this is open, and nothing arrives late."""
         ...
 
+    def place(self) -> str:
+        """Which server or folder it is, without secrets; the same however it is written."""
+        ...
+
     def collections(self) -> Sequence[str]: ...
 
     def size(self, collection: str) -> int | None:
@@ -172,6 +176,14 @@ class Layout:
         """The collections that tenants share."""
         return [self.collection.format(bucket=bucket) for bucket in range(self.buckets or 1)]
 
+    def says(self) -> str:
+        """The same for the same collections and field, however they are written."""
+        if self.one_each:
+            return f"collections {self.collection.format(tenant='{tenant}')}"
+        names = self.shared()
+        which = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} buckets)"
+        return f"{which} by {self.tenant_field}{' (whole numbers)' if self.whole_numbers else ''}"
+
     def tenant_in(self, collection: str) -> str | None:
         """The tenant whose collection this is; None where it is no tenant's."""
         before, _, after = self.collection.partition("{tenant}")
@@ -198,7 +210,7 @@ def bucket_of(tenant: str, buckets: int) -> int:
 
 
 class PointStore:
-    """Keeps ``outgrow.ports.Store`` and ``Searched`` on a ``Driver``. ``size``: of collections that it makes itself;
+    """Keeps ``outgrow.ports.Store``, ``Searched`` and ``Identified`` on a ``Driver``. ``size``: of collections that it makes itself;
     None: it makes none."""
 
     def __init__(self, name: str, driver: Driver, layout: Layout, distance: str, size: int | None) -> None:
@@ -215,6 +227,10 @@ class PointStore:
     def form(self) -> str:
         """``points``, or ``points by dot`` and so on."""
         return self._form
+
+    def identity(self) -> str:
+        """Which collections, told apart by which field, of which server or folder."""
+        return f"{self._layout.says()} in {self._driver.place()}"
 
     def tenants(self) -> Sequence[TenantSize]:
         """All that have points here."""

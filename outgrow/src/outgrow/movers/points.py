@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from outgrow.errors import OutgrowError, UsageError
-from outgrow.ports import Clock, Copying, Store
+from outgrow.ports import Clock, Copying, Identified, Store, StoreFailed
 
 STORES: dict[str, str] = {
     "qdrant": "outgrow.movers.qdrant:open_store",
@@ -42,7 +42,7 @@ def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
     the stores' names ``source`` and ``target``.
 
     Raises:
-        UsageError: the settings are wrong, or the stores are of two forms.
+        UsageError: the settings are wrong, or the stores are of two forms, or one and the same.
     """
     del clock
     known = ("source", "target", "source_store", "target_store")
@@ -65,4 +65,24 @@ def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
             f"nothing can be copied between these stores: {forms}",
             next_step="Write the same `distance` for both, if they compare in the same way.",
         )
+    if settings["source_store"].get("kind") == settings["target_store"].get("kind"):
+        _refuse_one_store(source, target)
     return Copying(source, target)
+
+
+def _refuse_one_store(source: Store, target: Store) -> None:
+    """A store that does not answer is asked again when it is needed."""
+    if not (isinstance(source, Identified) and isinstance(target, Identified)):
+        return
+    try:
+        same = source.identity()
+        if target.identity() != same:
+            return
+    except StoreFailed:
+        return
+    source.close()
+    target.close()
+    raise UsageError(
+        f"{source.name} and {target.name} are the same points: {same}",
+        next_step="Write two stores; to change how points lie, give the target another collection or table.",
+    )

@@ -34,6 +34,9 @@ except ImportError as missing:
     ) from None
 
 OLDEST = (1, 17)
+"""Qdrant's own documentation of points: conditions on an upsert since 1.16.0, its *update mode* since 1.17.0 (pull
+request 7963 of qdrant/qdrant)."""
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _MOST_TENANTS = 1_000_000
 _STRONG = models.WriteOrdering.STRONG
 _MAJORITY = models.ReadConsistencyType.MAJORITY
@@ -131,6 +134,16 @@ class QdrantDriver:
     def close(self) -> None:
         """Closes connections."""
         self._client.close()
+
+    def place(self) -> str:
+        """A server does not say which one it is: its address as it is written, and all names of this machine alike."""
+        if self._settings.path is not None:
+            return f"folder {Path(self._settings.path).expanduser().resolve()}"
+        address = urlsplit(self._settings.url or "")
+        if address.hostname is None:
+            return self._where
+        host = "this machine" if address.hostname in _THIS_MACHINE else address.hostname.rstrip(".")
+        return f"Qdrant at {host}:{address.port or 6333}{address.path.rstrip('/')}"
 
     def collections(self) -> Sequence[str]:
         """All there are."""

@@ -110,6 +110,10 @@ class EdgeDriver:
                 os.close(self._lock)
                 self._lock = None
 
+    def place(self) -> str:
+        """The folder, links followed. Shards that were moved elsewhere are another's."""
+        return f"folder {self._folder.resolve()}"
+
     def collections(self) -> Sequence[str]:
         """Subfolders that hold a shard."""
         with self._files():

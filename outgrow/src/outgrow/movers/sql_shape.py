@@ -9,7 +9,7 @@ Texts have ``\\`` before ``\\`` and ``,``. Application and mover say the same in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -31,6 +31,16 @@ _OUTSIDE: LiteralString = """
 SELECT c.conrelid::regclass::text, c.confrelid::regclass::text FROM pg_constraint AS c
 WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = to_regclass(%(table)s)
 AND c.conrelid <> ALL (SELECT to_regclass(name) FROM unnest(%(moved)s::text[]) AS name)"""
+_REFERRED: LiteralString = """
+SELECT n.nspname, t.relname, t.oid::text,
+    array(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k (no, place)
+        JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.no ORDER BY k.place),
+    array(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k (no, place)
+        JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.no ORDER BY k.place)
+FROM pg_constraint AS c JOIN pg_class AS t ON t.oid = c.confrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
+WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid = to_regclass(%(table)s)
+AND c.confrelid <> ALL (SELECT to_regclass(name) FROM unnest(%(moved)s::text[]) AS name)
+ORDER BY 1, 2, c.conname"""
 _OBSERVED: LiteralString = """
 SELECT coalesce(c.conname, t.tgname) FROM pg_trigger AS t LEFT JOIN pg_constraint AS c ON c.oid = t.tgconstraint
 WHERE t.tgrelid = to_regclass(%(table)s) AND t.tgenabled <> 'D' AND t.tgname NOT LIKE 'outgrow\\_%%'
@@ -82,13 +92,31 @@ class Sequenced:
 
 
 @dataclass(frozen=True, slots=True)
+class Referred:
+    """A table outside of the move that rows refer to: by these columns, to those of its own. ``id``: within its
+    database."""
+
+    schema: str
+    table: str
+    id: str
+    columns: tuple[str, ...]
+    theirs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As people write it."""
+        return f"{self.schema}.{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """A table on one side.
 
     Attributes:
         prefix: of its keys. table: its name there. tenant, key: columns. columns: all, in order.
         observed: foreign keys and triggers that would act on what the mover writes.
-        outside: tables that refer to it and are not moved. uniques: column sets that are unique besides the key.
+        outside: tables that refer to it and are not moved. referred: those that it refers to and are not moved.
+        uniques: column sets that are unique besides the key.
     """
 
     prefix: str
@@ -101,6 +129,7 @@ class Shape:
     outside: tuple[str, ...] = ()
     sequences: tuple[Sequenced, ...] = ()
     uniques: tuple[tuple[str, ...], ...] = ()
+    referred: tuple[Referred, ...] = ()
 
     @property
     def written(self) -> tuple[Column, ...]:
@@ -180,6 +209,10 @@ def read_shape(
         outside=tuple(str(row[0]) for row in connection.execute(_OUTSIDE, values)),
         sequences=tuple(_sequences(connection, where, {**values, "key": list(keys)})),
         uniques=tuple(unique for unique in uniques if {*unique} - {tenant} != {*keys}),
+        referred=tuple(
+            Referred(str(row[0]), str(row[1]), str(row[2]), tuple(row[3]), tuple(row[4]))
+            for row in connection.execute(_REFERRED, values)
+        ),
     )
 
 
@@ -198,8 +231,9 @@ def _sequences(connection: psycopg.Connection[Row], where: str, values: Mapping[
         yield Sequenced(str(column), str(oid), name, int(step), value if called else value - int(step), int(most))
 
 
-def unfit(source: Shape, target: Shape, *, one_database: bool) -> list[str]:
-    """Sentences that say why rows of one side cannot be rows of the other; empty where they can."""
+def unfit(source: Shape, target: Shape, *, one_database: bool, on_both_sides: Collection[str] = ()) -> list[str]:
+    """Sentences that say why rows of one side cannot be rows of the other; empty where they can. ``on_both_sides``:
+    tables outside of the move that people keep alike."""
     said = []
     ours, theirs = ({column.name: column for column in shape.columns} for shape in (source, target))
     for here, there, shape in ((ours, theirs, target), (theirs, ours, source)):
@@ -216,6 +250,13 @@ def unfit(source: Shape, target: Shape, *, one_database: bool) -> list[str]:
         )
     for shape in (source, target):
         said += [f"{other} refers to {shape.name} and is not moved; list it in `tables`" for other in shape.outside]
+    said += [
+        f"{shape.name} refers to {other.name}, which is not moved, so that rows could come without what they refer "
+        "to; list it in `tables`, or, if both sides keep the same rows of it, in `on_both_sides`"
+        for shape, opposite in ((target, source), (source, target))
+        for other in asked_of(shape, opposite, one_database=one_database)
+        if other.table not in on_both_sides
+    ]
     for one_sequence in source.sequences:
         for other_sequence in target.sequences:
             if one_sequence.column == other_sequence.column and _meet(one_sequence, other_sequence, one_database):
@@ -225,6 +266,12 @@ def unfit(source: Shape, target: Shape, *, one_database: bool) -> list[str]:
                     + _apart(one_sequence, other_sequence)
                 )
     return said
+
+
+def asked_of(shape: Shape, opposite: Shape, *, one_database: bool) -> list[Referred]:
+    """What this side's rows refer to and the opposite side's constraints do not already vouch for."""
+    vouched = {(other.id, other.columns, other.theirs) for other in opposite.referred} if one_database else set()
+    return [other for other in shape.referred if (other.id, other.columns, other.theirs) not in vouched]
 
 
 def _apart(one: Sequenced, other: Sequenced) -> str:

@@ -31,7 +31,7 @@ from outgrow.movers.postgresql import (
 )
 from outgrow.movers.registering import Triggers
 from outgrow.movers.sql_rows import items_of, page_of, typed
-from outgrow.movers.sql_shape import Shape, read_shape, unfit
+from outgrow.movers.sql_shape import Referred, Shape, asked_of, read_shape, unfit
 from outgrow.movers.sql_writing import PLAINLY_FROM, Writing, sorted_by_shape
 from outgrow.ports import Clock, Copied, Copying, Item, Put, StoreFailed, TenantSize, digest_of
 
@@ -73,6 +73,9 @@ class Settings(BaseModel):
     source_store: Side
     target_store: Side
     tables: Annotated[tuple[Table, ...], Field(min_length=1, max_length=99)]
+    on_both_sides: tuple[str, ...] = Field(
+        (), description="Tables outside of the move that moved rows refer to: you keep the same rows on both sides."
+    )
     register_: Literal["triggers", "application"] = Field(
         "triggers",
         alias="register",
@@ -95,7 +98,9 @@ def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
         if one_database and {shape.name for shape in source.shapes()} & {shape.name for shape in target.shapes()}:
             said.append("source and target are the same tables")
         for ours, theirs in zip(source.shapes(), target.shapes(), strict=True):
-            said += unfit(ours, theirs, one_database=one_database)
+            said += unfit(ours, theirs, one_database=one_database, on_both_sides=declared.on_both_sides)
+            source.ask_of(ours, asked_of(ours, theirs, one_database=one_database))
+            target.ask_of(theirs, asked_of(theirs, ours, one_database=one_database))
         for store in (source, target):
             said += store.in_the_way()
         if said:
@@ -139,6 +144,7 @@ class SqlTableStore:
         self.session = Session(side.url, name)
         self._gates = Gates(self.session, "sql:" + ",".join([side.schema_, *(named for _, named, _ in self._tables)]))
         self._shapes: tuple[Shape, ...] = ()
+        self._asked: dict[str, tuple[Referred, ...]] = {}
 
     def shapes(self) -> tuple[Shape, ...]:
         """The tables as they stand, read once; in the order of their keys."""
@@ -158,6 +164,10 @@ class SqlTableStore:
                     for prefix, named, table in self._tables
                 )
         return self._shapes
+
+    def ask_of(self, shape: Shape, referred: Sequence[Referred]) -> None:
+        """Has rows of this table refused which refer to rows that are not there."""
+        self._asked[shape.prefix] = tuple(referred)
 
     def identity(self) -> str:
         """The tables, of which database of which server."""
@@ -279,10 +289,11 @@ class SqlTableStore:
             len(items) >= PLAINLY_FROM
             and any(shape.prefix == prefix for shape in self.shapes())
             and all(item.body is not None and item.key.startswith(prefix) for item in items)
+            and not self._asked.get(prefix)
         )
 
     def _writing(self, connection: psycopg.Connection[Row], tenant: str, generation: int) -> Writing:
-        return Writing(connection, self.session.where, self._gates, self.shapes(), tenant, generation)
+        return Writing(connection, self.session.where, self._gates, self.shapes(), tenant, generation, self._asked)
 
     def _unobserved(self) -> None:
         """Has no foreign key and no trigger act on what this connection writes."""

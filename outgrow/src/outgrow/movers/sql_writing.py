@@ -11,12 +11,13 @@ and inserted anew.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, LiteralString
 
 from outgrow.movers.postgresql import SQL, Composable, Gates, Row, psycopg, quoted
 from outgrow.movers.sql_rows import (
+    among,
     bound,
     by_column,
     columns_of,
@@ -27,7 +28,7 @@ from outgrow.movers.sql_rows import (
     typed,
     words_of,
 )
-from outgrow.movers.sql_shape import Shape, parts_of
+from outgrow.movers.sql_shape import Referred, Shape, parts_of
 from outgrow.ports import Item, StoreFailed
 
 PLAINLY_FROM = 16
@@ -63,6 +64,9 @@ DELETE FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND 
 _INSERT: LiteralString = """
 INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
 SELECT {cast} FROM json_to_recordset(%(rows)s::json) AS incoming ({read})"""
+_LACKING: LiteralString = """
+SELECT {key}, {shown} FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {among} AND {there}
+AND NOT EXISTS (SELECT FROM {other} AS other WHERE {equal}) LIMIT 1"""
 _TAKEN: LiteralString = """
 SELECT incoming.place, {key}, coalesce(gate.generation > %(generation)s, false)
 FROM unnest({arrays}) WITH ORDINALITY AS incoming ({names}, place)
@@ -80,7 +84,7 @@ _BETWEEN = "\x1f"
 @dataclass(frozen=True, slots=True)
 class Writing:
     """One put of a tenant: into which tables, through which gates, of which generation. ``where``: the store, for
-    people."""
+    people. ``asked``: by prefix, tables outside of the move that must have what rows refer to."""
 
     connection: psycopg.Connection[Row]
     where: str
@@ -88,6 +92,7 @@ class Writing:
     shapes: Sequence[Shape]
     tenant: str
     generation: int
+    asked: Mapping[str, Sequence[Referred]] = field(default_factory=dict)
 
     def plainly(self, items: Sequence[Item]) -> bool:
         """Inserts them if nothing is held in their range; → whether it did. All are of one table and have bodies.
@@ -99,8 +104,7 @@ class Writing:
         keys = [item.key for item in items]
         if not shape.in_order or any(_BETWEEN in key for key in keys):
             return False
-        for item in (items[0], items[-1]):
-            row_of(self.where, shape, self.tenant, item.key, item.body or b"")
+        self._check(shape, (items[0], items[-1]))
         first, last = min(keys), max(keys)
         if not (ends := [parts for key in (first, last) if (parts := parts_of(shape, key))])[1:]:
             return False
@@ -116,14 +120,21 @@ class Writing:
         }
         for name, parts in (("least", ends[0]), ("most", ends[1])):
             values |= {f"{name}{number}": part for number, part in enumerate(parts)}
-        found = self.connection.execute(_plain_statement(shape), values).fetchone()
+        try:
+            found = self.connection.execute(_plain_statement(shape), values).fetchone()
+        except (psycopg.DataError, psycopg.errors.NotNullViolation):
+            self._check(shape, items)
+            raise
         if found is None or not found[0]:
-            for item in items:
-                row_of(self.where, shape, self.tenant, item.key, item.body or b"")
+            self._check(shape, items)
             raise StoreFailed(
                 f"{self.where}: items of {self.tenant} in {shape.name} hold other rows than their keys say"
             )
         return bool(found[1])
+
+    def _check(self, shape: Shape, items: Sequence[Item]) -> None:
+        for item in items:
+            row_of(self.where, shape, self.tenant, item.key, item.body or b"")
 
     def over(self, items: Sequence[Item]) -> set[str]:
         """Puts them over whatever is held; → keys that passed."""
@@ -143,7 +154,34 @@ class Writing:
         for shape in self.shapes:
             if texts := [bodies[key] for key in keys if key in passed and key in bodies and is_of(shape, key)]:
                 self.connection.execute(_insert_statement(shape), {"rows": _array(texts)})
+        self._ask(by_shape)
         return passed
+
+    def _ask(self, by_shape: Sequence[tuple[Shape, Sequence[tuple[str, ...]]]]) -> None:
+        """Foreign keys do not act on a put, so that rows may come before those they refer to. Of tables that are not
+        moved nothing comes."""
+        for shape, parts in by_shape:
+            for other in self.asked.get(shape.prefix, ()):
+                words = words_of(shape) | {
+                    "among": among(shape),
+                    "shown": SQL(" || ', ' || ").join(
+                        SQL("held.{}::text").format(quoted(one)) for one in other.columns
+                    ),
+                    "other": quoted(other.schema, other.table),
+                    "equal": SQL(" AND ").join(
+                        SQL("other.{} = held.{}").format(quoted(theirs), quoted(ours))
+                        for ours, theirs in zip(other.columns, other.theirs, strict=True)
+                    ),
+                    "there": SQL(" AND ").join(SQL("held.{} IS NOT NULL").format(quoted(one)) for one in other.columns),
+                }
+                lacking = self.connection.execute(
+                    SQL(_LACKING).format(**words), {"tenant": self.tenant, **by_column(parts)}
+                ).fetchone()
+                if lacking is not None:
+                    raise StoreFailed(
+                        f"{self.where}: {lacking[0]} refers to ({lacking[1]}) in {other.name}, which is not there",
+                        next_step=f"{other.name} is not moved: put the row there first; then it is tried again.",
+                    )
 
     def _taken(self, rows: Mapping[str, Mapping[str, Any]]) -> tuple[set[str], set[str]]:
         """Rows that cannot be written because what is unique to them is held by a row that was put with a newer

@@ -133,6 +133,19 @@ class StoreContract:
         assert tuple(store.put(ANA, 4, [late, fresh]).refused) == (held.key,)
         assert list(store.page(ANA, "", 10)) == sorted([held, fresh], key=_by_bytes)
 
+    def test_many_at_once_are_gated_as_few_are(self, store: Store) -> None:
+        items = sorted((self.item(ANA, place, 1) for place in range(40)), key=_by_bytes)
+        gone, newer = items[7], self.item(ANA, 11, 2)
+        store.put(ANA, 9, [Item(gone.key, None), newer])
+        assert sorted(store.put(ANA, 5, items).refused) == sorted([gone.key, newer.key])
+        held = {item.key: item.body for item in (*items, newer) if item.key != gone.key}
+        assert {item.key: item.body for item in store.page(ANA, "", 50)} == held
+        late = [self.item(ANA, place, 3) for place in range(40)]
+        assert set(store.put(ANA, 4, late).refused) == {item.key for item in items}
+        assert {item.key: item.body for item in store.page(ANA, "", 50)} == held
+        assert store.put(ANA, 10, items).refused == ()
+        assert list(store.page(ANA, "", 50)) == items
+
     def test_a_repeated_put_changes_nothing(self, store: Store) -> None:
         items = self._put(store, ANA, 3, range(4))
         gone = Item(items[0].key, None)
