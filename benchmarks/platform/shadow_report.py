@@ -93,14 +93,14 @@ class Figures:
             yield f"way back: {self.back}"
 
 
-def write(figures: Figures, plan: Plan) -> None:
-    """The result files."""
+def write(figures: Figures, plan: Plan, *, one: bool = False) -> None:
+    """The result files. one: it was one index process."""
     back = figures.back
     write_report(
         Report(
-            name="shadow",
-            title="Reads that are mirrored, and the way back",
-            command="python -m benchmarks shadow",
+            name="shadow-one" if one else "shadow",
+            title="Reads that are mirrored" + (", with one index process" if one else ", and the way back"),
+            command="python -m benchmarks shadow" + (" --one" if one else ""),
             tables=(
                 Table(
                     "Searches through HTTP, the middle round of each arm",
@@ -140,23 +140,22 @@ def write(figures: Figures, plan: Plan) -> None:
                     ),
                     ("Where a search finds both of its places in a process taken, it is not mirrored.",),
                 ),
-                Table(
-                    "`outgrow migrate data-architecture shadow --percent 0`, with all searches mirrored",
-                    ("last mirrored search, s after the command began", "… after it ended"),
-                    tuple((begun, ended) for begun, ended, _ in figures.kills),
-                    ("Negative: it came before the command ended.",),
-                ),
+                *(() if one else (_kills(figures),)),
                 *(() if back is None else (back.table(),)),
             ),
             targets=(
                 *(
                     Target(f"p99 {arm} to off, upper 95 % bound", _high(figures.ratio(arm, 2)), high=MOST_RATIO)
                     for arm in ARMS[1:]
+                    if figures.rounds(arm)
                 ),
-                Target(
-                    "kill switch, s after the command ended",
-                    max((ended for _, ended, _ in figures.kills), default=None),
-                    high=KILL_SECONDS,
+                *(
+                    Target(
+                        "kill switch, s after the command ended",
+                        max(ended for _, ended, _ in figures.kills),
+                        KILL_SECONDS,
+                    )
+                    for _ in figures.kills[:1]
                 ),
                 Target("searches that failed", float(sum(figures.wrong.values())), high=0.0),
                 *(() if back is None else back.targets()),
@@ -169,6 +168,15 @@ def write(figures: Figures, plan: Plan) -> None:
             },
             packages=("litestar", "uvicorn", "psycopg", "qdrant-edge-py"),
         )
+    )
+
+
+def _kills(figures: Figures) -> Table:
+    return Table(
+        "`outgrow migrate data-architecture shadow --percent 0`, with all searches mirrored",
+        ("last mirrored search, s after the command began", "… after it ended"),
+        tuple((begun, ended) for begun, ended, _ in figures.kills),
+        ("Negative: it came before the command ended.",),
     )
 
 

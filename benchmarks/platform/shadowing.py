@@ -1,6 +1,7 @@
 """What it costs searches that a tenth of them is asked of both stores, and whether the way back loses a write.
 
     python -m benchmarks shadow            # about a quarter of an hour on two cores
+    python -m benchmarks shadow --one      # both layouts in one index process: about ten minutes
     python -m benchmarks shadow --small    # to try it: two minutes
 
 A real `ventures serve` with two index processes: the layout `tuned` lies in the first one, and searched are ventures
@@ -16,6 +17,9 @@ then), at a rate that takes two fifths of the machine's processor time, in round
 each with the same searches at the same moments. A ratio is that of an arm to *off* in the same round. Before an arm is
 measured it is searched unmeasured for some seconds, so that all processes know the share, and found the target again.
 
+`--one` measures the platform's default, one index process that holds both layouts, with *off* and *on* alone: there
+the target cannot be stopped by itself.
+
 Then the kill switch: how long after `shadow --percent 0` the last search comes to the target. At the end the way back:
 see `reversing`.
 """
@@ -28,12 +32,13 @@ import json
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,6 +75,8 @@ FOUND_SECONDS = 6.5
 """A process that gave a store up asks for it again after five seconds at most."""
 COUNTS_SECONDS = 8.5
 """Counts are written every five seconds, all of them over half of that time."""
+LOOKED_SECONDS = 0.3
+"""So long before an arm is measured processor times are looked up: that holds the generator up for milliseconds."""
 FAILING_EVERY = 5
 REFUSED_SECONDS = 3.0
 """After which a process that was refused an answer asks whoever listens now."""
@@ -113,7 +120,6 @@ class Moving:
     place: Path
     people: Sequence[Person] = ()
     store: ShadowStore | None = None
-    said: list[str] = field(default_factory=list)
 
     def outgrow(self, *words: str) -> dict[str, Any]:
         """`outgrow migrate POINT …`; what it says as JSON. Raises: RuntimeError."""
@@ -193,22 +199,25 @@ def main(arguments: list[str]) -> None:
     """Measures all of it and writes the report; `--small` writes none."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks shadow")
     parser.add_argument("--small", action="store_true", help="to try it; no report is written")
+    parser.add_argument("--one", action="store_true", help="one index process, and nothing that is away")
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--rate", type=float, default=None, help="searches a second, instead of what takes two fifths")
     parser.add_argument("--data", type=Path, default=None, help="a data folder that is kept")
     parser.add_argument("--no-way-back", action="store_true", help="leave the second half out")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # either way it cleans up
     size = SMALL if options.small else WHOLE
     rounds = options.rounds or size.rounds
     with folder() as made:
         data = options.data or made
         _populated(data, size.plan)
-        with serving(data, VENTURES_INDEX_LAYOUT=SOURCE, VENTURES_INDEX_PROCESSES=str(PROCESSES)) as platform:
+        processes = 1 if options.one else PROCESSES
+        with serving(data, VENTURES_INDEX_LAYOUT=SOURCE, VENTURES_INDEX_PROCESSES=str(processes)) as platform:
             figures = uvloop.run(_measured(platform, size, rounds, options))
     for line in figures.lines():
         print(f"  {line}", flush=True)
     if not options.small:
-        write(figures, size.plan)
+        write(figures, size.plan, one=options.one)
 
 
 def _populated(data: Path, plan: Plan) -> None:
@@ -235,18 +244,20 @@ async def _measured(platform: Serving, size: Size, rounds: int, options: argpars
         stack.push_async_callback(preparing.revoke, opened, keys)
         parts = urlsplit(platform.url)
         everybody = preparing.people(size.plan, f"{parts.hostname}:{parts.port}", found, keys)
-        moving.people = _in_second(everybody)
+        moving.people = everybody if options.one else _in_second(everybody)
         _said("every venture is carried to the target")
         await asyncio.to_thread(moving.outgrow, "create")
         await asyncio.to_thread(moving.outgrow, "start")
-        moving.store = ShadowStore(platform, PROCESSES)
-        stack.push_async_callback(moving.store.heal)
+        if not options.one:
+            moving.store = ShadowStore(platform, PROCESSES)
+            stack.push_async_callback(moving.store.heal)
         rate = options.rate or await _rate(moving)
         figures.rate = rate
         await _rounds(moving, figures, rounds, size.searches / rate)
         await _counted(moving, figures, size.counted_seconds)
-        await _killed(moving, figures, size.kills)
-        if not options.no_way_back:
+        if moving.store is not None:
+            await _killed(moving, moving.store, figures, size.kills)
+        if not (options.no_way_back or options.one):
             _said(f"all ventures are switched, {size.writes:,} items are written, and all go back")
             figures.back = await reversing.there_and_back(
                 moving.outgrow, opened, platform, everybody, size.writes, SOURCE, _said
@@ -285,12 +296,11 @@ async def _rate(moving: Moving) -> float:
 
 
 async def _rounds(moving: Moving, figures: Figures, rounds: int, seconds: float) -> None:
-    arms = _arms(rounds, seconds)
+    store = moving.store
+    arms = _arms(rounds, seconds, ARMS[:2] if store is None else ARMS)
     levels = [Level(0, figures.rate, one) for arm in arms for one in (arm.warm_seconds, seconds)]
     seeds = [one for arm in arms for one in (-1 - arm.round, arm.round)]
     used: list[Mapping[str, float]] = []
-    store = moving.store
-    assert store is not None
     total = sum(level.seconds for level in levels)
     _said(f"{rounds} rounds at {figures.rate:.0f} searches a second: {total / 60:.1f} minutes")
 
@@ -298,36 +308,40 @@ async def _rounds(moving: Moving, figures: Figures, rounds: int, seconds: float)
         arm = arms[number // 2]
         if number % 2 == 0:
             used.append(_processor_seconds(moving.platform))
-            await store.heal()
-            if arm.name == "failing":
-                await store.fail()
+            if store is not None:
+                await store.heal()
+                if arm.name == "failing":
+                    await store.fail()
             moving.share(0.0 if arm.name == "off" else SHARE)
+            await asyncio.sleep(arm.warm_seconds - LOOKED_SECONDS)
+            used.append(_processor_seconds(moving.platform))
             return
-        if arm.name == "stalled":
+        if arm.name == "stalled" and store is not None:
             store.stall()
-        used.append(_processor_seconds(moving.platform))
         if number > 1 and arms[number // 2 - 1].round != arm.round:
             _said(f"round {arm.round + 1} of {rounds}")
 
     steps = await moving.search(levels, begun, seeds)
     used.append(_processor_seconds(moving.platform))
-    await store.heal()
+    if store is not None:
+        await store.heal()
+    part = seconds / (seconds + LOOKED_SECONDS)
     for place, arm in enumerate(arms):
         step = steps[2 * place + 1]
         cost = {
-            kind: (used[2 * place + 2][kind] - used[2 * place + 1][kind]) / max(step.answered, 1)
+            kind: (used[2 * place + 2][kind] - used[2 * place + 1][kind]) / max(step.answered, 1) * part
             for kind in used[2 * place + 1]
         }
         figures.add(arm.round, arm.name, step, cost)
 
 
-def _arms(rounds: int, seconds: float) -> list[Arm]:
+def _arms(rounds: int, seconds: float, of: Sequence[str] = ARMS) -> list[Arm]:
     """The order of everything, seeded. After the target was away it is waited for before it is to be there."""
     luck = random.Random(SEED)
     found: list[Arm] = []
     healthy_for = math.inf
     for number in range(rounds):
-        names = [name for name in ARMS if name != "failing" or number % FAILING_EVERY == FAILING_EVERY - 1]
+        names = [name for name in of if name != "failing" or number % FAILING_EVERY == FAILING_EVERY - 1]
         luck.shuffle(names)
         for name in names:
             warm = WARM_SECONDS
@@ -354,10 +368,8 @@ async def _counted(moving: Moving, figures: Figures, seconds: float) -> None:
     figures.searched = steps[1].offered
 
 
-async def _killed(moving: Moving, figures: Figures, kills: int) -> None:
+async def _killed(moving: Moving, store: ShadowStore, figures: Figures, kills: int) -> None:
     """Each time everything is mirrored, until the command says that nothing is to be."""
-    store = moving.store
-    assert store is not None
     await store.fail()
     try:
         for _ in range(kills):
