@@ -69,6 +69,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of load before the move, and after it")
     options = parser.parse_args(arguments)
     crowds = {"shared": SMALL_SHARED, "tuned": SMALL} if options.small else {"shared": SHARED, "tuned": MILLION}
+    if options.only == "shared":
+        del crowds["tuned"]
     with _folder(options.data) as folder:
         if not _made(folder, crowds, options.make_seconds):
             sys.exit(1)
@@ -111,12 +113,13 @@ def _moved(data: Path, source: str, crowd: Crowd, options: argparse.Namespace) -
     forgotten(data)
     began = time.monotonic()
     with serving(data, VENTURES_INDEX_LAYOUT=source) as platform:
-        rebuilt = rebuilt_of(platform, began)
+        with _saying("the index is made anew"):
+            rebuilt = rebuilt_of(platform, began)
         print(f"  index: {rebuilt}", flush=True)
         tool = _Tool(platform, data.with_name(f"{source}.outgrow"))
         move = Moved(source, tool.target, crowd.ventures, int(rebuilt["points"]), rebuilt, tool.limit_seconds)
         with tool.recording():
-            with _loads(platform, crowd, options) as loads:
+            with _loads(platform, crowd, options) as loads, _saying("load before the move"):
                 time.sleep(options.seconds)
             move.loads["before"] = loads.reports
             with Watch(platform, POINT) as watch:
@@ -129,7 +132,7 @@ def _moved(data: Path, source: str, crowd: Crowd, options: argparse.Namespace) -
                     watch.end()
                 move.loads["during"] = loads.reports
                 move.watched = watch.found(move.target)
-            with _loads(platform, crowd, options) as loads:
+            with _loads(platform, crowd, options) as loads, _saying("load after the move"):
                 time.sleep(options.seconds)
             move.loads["after"] = loads.reports
             time.sleep(SETTLE_SECONDS)
@@ -150,6 +153,24 @@ def _points(platform: Serving, tenants: list[str]) -> int:
             "SELECT count(*) FROM regional.embedding WHERE venture = ANY(%s::uuid[]) AND vector IS NOT NULL", [tenants]
         ).fetchone()
     return int(row[0]) if row else 0
+
+
+@contextmanager
+def _saying(what: str) -> Iterator[None]:
+    """Says every few seconds what is going on."""
+    over, began = threading.Event(), time.monotonic()
+
+    def say() -> None:
+        while not over.wait(SAID_EVERY_SECONDS):
+            print(f"    {what}: {time.monotonic() - began:.0f} s", flush=True)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class _Tool:
@@ -283,7 +304,8 @@ def _loads(platform: Serving, crowd: Crowd, options: argparse.Namespace) -> Iter
     with ExitStack() as stack:
         loads = _Loads(platform, crowd, options)
         stack.callback(loads.end)
-        loads.begun()
+        with _saying("keys for the load"):
+            loads.begun()
         yield loads
 
 

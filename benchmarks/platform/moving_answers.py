@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,6 +23,7 @@ SAMPLE = 20_000
 SEED = 6
 LIMIT = 10
 TRIES = 20
+AGAIN_SECONDS = 0.25
 FOREIGN = "SELECT count(*) FROM regional.embedding WHERE id = ANY(%s::uuid[]) AND venture <> %s AND vector IS NOT NULL"
 
 
@@ -83,6 +85,7 @@ async def _by_index(beside: Platform, store: str, asked: list[Query]) -> tuple[l
                 again += 1
                 if attempt == TRIES - 1:
                     raise
+                await asyncio.sleep(AGAIN_SECONDS)
             else:
                 found.append([one.id for one in answer.matches])
                 break
