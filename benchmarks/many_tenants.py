@@ -2,8 +2,8 @@
 
     python -m benchmarks.many_tenants [--tenants 1500] [--rows 20] [--leave-result]
 
-A server of its own, no writers. Prints the seconds of create, start, switch and complete, the round trips to the truth
-of the move by call, and the seconds within the calls of the ledger and of both stores; what is left is the engine's own.
+A server of its own, no writers. Prints the seconds of create, start, switch and complete, the calls to the truth of the
+move and to both stores, and the seconds within them; what is left is the own time of the engine.
 """
 
 from __future__ import annotations

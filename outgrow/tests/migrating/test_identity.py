@@ -9,9 +9,9 @@ import pytest
 from outgrow.errors import UsageError
 from outgrow.migrating.copying import Copier
 from outgrow.migrating.identity import changed, identity_of, is_turned
-from outgrow.migrating.opening import carrier_of, first_rows, left_out_of, new_tenants
+from outgrow.migrating.opening import carrier_of, first_rows, left_out_of, new_tenants, pace_of
 from outgrow.migration.commands import Drop
-from outgrow.migration.records import Migration
+from outgrow.migration.records import Migration, Pace
 from outgrow.points.declaration import DeclaredMove
 from outgrow.ports import Copying, StoreFailed
 from outgrow.routing import Route
@@ -142,3 +142,11 @@ def test_items_in_the_target_that_nothing_led_there_make_no_move(moving: Any) ->
     rows, elsewhere = first_rows(ledger, migration, carrier, ())
     assert [row.tenant for row in rows] == ["ana", "cy"]
     assert elsewhere == ["bo"]
+
+
+def test_what_is_declared_of_the_pace_is_kept_with_the_move() -> None:
+    said = DeclaredMove.model_validate(
+        {"source": "old", "target": "new", "mover": {"kind": "x"}, "pace": {"late": "20s", "baseline": "require"}}
+    )
+    assert pace_of(said) == Pace(late_seconds=20.0, baseline="require")
+    assert pace_of(declared()) == Pace()

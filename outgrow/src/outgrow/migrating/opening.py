@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outgrow.errors import UsageError
 from outgrow.migrating.carrying import Carrier
@@ -46,9 +46,9 @@ def is_gone(holder: str) -> bool:
 
 
 def pace_of(declared: DeclaredMove) -> Pace:
-    """The declared pace."""
+    """The declared pace; for how long something may be late is as ``Pace`` has it, where nothing is declared."""
     pace = declared.pace
-    return Pace(
+    made = Pace(
         batch=pace.batch,
         most_lag_seconds=pace.most_lag,
         freeze_seconds=pace.freeze,
@@ -60,9 +60,9 @@ def pace_of(declared: DeclaredMove) -> Pace:
         least_shadowed=pace.least_shadowed,
         first_wave=pace.first_wave,
         wave_factor=pace.wave_factor,
-        late_seconds=pace.late,
         baseline=pace.baseline,
     )
+    return replace(made, late_seconds=pace.late) if "late" in pace.model_fields_set else made
 
 
 def new_migration(
