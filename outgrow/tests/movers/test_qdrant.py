@@ -22,10 +22,13 @@ pytest.importorskip("qdrant_client", reason="needs outgrow[qdrant]")
 from qdrant_client import QdrantClient, models
 
 from outgrow.errors import UsageError
-from outgrow.movers.bodies import point_body
+from outgrow.migrating.comparing import differing
+from outgrow.movers.bodies import point_body, read_body
 from outgrow.movers.point_store import GENERATION, Held, PointStore, bucket_of
+from outgrow.movers.points import open_mover
 from outgrow.movers.qdrant import QdrantDriver, QdrantSettings, local_store, open_store
-from outgrow.ports import Item, Store, StoreFailed
+from outgrow.ports import Copying, Identified, Item, Store, StoreFailed
+from outgrow.testing import FixedClock
 from outgrow.testing.store_contract import StoreContract
 
 LAYOUTS = {
@@ -371,3 +374,60 @@ def test_buckets_are_those_that_are_written_down() -> None:
     assert [bucket_of(tenant, 16) for tenant in ("ana", "ben", "Ünïcøde", "0")] == [12, 0, 7, 5]
     assert [bucket_of(tenant, 1000) for tenant in ("ana", "ben", "Ünïcøde", "0")] == [76, 728, 967, 789]
     assert len({bucket_of(str(tenant), 16) for tenant in range(400)}) == 16
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"url": "http://localhost:6333"}, {"url": "http://127.0.0.1"}, True),
+        ({"url": "http://vectors.example"}, {"url": "http://vectors.example.:6333/"}, True),
+        ({"url": "http://vectors.example"}, {"url": "http://vectors.example", "tenant_field": "owner"}, True),
+        ({"url": "http://vectors.example"}, {"url": "http://vectors.example:7333"}, False),
+        ({"url": "http://vectors.example"}, {"url": "http://vectors.example", "collection": "of_{tenant}"}, False),
+        ({"url": "http://vectors.example"}, {"url": "http://vectors.example", "collection": "a{tenant}"}, True),
+        (
+            {"url": "http://v.example", "collection": "b_{bucket}", "buckets": 3},
+            {"url": "http://v.example", "collection": "b_2"},
+            True,
+        ),
+    ],
+)
+def test_two_settings_that_lead_to_the_same_points_are_refused(
+    one: dict[str, object], other: dict[str, object], same: bool
+) -> None:
+    """Without asking a server, which would not say which one it is."""
+    shared = {"kind": "qdrant", "collection": "all", "tenant_field": "venture"}
+    for ours, theirs in ((one, other), (other, one)):
+        asked = {"source_store": {**shared, **ours}, "target_store": {**shared, **theirs}}
+        if same:
+            with pytest.raises(UsageError, match="can be the same points"):
+                open_mover(asked, FixedClock(0.0))
+            continue
+        mover = open_mover(asked, FixedClock(0.0))
+        assert isinstance(mover, Copying)
+        said = [store.identity() for store in (mover.source, mover.target) if isinstance(store, Identified)]
+        assert len({*said}) == 2
+        mover.source.close()
+        mover.target.close()
+
+
+def test_comparing_finds_what_a_late_put_left_where_the_application_had_taken_the_generation_off(
+    client: QdrantClient,
+) -> None:
+    """The rest of the rule in docs/explanation/moving-live.md: the whole upsert of an application takes a point's
+    generation off, and two requests of one old put, lost on their way and arriving after it, could write over it."""
+    store = local_store(client, "target", settings("shared"))
+    truth = local_store(QdrantClient(":memory:"), "source", settings("shared"))
+    old, own = points_item("ana", 1, 1), points_item("ana", 1, 2)
+    store.put("ana", 5, [old])
+    mine = read_body(own.body or b"")
+    point = models.PointStruct(id=int(own.key), vector=mine.vector.tolist(), payload={**mine.payload, "venture": "ana"})
+    client.upsert("all", [point])
+    assert store.items("ana", [own.key]) == {own.key: own.body}
+    truth.put("ana", 9, [own])
+    assert list(differing("ana", truth, store, set)) == []
+    store.put("ana", 4, [old])  # a generation of 4 is none that a point without one refuses
+    assert [(one.key, one.how) for one in differing("ana", truth, store, set)] == [(own.key, "stale")]
+    assert store.put("ana", 10, [own]).refused == ()
+    assert list(differing("ana", truth, store, set)) == []
+    truth.close()

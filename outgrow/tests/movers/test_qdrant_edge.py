@@ -21,8 +21,10 @@ from outgrow.errors import UsageError
 from outgrow.movers.bodies import point_body
 from outgrow.movers.point_ids import PointId
 from outgrow.movers.point_store import Held, PointStore
+from outgrow.movers.points import open_mover
 from outgrow.movers.qdrant_edge import LOCK, EdgeDriver, EdgeSettings, open_store
 from outgrow.ports import Item, Store, StoreFailed
+from outgrow.testing import FixedClock
 from outgrow.testing.store_contract import StoreContract
 
 
@@ -283,3 +285,15 @@ def test_shards_of_no_use_are_refused_before_anything_is_written(tmp_path: Path)
 def test_wrong_settings_are_said(wrong: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         open_store({"folder": tmp_path, **wrong}, "target")
+
+
+def test_a_folder_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "shards")
+    ways = [tmp_path / "shards", tmp_path / "link", tmp_path / "shards" / ".." / "shards"]
+    said = {open_store({"folder": way}, "target").identity() for way in ways}
+    assert len(said) == 1
+    for way in ways:
+        asked = {"source_store": {"kind": "qdrant-edge", "folder": ways[0]}}
+        with pytest.raises(UsageError, match="can be the same points"):
+            open_mover({**asked, "target_store": {"kind": "qdrant-edge", "folder": way}}, FixedClock(0.0))

@@ -176,6 +176,14 @@ class Layout:
         """The collections that tenants share."""
         return [self.collection.format(bucket=bucket) for bucket in range(self.buckets or 1)]
 
+    def meets(self, other: Layout) -> bool:
+        """Whether a collection can be one of both."""
+        if self.one_each and other.one_each:
+            return self.collection == other.collection
+        if self.one_each:
+            return any(self.tenant_in(name) is not None for name in other.shared())
+        return other.meets(self) if other.one_each else not {*self.shared()}.isdisjoint(other.shared())
+
     def says(self) -> str:
         """The same for the same collections and field, however they are written."""
         if self.one_each:
@@ -210,8 +218,8 @@ def bucket_of(tenant: str, buckets: int) -> int:
 
 
 class PointStore:
-    """Keeps ``outgrow.ports.Store``, ``Searched`` and ``Identified`` on a ``Driver``. ``size``: of collections that it makes itself;
-    None: it makes none."""
+    """Keeps ``outgrow.ports.Store``, ``Searched`` and ``Identified`` on a ``Driver``. ``size``: of collections that it
+    makes itself; None: it makes none."""
 
     def __init__(self, name: str, driver: Driver, layout: Layout, distance: str, size: int | None) -> None:
         self._name, self._driver, self._layout, self._distance, self._size = name, driver, layout, distance, size
@@ -231,6 +239,10 @@ class PointStore:
     def identity(self) -> str:
         """Which collections, told apart by which field, of which server or folder."""
         return f"{self._layout.says()} in {self._driver.place()}"
+
+    def meets(self, other: PointStore) -> bool:
+        """Whether a collection of this one can be one of the other's: a put would take points from it."""
+        return self._driver.place() == other._driver.place() and self._layout.meets(other._layout)
 
     def tenants(self) -> Sequence[TenantSize]:
         """All that have points here."""

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from outgrow.errors import OutgrowError, UsageError
+from outgrow.movers.point_store import PointStore
 from outgrow.ports import Clock, Copying, Identified, Store, StoreFailed
 
 STORES: dict[str, str] = {
@@ -65,24 +66,23 @@ def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:
             f"nothing can be copied between these stores: {forms}",
             next_step="Write the same `distance` for both, if they compare in the same way.",
         )
-    if settings["source_store"].get("kind") == settings["target_store"].get("kind"):
-        _refuse_one_store(source, target)
+    if settings["source_store"].get("kind") == settings["target_store"].get("kind") and _are_one(source, target):
+        source.close()
+        target.close()
+        raise UsageError(
+            f"{source.name} and {target.name} can be the same points, and one would take them from the other",
+            next_step="Write two stores: give the target a collection, a table or a folder of its own.",
+        )
     return Copying(source, target)
 
 
-def _refuse_one_store(source: Store, target: Store) -> None:
-    """A store that does not answer is asked again when it is needed."""
+def _are_one(source: Store, target: Store) -> bool:
+    """Two stores of one kind. One that does not answer now will when it is needed."""
+    if isinstance(source, PointStore) and isinstance(target, PointStore):
+        return source.meets(target)
     if not (isinstance(source, Identified) and isinstance(target, Identified)):
-        return
+        return False
     try:
-        same = source.identity()
-        if target.identity() != same:
-            return
+        return source.identity() == target.identity()
     except StoreFailed:
-        return
-    source.close()
-    target.close()
-    raise UsageError(
-        f"{source.name} and {target.name} are the same points: {same}",
-        next_step="Write two stores; to change how points lie, give the target another collection or table.",
-    )
+        return False
