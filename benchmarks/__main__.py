@@ -31,6 +31,7 @@ BENCHMARKS = {
     "moving": "benchmarks.platform.moving",
     "scale": "benchmarks.platform.scale",
     "shadow": "benchmarks.platform.shadowing",
+    "way-back": "benchmarks.platform.reversing",
 }
 
 

@@ -1,33 +1,41 @@
 """The way back after many writes: all ventures are switched, people write through the API, and all go back meanwhile.
 
+    python -m benchmarks way-back            # about five minutes on two cores
+    python -m benchmarks way-back --small    # to try it: a minute
+
 Each write is a draft of one short passage. Then every one that was acknowledged is looked up in the source layout by
 its own vector, the layout is compared with PostgreSQL point by point, and whatever is there twice is counted.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, LiteralString
+from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import msgspec
+import uvloop
 
-from benchmarks.report import Table, Target
+from benchmarks.platform.shadowing import SMALL, SOURCE, WHOLE, Moving, carried, ends_in_order, filled, said
+from benchmarks.report import Report, Table, Target, write_report
 from outgrow.routing import Route
 from ventures.errors import Unavailable
 from ventures.population.connection import Ask, Connection
-from ventures.population.workload import Person
+from ventures.population.shape import Plan
 from ventures.search.api import IndexUnavailable, RoutedIndex, differing, reach, sizes, vectors_of
-from ventures.testing.serving import Serving
+from ventures.testing.serving import Serving, folder
 from ventures.vectors.api import Kind, Only, Point
 from ventures.wiring import Platform
 
 WRITERS = 6
+WRITES, FEW_WRITES = 10_000, 400
 MEANWHILE_SECONDS = 0.05
 """Between two writes of a writer while all go back."""
 CAUGHT_UP_SECONDS = 300.0
@@ -40,7 +48,6 @@ SELECT count(DISTINCT source) FROM embedding
 WHERE venture = %(venture)s AND model = %(model)s AND vector IS NOT NULL AND source = ANY(%(items)s::uuid[])"""
 TITLES: LiteralString = """
 SELECT count(*), count(DISTINCT title) FROM item WHERE venture = %(venture)s AND title LIKE 'Kept %%'"""
-Outgrow = Callable[..., dict[str, Any]]
 
 
 @dataclass
@@ -157,16 +164,42 @@ def _draft(head: bytes, path: bytes, number: int) -> Ask:
     )
 
 
-async def there_and_back(
-    outgrow: Outgrow,
-    opened: Platform,
-    platform: Serving,
-    people: Sequence[Person],
-    writes: int,
-    source: str,
-    said: Callable[[str], None],
-) -> Back:
+def main(arguments: list[str]) -> None:
+    """Goes there and back, and writes the report; `--small` writes none."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks way-back")
+    parser.add_argument("--small", action="store_true", help="to try it; no report is written")
+    parser.add_argument("--writes", type=int, default=None)
+    parser.add_argument("--data", type=Path, default=None, help="a data folder that is kept")
+    options = parser.parse_args(arguments)
+    ends_in_order()
+    plan = SMALL.plan if options.small else WHOLE.plan
+    writes = options.writes or (FEW_WRITES if options.small else WRITES)
+    with folder() as made, filled(options.data or made, plan, 1) as platform:
+        found = uvloop.run(_there_and_back(platform, plan, writes))
+    print(f"  {found}", flush=True)
+    if not options.small:
+        write_report(
+            Report(
+                name="way-back",
+                title="The way back after live writes",
+                command="python -m benchmarks way-back",
+                tables=(found.table(),),
+                targets=found.targets(),
+                facts={"ventures": plan.count, "passages": plan.passages},
+                packages=("litestar", "uvicorn", "psycopg", "qdrant-edge-py"),
+            )
+        )
+
+
+async def _there_and_back(platform: Serving, plan: Plan, writes: int) -> Back:
+    async with carried(platform, plan) as (moving, opened):
+        return await there_and_back(moving, opened, writes)
+
+
+async def there_and_back(moving: Moving, opened: Platform, writes: int) -> Back:
     """Switches all, writes, goes back, and compares. Raises: RuntimeError where the tool does not come through."""
+    platform, outgrow = moving.platform, moving.outgrow
+    said(f"all are switched, {writes:,} items are written, and all go back")
     await asyncio.to_thread(outgrow, "switch", "--all", "--yes")
     parts = urlsplit(platform.url)
     writing = Writing(
@@ -174,7 +207,7 @@ async def there_and_back(
         parts.port or 80,
         [
             (person.head, place.path, UUID(place.venture))
-            for person in people
+            for person in moving.people
             for place, may_write, _ in person.places
             if may_write
         ],
@@ -204,7 +237,7 @@ async def there_and_back(
     said(f"all are back after {found.seconds:.1f} s; {writing.count:,} items were acknowledged")
     index = RoutedIndex(platform.data, processes=platform.settings.index_processes)
     try:
-        await _compared(found, opened, index, source, writing)
+        await _compared(found, opened, index, SOURCE, writing)
     finally:
         await index.close()
     return found

@@ -1,4 +1,4 @@
-"""What mirroring came to: ratios of rounds, processor time, the kill switch, the way back."""
+"""What mirroring came to: ratios of rounds, processor time, the kill switch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.platform.reversing import Back
 from benchmarks.report import Cell, Report, Table, Target, show, write_report
 from outgrow.evidence.intervals import ratio_interval
 from outgrow.quantities import Interval
@@ -40,7 +39,6 @@ class Figures:
     searched: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     kills: list[tuple[float, float, int]] = field(default_factory=list)
-    back: Back | None = None
 
     def add(self, number: int, arm: str, step: Step, cost: Mapping[str, float]) -> None:
         """One arm of one round."""
@@ -89,17 +87,14 @@ class Figures:
         yield f"counted: {dict(self.counts)} of {self.searched} searches; the generator was late {self.saturated} times"
         for begun, ended, before in self.kills:
             yield f"kill switch: {begun:.2f} s from its begin, {ended:.2f} s from its end ({before} mirrored before)"
-        if self.back is not None:
-            yield f"way back: {self.back}"
 
 
 def write(figures: Figures, plan: Plan, *, one: bool = False) -> None:
     """The result files. one: it was one index process."""
-    back = figures.back
     write_report(
         Report(
             name="shadow-one" if one else "shadow",
-            title="Reads that are mirrored" + (", with one index process" if one else ", and the way back"),
+            title="Reads that are mirrored" + (", with one index process" if one else ""),
             command="python -m benchmarks shadow" + (" --one" if one else ""),
             tables=(
                 Table(
@@ -141,7 +136,6 @@ def write(figures: Figures, plan: Plan, *, one: bool = False) -> None:
                     ("Where a search finds both of its places in a process taken, it is not mirrored.",),
                 ),
                 *(() if one else (_kills(figures),)),
-                *(() if back is None else (back.table(),)),
             ),
             targets=(
                 *(
@@ -158,7 +152,6 @@ def write(figures: Figures, plan: Plan, *, one: bool = False) -> None:
                     for _ in figures.kills[:1]
                 ),
                 Target("searches that failed", float(sum(figures.wrong.values())), high=0.0),
-                *(() if back is None else back.targets()),
             ),
             facts={
                 "ventures": plan.count,

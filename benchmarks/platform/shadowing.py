@@ -1,6 +1,6 @@
-"""What it costs searches that a tenth of them is asked of both stores, and whether the way back loses a write.
+"""What it costs searches that a tenth of them is asked of both stores, also where the other one is away.
 
-    python -m benchmarks shadow            # about a quarter of an hour on two cores
+    python -m benchmarks shadow            # a quarter of an hour on two cores
     python -m benchmarks shadow --one      # both layouts in one index process: about ten minutes
     python -m benchmarks shadow --small    # to try it: two minutes
 
@@ -20,8 +20,7 @@ measured it is searched unmeasured for some seconds, so that all processes know 
 `--one` measures the platform's default, one index process that holds both layouts, with *off* and *on* alone: there
 the target cannot be stopped by itself.
 
-Then the kill switch: how long after `shadow --percent 0` the last search comes to the target. At the end the way back:
-see `reversing`.
+Then the kill switch: how long after `shadow --percent 0` the last search comes to the target.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,6 @@ import psutil  # type: ignore[import-untyped]  # its stubs are a package of thei
 import uvloop
 import yaml
 
-from benchmarks.platform import reversing
 from benchmarks.platform.shadow_report import ARMS, POINT, Figures, write
 from benchmarks.platform.shadow_store import ShadowStore
 from outgrow.ledger.moves_opening import open_move_ledger
@@ -61,7 +59,7 @@ from ventures.population.shape import Plan, chance
 from ventures.population.workload import NAMES, Person, Workload
 from ventures.testing.serving import Serving, folder, serving
 from ventures.vectors.api import process_of
-from ventures.wiring import open_platform
+from ventures.wiring import Platform, open_platform
 
 SOURCE, TARGET = "tuned", "buckets"
 PROCESSES = 2
@@ -88,18 +86,17 @@ SEED = 7
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large it is. searches: of an arm in a round. kills: of mirroring. writes: before the way back."""
+    """How large it is. searches: of an arm in a round. kills: of mirroring."""
 
     plan: Plan
     rounds: int
     searches: int
     counted_seconds: float
     kills: int
-    writes: int
 
 
-WHOLE = Size(Plan(users=200, ventures=150, passages_per_user=300), 30, 1_000, 20.0, 5, 10_000)
-SMALL = Size(Plan(users=40, ventures=30, passages_per_user=100), 3, 250, 8.0, 2, 400)
+WHOLE = Size(Plan(users=200, ventures=150, passages_per_user=300), 30, 1_000, 20.0, 3)
+SMALL = Size(Plan(users=40, ventures=30, passages_per_user=100), 3, 250, 8.0, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +114,7 @@ class Moving:
 
     platform: Serving
     ledger: MoveLedger
-    place: Path
-    people: Sequence[Person] = ()
+    people: Sequence[Person]
     store: ShadowStore | None = None
 
     def outgrow(self, *words: str) -> dict[str, Any]:
@@ -126,7 +122,7 @@ class Moving:
         for _ in range(TRIES):
             done = subprocess.run(
                 [sys.executable, "-m", "outgrow", "migrate", POINT, *words, "--json"],
-                cwd=self.place, env=self.platform.environment, stdin=subprocess.DEVNULL, capture_output=True,
+                cwd=self.platform.data, env=self.platform.environment, stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, check=False,
             )  # fmt: skip
             if done.returncode != STOPPED:
@@ -203,21 +199,29 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--rate", type=float, default=None, help="searches a second, instead of what takes two fifths")
     parser.add_argument("--data", type=Path, default=None, help="a data folder that is kept")
-    parser.add_argument("--no-way-back", action="store_true", help="leave the second half out")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # either way it cleans up
+    ends_in_order()
     size = SMALL if options.small else WHOLE
     rounds = options.rounds or size.rounds
-    with folder() as made:
-        data = options.data or made
-        _populated(data, size.plan)
-        processes = 1 if options.one else PROCESSES
-        with serving(data, VENTURES_INDEX_LAYOUT=SOURCE, VENTURES_INDEX_PROCESSES=str(processes)) as platform:
-            figures = uvloop.run(_measured(platform, size, rounds, options))
+    with folder() as made, filled(options.data or made, size.plan, 1 if options.one else PROCESSES) as platform:
+        figures = uvloop.run(_measured(platform, size, rounds, options))
     for line in figures.lines():
         print(f"  {line}", flush=True)
     if not options.small:
         write(figures, size.plan, one=options.one)
+
+
+def ends_in_order() -> None:
+    """Told to end, it cleans up as it does at Ctrl-C: a process that was stopped would stay for ever."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+@contextmanager
+def filled(data: Path, plan: Plan, processes: int) -> Iterator[Serving]:
+    """A platform with the population, in the layout `SOURCE`."""
+    _populated(data, plan)
+    with serving(data, VENTURES_INDEX_LAYOUT=SOURCE, VENTURES_INDEX_PROCESSES=str(processes)) as platform:
+        yield platform
 
 
 def _populated(data: Path, plan: Plan) -> None:
@@ -231,37 +235,40 @@ def _populated(data: Path, plan: Plan) -> None:
     )  # fmt: skip
 
 
-async def _measured(platform: Serving, size: Size, rounds: int, options: argparse.Namespace) -> Figures:
-    figures = Figures()
+@asynccontextmanager
+async def carried(platform: Serving, plan: Plan) -> AsyncIterator[tuple[Moving, Platform]]:
+    """Every venture carried to `TARGET` and ready; everybody with a key until the end. The second is our own platform on the same database."""
     async with AsyncExitStack() as stack:
         ledger = open_move_ledger(embedded.addresses(platform.data).owner)
         stack.callback(ledger.close)
-        moving = Moving(platform, ledger, platform.data)
-        _declared(moving)
         opened = await stack.enter_async_context(open_platform(platform.settings, platform.address))
-        found = await preparing.places(opened, size.plan, lambda *_: None)
-        keys = await preparing.keys(opened, size.plan, 3_600.0, lambda *_: None)
+        found = await preparing.places(opened, plan, lambda *_: None)
+        keys = await preparing.keys(opened, plan, 3_600.0, lambda *_: None)
         stack.push_async_callback(preparing.revoke, opened, keys)
         parts = urlsplit(platform.url)
-        everybody = preparing.people(size.plan, f"{parts.hostname}:{parts.port}", found, keys)
-        moving.people = everybody if options.one else _in_second(everybody)
-        _said("every venture is carried to the target")
+        moving = Moving(platform, ledger, preparing.people(plan, f"{parts.hostname}:{parts.port}", found, keys))
+        _declared(moving)
+        said(f"{plan.count} ventures are carried to the target")
         await asyncio.to_thread(moving.outgrow, "create")
         await asyncio.to_thread(moving.outgrow, "start")
+        yield moving, opened
+
+
+async def _measured(platform: Serving, size: Size, rounds: int, options: argparse.Namespace) -> Figures:
+    figures = Figures()
+    async with carried(platform, size.plan) as (moving, _):
         if not options.one:
+            moving.people = _in_second(moving.people)
             moving.store = ShadowStore(platform, PROCESSES)
-            stack.push_async_callback(moving.store.heal)
-        rate = options.rate or await _rate(moving)
-        figures.rate = rate
-        await _rounds(moving, figures, rounds, size.searches / rate)
-        await _counted(moving, figures, size.counted_seconds)
-        if moving.store is not None:
-            await _killed(moving, moving.store, figures, size.kills)
-        if not (options.no_way_back or options.one):
-            _said(f"all ventures are switched, {size.writes:,} items are written, and all go back")
-            figures.back = await reversing.there_and_back(
-                moving.outgrow, opened, platform, everybody, size.writes, SOURCE, _said
-            )
+        try:
+            figures.rate = options.rate or await _rate(moving)
+            await _rounds(moving, figures, rounds, size.searches / figures.rate)
+            await _counted(moving, figures, size.counted_seconds)
+            if moving.store is not None:
+                await _killed(moving, moving.store, figures, size.kills)
+        finally:
+            if moving.store is not None:
+                await moving.store.heal()
     return figures
 
 
@@ -271,7 +278,7 @@ def _declared(moving: Moving) -> None:
     file = yaml.safe_load(printed.stdout)
     point = next(one for one in file["points"] if one["id"] == POINT)
     point["migration"] |= {"source": SOURCE, "target": TARGET, "pace": {}}
-    (moving.place / "outgrow.yaml").write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True))
+    (moving.platform.data / "outgrow.yaml").write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True))
 
 
 def _in_second(people: Sequence[Person]) -> list[Person]:
@@ -291,7 +298,7 @@ async def _rate(moving: Moving) -> float:
     (step,) = await moving.search([Level(0, PROBE_PER_SECOND, PROBE_SECONDS)])
     cost = sum(_processor_seconds(moving.platform).values()) - sum(before.values())
     rate = BUSY * (os.cpu_count() or 1) * step.answered / cost
-    _said(f"a search takes {cost / step.answered * 1000:.1f} ms of processor time: {rate:.0f} a second")
+    said(f"a search takes {cost / step.answered * 1000:.1f} ms of processor time: {rate:.0f} a second")
     return rate
 
 
@@ -302,7 +309,7 @@ async def _rounds(moving: Moving, figures: Figures, rounds: int, seconds: float)
     seeds = [one for arm in arms for one in (-1 - arm.round, arm.round)]
     used: list[Mapping[str, float]] = []
     total = sum(level.seconds for level in levels)
-    _said(f"{rounds} rounds at {figures.rate:.0f} searches a second: {total / 60:.1f} minutes")
+    said(f"{rounds} rounds at {figures.rate:.0f} searches a second: {total / 60:.1f} minutes")
 
     async def begun(number: int) -> None:
         arm = arms[number // 2]
@@ -319,7 +326,7 @@ async def _rounds(moving: Moving, figures: Figures, rounds: int, seconds: float)
         if arm.name == "stalled" and store is not None:
             store.stall()
         if number > 1 and arms[number // 2 - 1].round != arm.round:
-            _said(f"round {arm.round + 1} of {rounds}")
+            said(f"round {arm.round + 1} of {rounds}")
 
     steps = await moving.search(levels, begun, seeds)
     used.append(_processor_seconds(moving.platform))
@@ -415,5 +422,6 @@ def _processor_seconds(platform: Serving) -> dict[str, float]:
     return found
 
 
-def _said(text: str) -> None:
+def said(text: str) -> None:
+    """To whoever waits at the terminal."""
     print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True)
