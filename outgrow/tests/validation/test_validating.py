@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -15,7 +17,7 @@ import pytest
 from outgrow.errors import UsageError
 from outgrow.experiments.http import open_here
 from outgrow.points.declaration import Declaration, DeclaredValidation, Point
-from outgrow.ports import Answers, Experiment, ExperimentFailed, Load, Request
+from outgrow.ports import Answers, Experiment, ExperimentFailed, Load, Measured, Request
 from outgrow.proving import machine
 from outgrow.quantities import HOUR
 from outgrow.testing import MemoryLedger
@@ -131,6 +133,17 @@ def test_what_the_load_does(arm: ScriptedArm, ok: bool | None, words: str) -> No
     assert words in check.sentence
 
 
+def test_why_the_load_was_dropped_is_told() -> None:
+    class Broken(ScriptedExperiment):
+        def run(self, arm: str, load: Load) -> Measured:
+            return replace(super().run(arm, load), dropped=640, p95_seconds=math.inf, why_dropped="status 503 (640×)")
+
+    check = checked(validate(given(Broken([replace(OLD, answers=RIGHT), NEW])), ("load",)), "load")
+    assert (check.ok, check.evidence["run"]["p95_seconds"]) == (False, None)
+    assert check.remarks[0] == "dropped: status 503 (640×)"
+    json.dumps(check.evidence, allow_nan=False)
+
+
 def test_the_load_of_today_is_read_where_it_is_not_declared() -> None:
     ledger, declared = MemoryLedger(), declaration(current_rate=None)
     assert checked(validate(given(scripted(), declared, ledger), ("load",)), "load").ok is None
@@ -186,6 +199,64 @@ def test_ctrl_c_keeps_what_is_finished() -> None:
     (record,) = ledger.records("validation", "data")
     assert [each["id"] for each in record.body["checks"]] == ["parity", "readiness"]
     assert record.body["interrupted"] is True
+
+
+def stopping_before(runs: int) -> Callable[[str, int], None]:
+    def stop(arm: str, count: int) -> None:
+        if count == runs:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+@pytest.mark.parametrize("runs", [0, 1, 4, 9, 15])
+def test_rounds_of_an_interrupted_check_are_gone_on_from(runs: int) -> None:
+    ledger, told = MemoryLedger(), list[Told]()
+    stopped = scripted(before_run=stopping_before(runs))
+    assert validate(given(stopped, ledger=ledger), ("improvement",)).interrupted
+    again = scripted()
+    check = checked(validate(given(again, ledger=ledger, tell=told.append), ("improvement",)), "improvement")
+    assert check.ok is True
+    assert len(again.runs) == 2 * (8 - runs // 2)
+    assert {load.rate_per_second for _, load in (*stopped.runs, *again.runs)} == {120.0}
+    assert len({load.seed for _, load in (*stopped.runs[: runs // 2 * 2], *again.runs)}) == 8
+    assert any("goes on from" in each.said for each in told) == (runs >= 2)
+    whole = scripted()
+    validate(given(whole, ledger=ledger), ("improvement",))
+    assert len(whole.runs) == 16
+
+
+def other_rate(kept: Given) -> Given:
+    declared = declaration({"rate": 7})
+    return replace(kept, declaration=declared, point=declared.points[0], validation=of(declared)[1])
+
+
+def other_machine(kept: Given) -> Given:
+    return replace(kept, machine={**kept.machine, "cores": "1000"})
+
+
+def a_day_later(kept: Given) -> Given:
+    return replace(kept, now=lambda: NOW + 2 * 86400)
+
+
+def other_versions(kept: Given) -> Given:
+    class Newer(ScriptedExperiment):
+        def versions(self) -> dict[str, str]:
+            return {"scripted": "2"}
+
+    return replace(kept, experiment=Newer([replace(OLD, answers=RIGHT), NEW]))
+
+
+@pytest.mark.parametrize("change", [other_rate, other_machine, a_day_later, other_versions])
+def test_rounds_of_other_things_are_not_mixed_with(change: Callable[[Given], Given]) -> None:
+    ledger, told = MemoryLedger(), list[Told]()
+    validate(given(scripted(before_run=stopping_before(9)), ledger=ledger), ("improvement",))
+    experiment = scripted()
+    changed = change(given(experiment, ledger=ledger, tell=told.append))
+    assert checked(validate(changed, ("improvement",)), "improvement").ok is True
+    assert isinstance(changed.experiment, ScriptedExperiment)
+    assert len(changed.experiment.runs) == 16
+    assert [each.said for each in told if "not gone on from" in each.said]
 
 
 def test_a_baseline_ended_early_is_kept_only_where_it_can_bound_anything() -> None:
@@ -246,7 +317,7 @@ def made(old: Service, new: Service, *only: Any, **more: Any) -> Validated:
 
 
 def test_a_faster_service_that_answers_the_same(service: Opener) -> None:
-    found = made(service(seconds=0.4), service(), "load", "parity", "improvement")
+    found = made(service(seconds=0.05), service(), "load", "parity", "improvement")
     assert [(each.id, each.ok) for each in found.checks] == [("load", True), ("parity", True), ("improvement", True)]
     assert checked(found, "load").evidence["run"]["sent"] == 144
 
