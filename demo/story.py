@@ -30,7 +30,7 @@ from demo.telling import Failed, Teller
 from demo.writing import Writer
 
 DEFAULT_LAYOUT = "buckets"
-KILL_AFTER_SECONDS = 2.0
+KILL_AFTER_SECONDS = 1.8
 MOST_TRIES = 4
 STOPPED = 4
 """How a move ends that stopped and is safe."""
@@ -39,6 +39,7 @@ BROKEN_WINDOWS = 2
 BESIDE_PER_SECOND = 10.0
 """Requests of all kinds, beside the move."""
 MOVED = ("ready:", "switched:")
+OTHER_SEED = "2"
 BAR = 30
 LOCAL = {"tune": "tune", "A": "partition", "B": "migrate"}
 
@@ -86,16 +87,16 @@ FULL = Plan(
 )
 QUICK = Plan(
     users=720,
-    ventures=60,
+    ventures=40,
     passages=16,
-    stairs=Stairs(first=60, apart=33, steps=21, step_seconds=2.0),
-    half=7,
+    stairs=Stairs(first=120, apart=40, steps=16, step_seconds=2.0),
+    half=8,
     search_seconds=5.0,
-    move_seconds=30.0,
-    after_seconds=4.0,
+    move_seconds=25.0,
+    after_seconds=3.0,
     scenarios=0,
     whole=False,
-    scale=Scale(days=7, window=2.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=1.0, layouts=("tuned",)),
+    scale=Scale(days=7, window=2.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=0.6, layouts=("tuned",)),
 )
 LEFT_OUT = (
     "Left out of the quick form: measuring the options beyond tune, `outgrow plan`, the rehearsed way back, and "
@@ -134,6 +135,7 @@ class Story:
     days_said: Bounds | None = None
     said_after: int = 0
     said_users: int = 0
+    date_users: int = 0
     layout: str = DEFAULT_LAYOUT
 
     @property
@@ -160,7 +162,7 @@ class Story:
         found = teller.run("ventures", "lookout", into="outgrow.yaml")
         declaring.put(self.config, declaring.declared(found.out, scale, self.counted.url))
         teller.say("That is outgrow.yaml as the platform ships it. For a story of minutes these are other:")
-        teller.facts([(what, here) for what, _, here in declaring.changes(scale, plan.search_seconds)])
+        teller.table(("", "as shipped", "here"), declaring.changes(scale, plan.search_seconds), words=3)
         teller.say(
             "This platform waits 150 ms for its index and then asks PostgreSQL, so nobody ever meets the shipped "
             f"seconds; at {scale.breaks * 1000:.0f} ms it is about to lose its index."
@@ -187,7 +189,8 @@ class Story:
                     going(f"{window.users:,} users")
                     if broke(self.steps, plan.scale.breaks, BROKEN_WINDOWS) is not None:
                         break
-                    if len(self.steps) >= plan.half and self.said is None:
+                    calm = window.vector <= plan.scale.breaks
+                    if calm and len(self.steps) >= plan.half and (self.said is None or self.days_said is None):
                         self._forecast(len(self.steps) == plan.half)
         finally:
             self._ended(rising)
@@ -209,6 +212,10 @@ class Story:
             f"{plan.users * plan.passages:,} passages, and {rate * scale.early:.0f} searches a second."
         )
         told = self._json("prove", POINT, fine=(0, 1, 3))
+        if told["ended"] == "unfit":
+            teller.say(f"  {told['sentence']}", "yellow")
+            teller.say("  One fit machine in thirty is called unfit by chance, so once more, with other requests.")
+            told = self._json("prove", POINT, "--fresh", "--seed", OTHER_SEED, fine=(0, 1, 3))
         if told["ended"] != "finished":
             teller.say(f"  {told['sentence']}", "yellow")
             self.faults.append(f"the options could not be measured: {told['sentence']}")
@@ -352,24 +359,26 @@ class Story:
 
     def _forecast(self, first: bool) -> None:
         """Kept where it names users; where it refuses, it is asked again after the next step."""
-        told = self._json("forecast", POINT, "--offline", fine=(0, 1, 3))
+        told = self._json("forecast", POINT, "--offline", fine=(0, 1, 3), shown=first)
         (self.folder / "forecast.json").write_text(json.dumps(told, indent=1))
         made = declaring.forecast_of(told)
         said = bounds_of(made["users_at_limit"])
         if first:
             self.teller.say("Half-way. What does outgrow say, from what it has seen so far?")
+        days = bounds_of(made["days_left"])
         if said is None:
             self.teller.say(f"  It refuses: {made['reason']}", "yellow")
             return
-        self.said, self.said_users = said, self.steps[-1].users
-        self.days_said, self.said_after = bounds_of(made["days_left"]), len(self.steps)
         span = f"{said.low:,.0f} to {said.high:,.0f} users, {said.mid:,.0f} in the middle"
-        if self.days_said is None:
+        if days is not None:
+            when = f"in {days.low:,.0f} to {days.high:,.0f} days of simulated growth"
+            self.teller.say(f"  Now it gives a date: it breaks at {span}, {when}.", "bold")
+            self.days_said, self.said_after, self.date_users = days, len(self.steps), self.steps[-1].users
+        elif self.said is None:
             self.teller.say(f"  It refuses a date: {made['reason']}", "yellow")
             self.teller.say(f"  What it knows all the same: it breaks at {span}. This is kept.", "bold")
-        else:
-            when = f"in {self.days_said.low:,.0f} to {self.days_said.high:,.0f} days of simulated growth"
-            self.teller.say(f"  It breaks at {span}, {when}. This is kept.", "bold")
+        if self.said is None:
+            self.said, self.said_users = said, self.steps[-1].users
 
     def _judge(self) -> None:
         plan, teller = self.plan, self.teller
@@ -390,7 +399,8 @@ class Story:
             f"{last.exact:.0%} of the searches were given up on and answered by PostgreSQL."
         )
         if self.said is not None:
-            teller.say(f"The forecast was made with {self.said_users:,} users.")
+            date = "; a date was given" + (f" with {self.date_users:,}." if self.date_users else " at no time.")
+            teller.say(f"The forecast was made with {self.said_users:,} users{date}")
         teller.say(found.sentence, "bold red" if found.how == "late" else "bold green")
         if found.how == "late":
             self.faults.append(found.sentence)
@@ -418,16 +428,15 @@ class Story:
             teller.say("There and back again with one venture: the way back is tried before it is needed.")
             words = ("migrate", POINT, "switch", "--rehearse", "--tenant", first, "--yes")
             teller.run("outgrow", *words, said=(first,))
-        self._until_done("switch", "--all", "--yes")
-        told = self._json("migrate", POINT, "status")
-        if told["tenants"].get("switched", 0) != sum(told["tenants"].values()):
-            raise Failed(f"not every venture is switched: {told['tenants']}")
+        if f"switched: {tenants} of {tenants} tenants" not in self._until_done("switch", "--all", "--yes"):
+            raise Failed("not every venture is switched")
 
-    def _until_done(self, *words: str) -> None:
-        """What stopped and is safe goes on with the same command."""
+    def _until_done(self, *words: str) -> str:
+        """What stopped and is safe goes on with the same command. What it said in the end."""
         for _ in range(MOST_TRIES):
-            if self.teller.run("outgrow", "migrate", POINT, *words, fine=(0, STOPPED), said=MOVED).code == 0:
-                return
+            done = self.teller.run("outgrow", "migrate", POINT, *words, fine=(0, STOPPED), said=MOVED)
+            if done.code == 0:
+                return done.said
         raise Failed(f"`outgrow migrate {POINT} {words[0]}` stopped {MOST_TRIES} times")
 
     def _account(self, writer: Writer) -> None:
@@ -451,8 +460,8 @@ class Story:
         declaring.put(self.config, text)
         self.teller.run("outgrow", "validate", POINT, fine=(0, 1, 3), show=24)
 
-    def _json(self, *words: str, fine: tuple[int, ...] = (0,)) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.teller.run("outgrow", *words, "--json", fine=fine).out)
+    def _json(self, *words: str, fine: tuple[int, ...] = (0,), shown: bool = True) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.teller.run("outgrow", *words, "--json", fine=fine, shown=shown).out)
         return told
 
     def _password(self) -> str:

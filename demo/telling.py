@@ -78,20 +78,13 @@ class Teller:
         if len(kept) > most:
             self.console.print(Text(f"  │ … {len(kept) - most} lines more", style="dim"))
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Figures side by side; the first column is words."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for number, column in enumerate(columns):
-            table.add_column(Text(column, style="bold"), justify="left" if number == 0 else "right")
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
+        """Figures side by side; the first columns are words, and stand at the left."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for number, column in enumerate(("", *columns)):
+            table.add_column(Text(column, style="bold"), justify="left" if number <= words else "right")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        self.console.print(table)
-
-    def facts(self, rows: Sequence[Sequence[str]]) -> None:
-        """Words side by side, without heads; the first column stands back."""
-        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
-        for row in rows:
-            table.add_row(Text("  "), *(Text(cell, style="" if place else "dim") for place, cell in enumerate(row)))
+            table.add_row("", *(Text(cell) for cell in row))
         self.console.print(table)
 
     @contextmanager
@@ -111,13 +104,16 @@ class Teller:
         show: int = 0,
         said: Sequence[str] = (),
         into: str = "",
+        shown: bool = True,
     ) -> Done:
         """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show: the most lines shown of its
-        data; said: how those of its messages begin that are shown; into: the file it is told to go to.
+        data; said: how those of its messages begin that are shown; into: the file it is told to go to;
+        shown: whether people are told that it runs.
 
         Raises: Failed where it ends otherwise.
         """
-        self.told(command, *words, *((">", into) if into else ()))
+        if shown:
+            self.told(command, *words, *((">", into) if into else ()))
         began = time.monotonic()
         process = self.started(command, *words)
         with self.doing(f"{command} {words[0]}") as going:

@@ -58,7 +58,7 @@ def test_a_finished_move_is_held_against_both_layouts(tmp_path: Path) -> None:
     text = declaring.to_prove(declaring.declared(SHIPPED, FULL.scale, USERS), FULL.scale, 1360, 61.8, 18_000)
     proved = point_of(read(text, tmp_path))
     assert proved.experiment is not None
-    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (680, 680, 30.9)
+    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (544, 544, 24.7)
     assert proved.experiment.settings["passages"] == 18_000
     read(declaring.validated(text, "tuned", 66.6), tmp_path)
 
@@ -73,7 +73,7 @@ def test_what_is_changed_is_what_is_told(plan: Plan) -> None:
     """Every key that differs from the shipped file is one of those that people are told of."""
     ours, shipped = yaml.safe_load(declaring.declared(SHIPPED, plan.scale, USERS)), yaml.safe_load(SHIPPED)
     told = [what for what, _, _ in declaring.changes(plan.scale, plan.search_seconds)]
-    assert _differing(shipped, ours) == {"time_scale", "signals", "points", "sources"}
+    assert _differing(shipped, ours) == {"time_scale", "utilisation", "signals", "points", "sources"}
     for name, signal in ours["signals"].items():
         beyond = _differing(shipped["signals"][name], signal) - {"window", "scale"}
         assert not beyond or name in told, name
