@@ -27,7 +27,7 @@ class RecordReport:
     Attributes:
         at: its time, seconds since the epoch.
         samples: what was measured, by source.
-        unknown: signal → why it has no value this time.
+        unknown: signal → why it has no value this time. idle: those of which a source knows that nothing happened.
         failed: source → how it broke, where it did not even answer as a source should.
         not_kept: why the ledger did not take the samples; ``""`` where it did.
         skipped: rounds left out before this one, because the one before took too long or the machine slept.
@@ -39,6 +39,7 @@ class RecordReport:
     failed: Mapping[str, str] = field(default_factory=dict)
     not_kept: str = ""
     skipped: int = 0
+    idle: frozenset[str] = frozenset()
 
     @property
     def known(self) -> int:
@@ -54,6 +55,7 @@ def observe_all(sources: Sequence[Source], signals: Mapping[str, Signal], at: fl
     samples: dict[str, tuple[Sample, ...]] = {}
     reasons: dict[str, list[str]] = {name: [] for name in signals}
     failed: dict[str, str] = {}
+    idle = set[str]()
     open_signals = dict(signals)
     for source in sources:
         asked = {name: one for name, one in open_signals.items() if one.source in (None, source.name)}
@@ -67,12 +69,13 @@ def observe_all(sources: Sequence[Source], signals: Mapping[str, Signal], at: fl
         usable = tuple(one for one in seen.samples if one.signal in asked and math.isfinite(one.value))
         if usable:
             samples[source.name] = (*samples.get(source.name, ()), *usable)
+        idle |= seen.idle
         for name in {one.signal for one in usable}:
             del open_signals[name]
         for name in asked.keys() & open_signals.keys():
             reasons[name].append(f"{source.name}: {seen.unknown.get(name, 'it gave neither a value nor a reason')}")
     unknown = {name: "; ".join(reasons[name]) or _unasked(signals[name], sources) for name in open_signals}
-    return RecordReport(at, samples, unknown, failed)
+    return RecordReport(at, samples, unknown, failed, idle=frozenset(idle & unknown.keys()))
 
 
 def record_once(

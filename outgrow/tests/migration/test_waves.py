@@ -74,7 +74,12 @@ def test_throttling_says_why_and_what_ends_it() -> None:
     assert throttled(pace, replace(fine, stop_file=True)) == "the file /run/stop is there; remove it to go on"
     assert "ended with 3 (backup runs)" in throttled(pace, replace(fine, exit_code=3, said="backup runs\n"))
     assert throttled(pace, replace(fine, p95_seconds=3.2)) == "api_p95 is 3.2 s, above 2 s; it goes on below that"
-    assert "was not measured lately" in throttled(pace, replace(fine, p95_seconds=None))
+    unknown = replace(fine, p95_seconds=None, p95_unknown="shop: it was scraped less than twice")
+    assert throttled(pace, unknown) == (
+        "api_p95 is not known, nor then whether the service bears more: shop: it was scraped less than twice; it goes on "
+        "once it is known"
+    )
+    assert throttled(pace, replace(unknown, idle=True)) == "", "nobody asks, so nobody waits"
     assert throttled(pace, replace(fine, lag_seconds=9.0, lagging="t7")) == (
         "t7 is 9 s behind, more than 5 s; its changes are carried over first"
     )

@@ -196,6 +196,16 @@ class TestEvaluate:
         ratio = signal(metric="errors", ratio={"metric": "m"})
         assert evaluate(ratio, [*numerators, *denominators], AT).value == pytest.approx(0.01)
 
+    def test_where_nothing_happened_that_is_known_and_told_from_what_is_not(self) -> None:
+        p95 = signal(metric="h", quantile=0.95)
+        idle = [held([7.0] * 9, f"h{part}", le=le) for part, le in (("_bucket", "1"), ("_bucket", "+Inf"))]
+        assert evaluate(p95, idle, AT).idle
+        busy = [held([float(place) for place in range(9)], "h_bucket", le=le) for le in ("1", "+Inf")]
+        assert evaluate(p95, busy, AT) == Reading(0.95)
+        for unknown in ([], [held([7.0], "h_bucket", le=le) for le in ("1", "+Inf")], idle[:1]):
+            reading = evaluate(p95, unknown, AT)
+            assert (reading.value, reading.idle) == (None, False), reading
+
     def test_a_quantile_is_of_all_instances_together(self) -> None:
         series = [
             held([0, count * factor], metric="s_bucket", le=bound, i=str(factor))

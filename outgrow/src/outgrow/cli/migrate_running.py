@@ -31,8 +31,8 @@ from outgrow.quantities import format_duration
 from outgrow.recording import observe_all
 from outgrow.wiring import Workspace
 
-LINE_SECONDS = 4.0
-"""How often a line is written where there is no terminal."""
+LINE_SECONDS, SAME_LINE_SECONDS = 4.0, 60.0
+"""How often a line is written where there is no terminal, and one that says the same as the last."""
 LOOK_SECONDS = 1.0
 """How often is looked at what another process does."""
 SAID_SWITCHES = 20
@@ -110,12 +110,13 @@ def _run(
     add_new: bool,
     befores: Befores | None,
 ) -> str:
-    def p95(name: str) -> float | None:
-        declared = workspace.declaration.signals.get(name)
+    def p95(name: str) -> tuple[float | None, str, bool]:
+        declared = workspace.declaration.observed.get(name)
         if declared is None:
-            return None
+            return None, "no such signal is declared", False
         seen = observe_all(workspace.sources, {name: declared}, workspace.clock.now())
-        return next((one.value for some in seen.samples.values() for one in some if not one.member), None)
+        value = next((one.value for some in seen.samples.values() for one in some if not one.member), None)
+        return value, seen.unknown.get(name, ""), name in seen.idle
 
     def publish(report: Report) -> None:
         screen.show(report)
@@ -251,6 +252,7 @@ class _Screen:
         self._tells_steps = len(rows) <= SAID_SWITCHES
         self._live = Live("", console=self._console, auto_refresh=False, transient=True)
         self._last = 0.0
+        self._text = ""
         self._throttled = ""
 
     def __enter__(self) -> _Screen:
@@ -297,6 +299,6 @@ class _Screen:
         """The living line; without a terminal a line now and then."""
         if self._console.is_terminal:
             self._live.update(Text(text), refresh=True)
-        elif at_once or time.monotonic() - self._last >= LINE_SECONDS:
-            self._last = time.monotonic()
+        elif at_once or time.monotonic() - self._last >= (SAME_LINE_SECONDS if text == self._text else LINE_SECONDS):
+            self._last, self._text = time.monotonic(), text
             self._console.print(Text(text), soft_wrap=True)

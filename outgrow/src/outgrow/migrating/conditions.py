@@ -27,14 +27,15 @@ class Conditions:
 
     Attributes:
         folder: what the stop file's path is relative to, and where the command runs.
-        p95: the service's own p95 in seconds; None where it is not known.
+        p95: by a signal's name the service's own p95 in seconds; None where it is not known, why, and whether that is
+            because nobody asked anything.
     """
 
     folder: Path
-    p95: Callable[[str], float | None] = lambda _: None
+    p95: Callable[[str], tuple[float | None, str, bool]] = lambda _: (None, "", False)
     monotonic: Callable[[], float] = time.monotonic
     _looked: float | None = None
-    _p95_seconds: float | None = None
+    _p95: tuple[float | None, str, bool] = (None, "", False)
     _ran: float | None = None
     _exit: tuple[int | None, str] = field(default=(None, ""))
 
@@ -42,7 +43,7 @@ class Conditions:
         """Why nothing may be copied now; "" where it may. ``lags``: seconds by tenant."""
         pace, now = migration.pace, self.monotonic()
         if pace.p95_limit_seconds is not None and (self._looked is None or now - self._looked >= LOOK_SECONDS):
-            self._p95_seconds, self._looked = self.p95(pace.p95_signal), now
+            self._p95, self._looked = self.p95(pace.p95_signal), now
         if pace.command and (self._ran is None or now - self._ran >= COMMAND_SECONDS):
             self._exit, self._ran = self._run(pace), now
         lagging = max(lags, key=lambda tenant: lags[tenant], default="")
@@ -51,7 +52,7 @@ class Conditions:
             Pressure(
                 lags.get(lagging, 0.0),
                 lagging,
-                self._p95_seconds,
+                *self._p95,
                 bool(pace.stop_file) and (self.folder / pace.stop_file).exists(),
                 *self._exit,
             ),

@@ -45,10 +45,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a source knows now. Every asked signal has a sample or a reason in ``unknown``; a gap is never a zero."""
+    """What a source knows now. Every asked signal has a sample or a reason in ``unknown``; a gap is never a zero.
+
+    ``idle``: those of ``unknown`` of which the source knows that nothing happened: a p95 of no request.
+    """
 
     samples: tuple[Sample, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
+    idle: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -50,15 +50,23 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A signal's value and, for ``by``, that of each member; or ``value`` None and the reason why there is none."""
+    """A signal's value and, for ``by``, that of each member; or ``value`` None and the reason why there is none.
+
+    ``idle``: there is none because it is known that nothing happened within the window.
+    """
 
     value: float | None
     members: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
+    idle: bool = False
 
 
 class _NoValue(Exception):
     """Carries the reason out of a nested reading."""
+
+
+class _Idle(_NoValue):
+    """The counts are known, and did not rise."""
 
 
 def evaluate(signal: Signal, held: Iterable[Held], at: float) -> Reading:
@@ -75,7 +83,7 @@ def evaluate(signal: Signal, held: Iterable[Held], at: float) -> Reading:
     try:
         reading = _read(signal, series, at)
     except (_NoValue, ValueError) as why:
-        return Reading(None, reason=str(why))
+        return Reading(None, reason=str(why), idle=isinstance(why, _Idle))
     if not all(math.isfinite(value) for value in (reading.value or 0.0, *reading.members.values())):
         return Reading(None, reason="it is larger than any number; check what the target exports, and scale")
     return reading
@@ -187,7 +195,7 @@ def _quantile(signal: Signal, probability: float, series: list[Held], at: float)
     if value is not None:
         return value
     if buckets.get(math.inf) == 0:
-        raise _NoValue(f"nothing was observed in {what} within {format_duration(signal.window)}, so it has no quantile")
+        raise _Idle(f"nothing was observed in {what} within {format_duration(signal.window)}, so it has no quantile")
     raise _NoValue(f'{what} is not a whole histogram: it needs two buckets, one of them le="+Inf"')
 
 
@@ -196,7 +204,7 @@ def _ratio(signal: Signal, numerators: list[Held], denominators: list[Held], at:
     below = sum(rate for _, rate in _rates(signal, denominators, at))
     if below == 0:
         what = selector(selections_of(signal)[1])
-        raise _NoValue(f"nothing was counted by {what} within {format_duration(signal.window)}, so it has no ratio")
+        raise _Idle(f"nothing was counted by {what} within {format_duration(signal.window)}, so it has no ratio")
     return above / below
 
 

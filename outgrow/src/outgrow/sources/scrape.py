@@ -194,12 +194,14 @@ class ScrapeSource:
 
 
 def _evaluated(signals: Mapping[str, Signal], held: HeldScrapes, at: float) -> Observation:
-    tracks, samples, unknown = held.tracks(), list[Sample](), dict[str, str]()
+    tracks, samples, unknown, idle = held.tracks(), list[Sample](), dict[str, str](), set[str]()
     for name, signal in signals.items():
         doubt = held.doubt(signal)
         reading = None if doubt else evaluate(signal, tracks, at)
         if reading is None or reading.value is None:
             unknown[name] = doubt or (reading.reason if reading else "")
+            if reading is not None and reading.idle:
+                idle.add(name)
             continue
         if len(reading.members) > _MAX_MEMBERS:
             unknown[name] = (
@@ -208,7 +210,7 @@ def _evaluated(signals: Mapping[str, Signal], held: HeldScrapes, at: float) -> O
             continue
         samples.append(Sample(name, at, reading.value))
         samples += (Sample(name, at, value, member) for member, value in reading.members.items())
-    return Observation(tuple(samples), unknown)
+    return Observation(tuple(samples), unknown, frozenset(idle))
 
 
 def _named(settings: ScrapeSettings) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
