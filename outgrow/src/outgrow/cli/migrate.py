@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from outgrow.cli.migrate_asked import (
+    Asked,
+    Opened,
+    can_cancel,
+    can_complete,
+    can_reverse,
+    can_start,
+    can_switch,
+    is_held_twice,
+    selected,
+    selection_of,
+)
 from outgrow.cli.migrate_create import create
 from outgrow.cli.migrate_identity import same_stores
 from outgrow.cli.migrate_registering import brought_to_its_end, let_go_of, registered_by
@@ -21,16 +32,13 @@ from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInpu
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.errors import UsageError
 from outgrow.migrating.explaining import Explained, explained
-from outgrow.migrating.opened import OpenMove
 from outgrow.migrating.opening import carrier_of, new_tenants
 from outgrow.migrating.reporting import counted
 from outgrow.migration.records import Goal, Migration, TenantMove
-from outgrow.migration.transitions import truth_of
-from outgrow.migration.waves import is_met
 from outgrow.points.declaration import Point
-from outgrow.ports import Busy, MoveLedger
+from outgrow.ports import Busy
 from outgrow.quantities import parse_duration
-from outgrow.wiring import Workspace, chosen_point, move_of, open_workspace
+from outgrow.wiring import chosen_point, move_of, open_workspace
 
 
 class Verb(StrEnum):
@@ -54,38 +62,6 @@ ACTING = (Verb.START, Verb.VERIFY, Verb.SWITCH, Verb.REVERSE, Verb.CANCEL, Verb.
 """What reads or writes the stores."""
 NEEDS_REHEARSAL = ("high", "very-high", "nearly-impossible")
 """How hard going back must be rated for a rehearsed way back to be asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One call, as it was typed."""
-
-    tenants: tuple[str, ...] = ()
-    wave: int | None = None
-    all_: bool = False
-    yes: bool = False
-    dry_run: bool = False
-    rehearse: bool = False
-    baseline: bool = True
-    deadline: float | None = None
-    as_json: bool = False
-    plain: bool = False
-    no_input: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A point's move, and its migration as it stands."""
-
-    workspace: Workspace
-    point: Point
-    move: OpenMove
-    migration: Migration
-
-    @property
-    def ledger(self) -> MoveLedger:
-        """The truth of the move."""
-        return self.move.ledger
 
 
 def migrate(
@@ -189,20 +165,20 @@ def _do(opened: Opened, verb: Verb, asked: Asked, percent: float | None, repair:
         case Verb.SHADOW:
             return _shadow(opened, percent, asked.as_json)
         case Verb.VERIFY:
-            rows = _selected(opened, asked, _is_held_twice, "has a copy in both stores")
+            rows = selected(opened, asked, is_held_twice, "has a copy in both stores")
             return verify_tenants(opened.move, opened.migration, rows, repair, asked.as_json, asked.plain)
         case Verb.START:
             return _start(opened, asked)
         case Verb.SWITCH:
             return _switch(opened, asked)
         case Verb.REVERSE:
-            rows = _selected(opened, asked, _can_reverse, "is switched")
+            rows = selected(opened, asked, can_reverse, "is switched")
             return _act(opened, asked, rows, "ready", "reverse", needs_yes=False)
         case Verb.CANCEL:
-            rows = _selected(opened, asked, _can_cancel, "can be cancelled: what is switched is reversed first")
+            rows = selected(opened, asked, can_cancel, "can be cancelled: what is switched is reversed first")
             return _act(opened, asked, rows, "cancelled", "cancel", needs_yes=True)
         case _:
-            rows = _selected(opened, asked, _can_complete, "is switched, which is what can be completed")
+            rows = selected(opened, asked, can_complete, "is switched, which is what can be completed")
             return _act(opened, asked, rows, "completed", "complete", needs_yes=True)
 
 
@@ -221,7 +197,7 @@ def _shadow(opened: Opened, percent: float | None, as_json: bool) -> int:
     ledger, migration = opened.ledger, opened.migration
     if percent is not None:
         migration = ledger.set_shadow_share(migration, percent / 100, who_am_i())
-    rows = [row for row in ledger.tenants(migration) if _is_held_twice(row)]
+    rows = [row for row in ledger.tenants(migration) if is_held_twice(row)]
     counts = [ledger.shadow(migration, row.tenant) for row in rows]
     total = {key: sum(getattr(one, key) for one in counts) for key in ("matched", "differed", "failed")}
     share = migration.pace.shadow_share * 100
@@ -240,7 +216,7 @@ def _shadow(opened: Opened, percent: float | None, as_json: bool) -> int:
 def _start(opened: Opened, asked: Asked) -> int:
     if not asked.dry_run and not asked.tenants and asked.wave is None:
         _take_in_new(opened)
-    rows = _selected(opened, asked, _can_start, "is left to be copied")
+    rows = selected(opened, asked, can_start, "is left to be copied")
     if not asked.dry_run:
         registered = registered_by(opened.move.mover(), opened.point)
         if registered is not None:
@@ -266,7 +242,7 @@ def _take_in_new(opened: Opened) -> None:
 
 
 def _switch(opened: Opened, asked: Asked) -> int:
-    rows = _selected(opened, asked, _can_switch, "is left to be switched", first_wave=True)
+    rows = selected(opened, asked, can_switch, "is left to be switched", first_wave=True)
     rehearsed = opened.migration.rehearsed_at is not None or any(
         row.reversed_at is not None for row in opened.ledger.tenants(opened.migration)
     )
@@ -304,13 +280,13 @@ def _act(opened: Opened, asked: Asked, rows: Sequence[TenantMove], goal: Goal, v
         if verb == "complete" and not asked.dry_run and _is_confirmed(opened.migration, asked):
             return carry_out(
                 opened.workspace, opened.point, opened.move, opened.migration, rows, goal, verb, asked.as_json, None,
-                selection=_selection(asked),
+                selection=selection_of(asked),
             )  # fmt: skip
-        hint(f"outgrow migrate {opened.point.id} {verb}{_selection(asked)}" + (" --yes" if needs_yes else ""))
+        hint(f"outgrow migrate {opened.point.id} {verb}{selection_of(asked)}" + (" --yes" if needs_yes else ""))
         return 0
     return carry_out(
         opened.workspace, opened.point, opened.move, opened.migration, rows, goal, verb, asked.as_json, asked.deadline,
-        add_new=verb == "start" and not asked.tenants and asked.wave is None, selection=_selection(asked),
+        add_new=verb == "start" and not asked.tenants and asked.wave is None, selection=selection_of(asked),
         baseline=asked.baseline,
     )  # fmt: skip
 
@@ -347,62 +323,6 @@ def _show_ways(opened: Opened, verb: str, ways: Sequence[Explained], plain: bool
         if one.stopped:
             out(plain).print(f"  and wait: {one.stopped}", markup=False, style="yellow")
     err().print("This was a dry run: nothing was changed.", markup=False)
-
-
-def _selection(asked: Asked) -> str:
-    if asked.tenants:
-        return "".join(f" --tenant {shlex.quote(one)}" for one in asked.tenants)
-    return f" --wave {asked.wave}" if asked.wave is not None else " --all" if asked.all_ else ""
-
-
-def _selected(
-    opened: Opened, asked: Asked, can: Callable[[TenantMove], bool], what: str, *, first_wave: bool = False
-) -> list[TenantMove]:
-    """The rows that are meant; raises ``UsageError`` where there are none, or a named one cannot be meant."""
-    rows = opened.ledger.tenants(opened.migration)
-    if asked.tenants:
-        known = {row.tenant: row for row in rows}
-        for name in asked.tenants:
-            if name not in known:
-                raise UsageError(f"{opened.migration.id} has no tenant {name!r}")
-            if not can(known[name]):
-                raise UsageError(
-                    f"{name} is {known[name].state}, so this cannot be done to it",
-                    next_step=f"outgrow migrate {opened.point.id} status",
-                )
-        return [known[name] for name in dict.fromkeys(asked.tenants)]
-    chosen = [row for row in rows if can(row) and asked.wave in (None, row.wave)]
-    if first_wave and not asked.all_ and asked.wave is None:
-        wave = min((row.wave for row in chosen), default=0)
-        chosen = [row for row in chosen if row.wave == wave]
-    if not chosen:
-        where = f" of wave {asked.wave}" if asked.wave is not None else ""
-        raise UsageError(f"no tenant{where} {what}", next_step=f"outgrow migrate {opened.point.id} status")
-    return chosen
-
-
-def _can_start(row: TenantMove) -> bool:
-    return truth_of(row) == "source" and row.state != "cancelled" and not (row.goal == "switched" and not is_met(row))
-
-
-def _can_switch(row: TenantMove) -> bool:
-    return truth_of(row) == "source" and row.state != "cancelled"
-
-
-def _can_reverse(row: TenantMove) -> bool:
-    return row.state in ("switched", "reversing", "switching")
-
-
-def _can_complete(row: TenantMove) -> bool:
-    return row.state == "switched" or (row.state == "completed" and not row.dropped)
-
-
-def _can_cancel(row: TenantMove) -> bool:
-    return truth_of(row) == "source" and not (row.state == "cancelled" and row.dropped)
-
-
-def _is_held_twice(row: TenantMove) -> bool:
-    return row.state not in ("pending", "preparing", "copying", "completed", "cancelled")
 
 
 def _seconds(text: str | None) -> float | None:

@@ -90,7 +90,7 @@ def _told(migration: Migration, command: Command) -> str:
         case CompareLast():
             return "compare once more what was written since"
         case ProveWayBack(store):
-            return f"write one item, unchanged, into {name_of(migration, store)}: the way back works"
+            return f"prove, changing nothing, that {name_of(migration, store)} would take what the way back puts"
         case Flip(to):
             return f"route it to {name_of(migration, to)}: from there on changes are carried the other way"
         case Drop(store):

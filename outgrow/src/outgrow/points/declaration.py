@@ -291,7 +291,11 @@ class Comparison(_Declared):
 class DeclaredPace(_Declared):
     """How hard a move may press on the service; it waits, and says why, where one of these does not hold."""
 
-    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=500, description="Items copied at once.")
+    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=500,
+        description="Items copied at once, and registered writes carried at once: these grow by themselves, up to "
+        "10,000 and half a second, while more wait.",
+    )
     most_lag: Duration = Field(default=5.0, description="By which the target may be behind.")
     freeze: Annotated[Duration, Field(gt=0, le=60)] = Field(
         default=5.0, description="The longest that writes of one tenant wait in a switch."
