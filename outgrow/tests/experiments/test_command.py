@@ -264,3 +264,12 @@ def test_wrong_settings_are_refused_where_they_are(arms: list[Any], place: tuple
         open_experiment({"arms": arms}, FixedClock(0))
     found = {item["loc"]: item["msg"] for item in refused.value.errors()}
     assert message in found[place]
+
+
+def test_a_program_that_was_edited_has_another_fingerprint(tmp_path: Path) -> None:
+    program = tmp_path / "measure.py"
+    found = []
+    for text in ("print(1)", "print(1)", "print(2)"):
+        program.write_text(text)
+        found.append(opened(command=[sys.executable, str(program)]).versions()["programs"])
+    assert found[0] == found[1] != found[2]

@@ -347,3 +347,26 @@ def test_the_neutral_form_is_read() -> None:
 def test_stores_are_opened_by_the_door_of_movers() -> None:
     pytest.importorskip("outgrow.movers.points")
     assert callable(opener())
+
+
+def test_a_figure_stands_for_a_trigger(opened: Any) -> None:
+    experiment = opened(measures={"slow-search": "p95_seconds"})
+    prepared(experiment)
+    found = experiment.run("new", LOAD)
+    assert found.measures == {"slow-search": found.p95_seconds}
+    with pytest.raises(ValidationError, match="p95_seconds"):
+        opened(measures={"slow-search": "p96_seconds"})
+
+
+def test_the_fingerprint_is_of_what_was_read(opened: Any, places: Places) -> None:
+    def fingerprint() -> str:
+        experiment = opened()
+        prepared(experiment)
+        return str(experiment.versions()["their vectors"])
+
+    first = fingerprint()
+    assert fingerprint() == first
+    SearchedStore("", Given(kind="memory", place="old"), places.at("old")).write(
+        "t1", "k000", point_body(np.ones(SIZE), {"n": 0})
+    )
+    assert fingerprint() != first
