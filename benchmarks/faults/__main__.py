@@ -141,8 +141,9 @@ def main(arguments: Sequence[str]) -> int:
             write_state(asked.state, state)
     kinds = asked.kind or KINDS
     if "boundaries" in parts:
-        for kind in kinds:
-            end = time.monotonic() + asked.boundary_minutes * 60 / len(kinds)
+        last = time.monotonic() + asked.boundary_minutes * 60
+        for number, kind in enumerate(kinds):
+            end = time.monotonic() + max(0.0, last - time.monotonic()) / (len(kinds) - number)
             before = state["boundaries"].get(kind, {})
             swept = boundaries(kind, before, asked.step, lambda end=end: time.monotonic() > end)  # type: ignore[misc]
             state["boundaries"][kind] = swept
