@@ -13,7 +13,6 @@ from outgrow.quantities import Interval
 from ventures.population.loading import Step
 from ventures.population.shape import Plan
 
-POINT = "data-architecture"
 ARMS = ("off", "on", "stalled", "failing")
 QUANTILES = (0.5, 0.95, 0.99)
 CONFIDENCE = 0.95

@@ -27,41 +27,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import math
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import uvloop
-import yaml
 
-from benchmarks.platform.shadow_report import ARMS, POINT, Figures, write
+from benchmarks.platform.moved import SEED, TARGET, Moving, carried, ends_in_order, filled, said
+from benchmarks.platform.shadow_report import ARMS, Figures, write
 from benchmarks.platform.shadow_store import ShadowStore
-from outgrow.ledger.moves_opening import open_move_ledger
-from outgrow.ports import MoveLedger
-from ventures.database import embedded
-from ventures.population import preparing
-from ventures.population.connection import Ask
-from ventures.population.loading import Level, Load, Step
-from ventures.population.shape import Plan, chance
-from ventures.population.workload import NAMES, Person, Workload
-from ventures.testing.serving import Serving, folder, serving
+from ventures.population.loading import Level
+from ventures.population.shape import Plan
+from ventures.population.workload import Person
+from ventures.testing.serving import Serving, folder
 from ventures.vectors.api import process_of
-from ventures.wiring import Platform, open_platform
 
-SOURCE, TARGET = "tuned", "buckets"
 PROCESSES = 2
 SHARE = 0.1
 BUSY = 0.4
@@ -78,10 +64,6 @@ LOOKED_SECONDS = 0.3
 FAILING_EVERY = 5
 REFUSED_SECONDS = 3.0
 """After which a process that was refused an answer asks whoever listens now."""
-UNDER_WAY = 2_000
-STOPPED, TRIES = 4, 4
-"""How the tool ends where it stopped and is safe; the same command goes on."""
-SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,89 +90,6 @@ class Arm:
     warm_seconds: float
 
 
-@dataclass
-class Moving:
-    """The platform, its migration, and who searches."""
-
-    platform: Serving
-    ledger: MoveLedger
-    people: Sequence[Person]
-    store: ShadowStore | None = None
-
-    def outgrow(self, *words: str) -> dict[str, Any]:
-        """`outgrow migrate POINT …`; what it says as JSON. Raises: RuntimeError."""
-        for _ in range(TRIES):
-            done = subprocess.run(
-                [sys.executable, "-m", "outgrow", "migrate", POINT, *words, "--json"],
-                cwd=self.platform.data, env=self.platform.environment, stdin=subprocess.DEVNULL, capture_output=True,
-                text=True, check=False,
-            )  # fmt: skip
-            if done.returncode != STOPPED:
-                break
-        if done.returncode not in (0, 1):
-            raise RuntimeError(f"outgrow migrate {' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
-        try:
-            told: dict[str, Any] = json.loads(done.stdout)
-        except json.JSONDecodeError as error:
-            raise RuntimeError(
-                f"outgrow migrate {' '.join(words)}: {done.stdout[-500:]}{done.stderr[-500:]}"
-            ) from error
-        return told
-
-    def share(self, share: float) -> None:
-        """Of reads that are mirrored from now on."""
-        migration = self.ledger.migration(POINT)
-        assert migration is not None
-        self.ledger.set_shadow_share(migration, share, "benchmark")
-
-    def counted(self) -> dict[str, int]:
-        """Mirrored reads so far, of all ventures."""
-        migration = self.ledger.migration(POINT)
-        assert migration is not None
-        counts = [self.ledger.shadow(migration, row.tenant) for row in self.ledger.tenants(migration)]
-        return {key: sum(getattr(one, key) for one in counts) for key in ("matched", "differed", "failed")}
-
-    async def search(
-        self, levels: Sequence[Level], begun: Callable[[int], Any] | None = None, seeds: Sequence[int] = ()
-    ) -> list[Step]:
-        """All levels one after the other; `begun` is awaited as each begins. seeds: of what a level searches."""
-        workloads = [self._workload(seeds[number] if seeds else -1 - number) for number in range(len(levels))]
-        parts = urlsplit(self.platform.url)
-        source = _Following(workloads)
-        load = Load(
-            parts.hostname or "", parts.port or 80, source, len(NAMES), most=UNDER_WAY, luck=random.Random(SEED)
-        )
-        source.load = load
-
-        async def follow() -> None:
-            for number in range(len(levels)):
-                while len(load.steps) <= number:
-                    await asyncio.sleep(0.005)
-                if begun is not None:
-                    await begun(number)
-
-        following = asyncio.create_task(follow())
-        try:
-            return await load.run(levels, lambda _: None)
-        finally:
-            following.cancel()
-
-    def _workload(self, seed: int) -> Workload:
-        return Workload(1, self.people, chance(1, "shadow", seed), ["search"])
-
-
-class _Following:
-    """Each level's searches are its own workload's."""
-
-    def __init__(self, workloads: Sequence[Workload]) -> None:
-        self._workloads = workloads
-        self.load: Load | None = None
-
-    def next(self) -> Ask:
-        assert self.load is not None
-        return self._workloads[len(self.load.steps) - 1].next()
-
-
 def main(arguments: list[str]) -> None:
     """Measures all of it and writes the report; `--small` writes none."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks shadow")
@@ -211,74 +110,23 @@ def main(arguments: list[str]) -> None:
         write(figures, size.plan, one=options.one)
 
 
-def ends_in_order() -> None:
-    """Told to end, it cleans up as it does at Ctrl-C: a process that was stopped would stay for ever."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-
-
-@contextmanager
-def filled(data: Path, plan: Plan, processes: int) -> Iterator[Serving]:
-    """A platform with the population, in the layout `SOURCE`."""
-    _populated(data, plan)
-    with serving(data, VENTURES_INDEX_LAYOUT=SOURCE, VENTURES_INDEX_PROCESSES=str(processes)) as platform:
-        yield platform
-
-
-def _populated(data: Path, plan: Plan) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("VENTURES_")}
-    subprocess.run(
-        [
-            sys.executable, "-m", "ventures.cli", "populate", "--users", str(plan.users), "--ventures",
-            str(plan.count), "--passages-per-user", str(plan.passages_per_user),
-        ],
-        env={**environment, "VENTURES_DATA": str(data)}, check=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-@asynccontextmanager
-async def carried(platform: Serving, plan: Plan) -> AsyncIterator[tuple[Moving, Platform]]:
-    """Every venture carried to `TARGET` and ready; everybody with a key until the end. The second is our own platform on the same database."""
-    async with AsyncExitStack() as stack:
-        ledger = open_move_ledger(embedded.addresses(platform.data).owner)
-        stack.callback(ledger.close)
-        opened = await stack.enter_async_context(open_platform(platform.settings, platform.address))
-        found = await preparing.places(opened, plan, lambda *_: None)
-        keys = await preparing.keys(opened, plan, 3_600.0, lambda *_: None)
-        stack.push_async_callback(preparing.revoke, opened, keys)
-        parts = urlsplit(platform.url)
-        moving = Moving(platform, ledger, preparing.people(plan, f"{parts.hostname}:{parts.port}", found, keys))
-        _declared(moving)
-        said(f"{plan.count} ventures are carried to the target")
-        await asyncio.to_thread(moving.outgrow, "create")
-        await asyncio.to_thread(moving.outgrow, "start")
-        yield moving, opened
-
-
 async def _measured(platform: Serving, size: Size, rounds: int, options: argparse.Namespace) -> Figures:
     figures = Figures()
     async with carried(platform, size.plan) as (moving, _):
+        store = None
         if not options.one:
             moving.people = _in_second(moving.people)
-            moving.store = ShadowStore(platform, PROCESSES)
+            store = ShadowStore(platform, PROCESSES)
         try:
             figures.rate = options.rate or await _rate(moving)
-            await _rounds(moving, figures, rounds, size.searches / figures.rate)
+            await _rounds(moving, store, figures, rounds, size.searches / figures.rate)
             await _counted(moving, figures, size.counted_seconds)
-            if moving.store is not None:
-                await _killed(moving, moving.store, figures, size.kills)
+            if store is not None:
+                await _killed(moving, store, figures, size.kills)
         finally:
-            if moving.store is not None:
-                await moving.store.heal()
+            if store is not None:
+                await store.heal()
     return figures
-
-
-def _declared(moving: Moving) -> None:
-    """outgrow.yaml as the platform prints it, without the service's p95, which nobody records here."""
-    printed = moving.platform.ventures("lookout")
-    file = yaml.safe_load(printed.stdout)
-    point = next(one for one in file["points"] if one["id"] == POINT)
-    point["migration"] |= {"source": SOURCE, "target": TARGET, "pace": {}}
-    (moving.platform.data / "outgrow.yaml").write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True))
 
 
 def _in_second(people: Sequence[Person]) -> list[Person]:
@@ -302,8 +150,7 @@ async def _rate(moving: Moving) -> float:
     return rate
 
 
-async def _rounds(moving: Moving, figures: Figures, rounds: int, seconds: float) -> None:
-    store = moving.store
+async def _rounds(moving: Moving, store: ShadowStore | None, figures: Figures, rounds: int, seconds: float) -> None:
     arms = _arms(rounds, seconds, ARMS[:2] if store is None else ARMS)
     levels = [Level(0, figures.rate, one) for arm in arms for one in (arm.warm_seconds, seconds)]
     seeds = [one for arm in arms for one in (-1 - arm.round, arm.round)]
@@ -420,8 +267,3 @@ def _processor_seconds(platform: Serving) -> dict[str, float]:
                     except psutil.NoSuchProcess:
                         continue
     return found
-
-
-def said(text: str) -> None:
-    """To whoever waits at the terminal."""
-    print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True)
