@@ -88,16 +88,20 @@ def point_bodies(
 
 def read_body(body: bytes) -> Point:
     """The point that a body holds. The vector is a view and cannot be written to. Raises ``StoreFailed``."""
+    vector, payload = parts_of_body(body)
+    return Point(np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False), json.loads(payload))
+
+
+def parts_of_body(body: bytes) -> tuple[bytes, bytes]:
+    """The vector's bytes (float32, little-endian) and the payload's JSON, unread. Raises ``StoreFailed``."""
     if body[: len(_MAGIC)] != _MAGIC or len(body) < _HEAD:
         raise StoreFailed(
             "an item to be put is no point", next_step="Only stores of one form can be moved between; see both forms."
         )
-    size = _SIZE.unpack_from(body, len(_MAGIC))[0]
-    end = _HEAD + 4 * size
+    end = _HEAD + 4 * int(_SIZE.unpack_from(body, len(_MAGIC))[0])
     if len(body) < end + 2:
         raise StoreFailed("a point to be put ends in the middle")
-    vector = np.frombuffer(body, dtype="<f4", count=size, offset=_HEAD).astype(np.float32, copy=False)
-    return Point(vector, json.loads(body[end:]))
+    return body[_HEAD:end], body[end:]
 
 
 def normalised(matrix: Matrix) -> Matrix:

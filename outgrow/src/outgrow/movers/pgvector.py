@@ -7,15 +7,14 @@ once, by who may). An application reads and writes the same table; it sees no to
 
 from __future__ import annotations
 
-import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from outgrow.movers.bodies import Point, point_bodies, read_body
+from outgrow.movers.bodies import parts_of_body, point_bodies
 from outgrow.movers.postgresql import (
     SQL,
     Composable,
@@ -52,6 +51,12 @@ _INCOMING: LiteralString = """
 CREATE TEMPORARY TABLE IF NOT EXISTS outgrow_incoming (id text COLLATE "C", vector {type}, payload jsonb)
 ON COMMIT DELETE ROWS"""
 _COPY: LiteralString = "COPY pg_temp.outgrow_incoming FROM STDIN (FORMAT BINARY)"
+_COPY_PLAINLY: LiteralString = """
+COPY {table} ({tenant}, {id}, {vector}, {payload}) FROM STDIN (FORMAT BINARY)"""
+_HELD: LiteralString = """
+SELECT EXISTS (SELECT FROM {table} WHERE {tenant} = %(tenant)s AND {id} BETWEEN %(first)s AND %(last)s)"""
+PLAINLY_FROM = 16
+"""Points from which a put asks first whether nothing is held in the range of their keys."""
 _WRITE: LiteralString = """
 INSERT INTO {table} ({tenant}, {id}, {vector}, {payload})
 SELECT %(tenant)s::{tenant_type}, id::{id_type}, vector, payload FROM pg_temp.outgrow_incoming ORDER BY id
@@ -74,6 +79,10 @@ _NEAR: LiteralString = """
 SELECT {id}::text FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type}
 ORDER BY {vector} OPERATOR({schema}.<=>) %(vector)s::{type}, {id} LIMIT %(limit)s"""
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+
+
+Points = Mapping[str, tuple[bytes, bytes]]
+"""Vectors (float32, little-endian) and payloads (JSON) by key."""
 
 
 class Columns(BaseModel):
@@ -119,6 +128,7 @@ class PgvectorStore:
         self._session = Session(settings.url, name)
         self._gates = Gates(self._session, f"pgvector:{'.'.join(relation_parts(settings.table))}")
         self._words: dict[str, Composable] = {}
+        self._plain_types = False
 
     def identity(self) -> str:
         """The table, of which database of which server."""
@@ -149,9 +159,16 @@ class PgvectorStore:
         keys = checked_keys(self.name, [item.key for item in items])
         if not keys:
             return Put()
-        points = {item.key: read_body(item.body) for item in items if item.body is not None}
+        points = {item.key: parts_of_body(item.body) for item in items if item.body is not None}
         self._gates.ensure()
         self._ensure(points)
+        if self._plain_types and len(points) == len(keys) >= PLAINLY_FROM:
+            try:
+                if self._plainly(tenant, generation, points):
+                    return Put()
+            except StoreFailed as failed:
+                if not isinstance(failed.__cause__, psycopg.errors.UniqueViolation):
+                    raise
         with self._session.transaction(writing=True) as connection:
             passed = self._gates.passed(connection, tenant, generation, keys, [key not in points for key in keys])
             gone = [key for key in keys if key in passed and key not in points]
@@ -209,7 +226,7 @@ class PgvectorStore:
         self._session.close()
 
     def _read(self, statement: LiteralString, **values: object) -> list[Item]:
-        with self._session.transaction() as connection:
+        with self._session.statements() as connection:
             if not self._known(connection):
                 return []
             rows = self._run(connection, statement, **values).fetchall()
@@ -218,20 +235,28 @@ class PgvectorStore:
         bodies = point_bodies(keys, vectors, [row[2] for row in rows])
         return [Item(key, body) for key, body in zip(keys, bodies, strict=True)]
 
-    def _write(self, connection: psycopg.Connection[Row], tenant: str, points: Mapping[str, Point]) -> None:
+    def _plainly(self, tenant: str, generation: int, points: Points) -> bool:
+        """A first copy: where neither a gate nor a point is in the range of the keys, gates are inserted and points
+        copied. What comes in between makes one of both fail by its unique index."""
+        with self._session.transaction(writing=True) as connection:
+            held = self._run(connection, _HELD, tenant=tenant, first=min(points), last=max(points)).fetchone()
+            if held[0] or not self._gates.inserted(connection, tenant, generation, list(points)):
+                return False
+            with connection.cursor().copy(SQL(_COPY_PLAINLY).format(**self._words)) as copy:
+                copy.write(_rows(self.name, points, tenant))
+        return True
+
+    def _write(self, connection: psycopg.Connection[Row], tenant: str, points: Points) -> None:
         connection.execute(SQL(_INCOMING).format(**self._words), ())
         with connection.cursor().copy(_COPY) as copy:
-            copy.write(_SIGNATURE)
-            for chunk in _rows(self.name, points):
-                copy.write(chunk)
-            copy.write(b"\xff\xff")
+            copy.write(_rows(self.name, points))
         self._run(connection, _WRITE, tenant=tenant)
 
-    def _ensure(self, points: Mapping[str, Point]) -> None:
+    def _ensure(self, points: Points) -> None:
         """Makes the table where there is none, as wide as the first vector."""
         if self._words:
             return
-        sizes = {len(point.vector) for point in points.values()}
+        sizes = {len(vector) // 4 for vector, _ in points.values()}
         if len(sizes) > 1:
             raise StoreFailed(
                 f"{self.name}: vectors of several sizes ({', '.join(map(str, sorted(sizes)))}) in one put"
@@ -269,6 +294,7 @@ class PgvectorStore:
             return False
         ident, tenant = shape[self._columns.id], shape[self._columns.tenant]
         key = quoted(self._columns.id) if ident[3] and ident[0] == "text" else None
+        self._plain_types = key is not None and tenant[0] == "text" and shape[self._columns.payload][0] == "jsonb"
         self._words = self._named(str(found[0])) | {
             "id_type": SQL(ident[0]),
             "tenant_type": SQL(tenant[0]),
@@ -289,26 +315,29 @@ class PgvectorStore:
         return connection.execute(SQL(statement).format(**self._words), values)
 
 
-def _rows(name: str, points: Mapping[str, Point]) -> Iterator[bytes]:
-    """Tuples of COPY's binary format: id, vector (as pgvector receives it: size, 0, float32s), jsonb (version 1)."""
-    for key, point in points.items():
-        payload = json.dumps(point.payload, ensure_ascii=False).encode()
+def _rows(name: str, points: Points, *before: str) -> bytes:
+    """COPY's binary format of: what stands ``before``, id, vector (as pgvector receives it: size, 0, float32s), jsonb
+    (version 1)."""
+    begun = struct.pack(">h", 3 + len(before)) + b"".join(_field(text.encode()) for text in before)
+    swapped = np.frombuffer(b"".join(vector for vector, _ in points.values()), dtype="<f4").astype(">f4").tobytes()
+    written, start = [_SIGNATURE], 0
+    for key, (vector, payload) in points.items():
         if b"\\u0000" in payload:
             raise StoreFailed(
                 f"{name}: the payload of point {key} contains NUL, which PostgreSQL does not store",
                 next_step="Correct this point in the source first.",
             )
-        ident, vector = key.encode(), point.vector.astype(">f4").tobytes()
-        yield b"".join(
-            (
-                struct.pack(">hi", 3, len(ident)),
-                ident,
-                struct.pack(">ihh", len(vector) + 4, len(point.vector), 0),
-                vector,
-                struct.pack(">ib", len(payload) + 1, 1),
-                payload,
-            )
-        )
+        end = start + len(vector)
+        head = struct.pack(">ihh", len(vector) + 4, len(vector) // 4, 0)
+        jsonb = struct.pack(">ib", len(payload) + 1, 1)
+        written += (begun, _field(key.encode()), head, swapped[start:end], jsonb, payload)
+        start = end
+    written.append(b"\xff\xff")
+    return b"".join(written)
+
+
+def _field(value: bytes) -> bytes:
+    return struct.pack(">i", len(value)) + value
 
 
 def _without_nul(after: str) -> str:

@@ -47,6 +47,13 @@ ORDER BY incoming.key COLLATE "C"
 ON CONFLICT (relation, tenant, key) DO UPDATE SET generation = excluded.generation, deleted = excluded.deleted
 WHERE held.generation <= excluded.generation
 RETURNING key"""
+_INSERT: LiteralString = """
+INSERT INTO outgrow.copied (relation, tenant, key, generation, deleted)
+SELECT %(relation)s, %(tenant)s, key, %(generation)s, false FROM unnest(%(keys)s::text[]) AS key
+WHERE NOT EXISTS (
+    SELECT FROM outgrow.copied AS gate
+    WHERE gate.relation = %(relation)s AND gate.tenant = %(tenant)s AND gate.key BETWEEN %(first)s AND %(last)s
+)"""
 _PROVE: LiteralString = """
 INSERT INTO outgrow.copied AS held (relation, tenant, key, generation, deleted)
 VALUES (%(relation)s, %(tenant)s, '', 0, true)
@@ -185,6 +192,19 @@ class Gates:
             "deleted": list(deleted),
         }
         return {str(row[0]) for row in connection.execute(_TAKE, values)}
+
+    def inserted(self, connection: psycopg.Connection[Row], tenant: str, generation: int, keys: Sequence[str]) -> bool:
+        """Lays gates of items, if none is in the range of these keys; → whether it did. Raises ``UniqueViolation``
+        where somebody lays one at the same time."""
+        values = {
+            "relation": self.relation,
+            "tenant": tenant,
+            "generation": generation,
+            "keys": list(keys),
+            "first": min(keys),
+            "last": max(keys),
+        }
+        return connection.execute(_INSERT, values).rowcount == len(keys)
 
     def prove(self, connection: psycopg.Connection[Row], tenant: str) -> None:
         """Writes a gate that no put asks for, and removes it."""
