@@ -22,6 +22,7 @@ from outgrow.decisions.records import Ruling
 from outgrow.decisions.rules import cheapest_option
 from outgrow.errors import UsageError
 from outgrow.evidence.fitness import fit_sentence
+from outgrow.evidence.held import lacked_for_tune, lacking_for_tune
 from outgrow.evidence.records import Evidence
 from outgrow.evidence.summary import ArmSummary, RuledRatio, arm_summaries, ratio_words, ruled_ratios
 from outgrow.evidence.tuning import found_tuned, tuning_sentence
@@ -237,8 +238,8 @@ def _say_plan(workspace: Workspace, asked: Asked, experiment: Experiment, as_jso
         emit_line(_plan_sentence(asked, len(arms)))
         emit_line(f"sent: {sent}, whether answered or not; seed {asked.seed}")
         emit_line(f"an arm that finds less than {significant(comparison.least_recall * 100)} % has no ratio")
-        if comparison.users is None:
-            emit_line("no users: are declared, so nothing is said of whether tune keeps the triggers quiet")
+        for each in lacking_for_tune(asked.point, comparison, arms):
+            emit_line(each)
         if kept:
             emit_line(f"{kept} rounds of an earlier run are kept and gone on from, unless --fresh")
     hint(f"outgrow prove {asked.point.id}")
@@ -281,6 +282,8 @@ def _lines(shown: _Shown, finished: bool) -> tuple[str, ...]:
     said: list[str] = []
     if finished:
         said.append(tuning_sentence(evidence))
+        if shown.point.experiment is not None and (shown.ruling is None or shown.ruling.option != TUNE):
+            said += lacked_for_tune(shown.point, shown.point.experiment, evidence)
         said += shown.ruling.reasons[1:] if shown.ruling else ()
         said += [f"{each.arm} was left out: {each.left_out}." for each in evidence.facts if each.left_out]
         said.append(fit_sentence(evidence.fit) if evidence.fit else "")
