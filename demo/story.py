@@ -80,10 +80,10 @@ FULL = Plan(
     half=7,
     search_seconds=10.0,
     move_seconds=90.0,
-    after_seconds=10.0,
+    after_seconds=7.0,
     scenarios=200,
     whole=True,
-    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=2.5),
+    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=1.5),
 )
 QUICK = Plan(
     users=720,
@@ -208,8 +208,9 @@ class Story:
         text = declaring.to_prove(self.config.read_text(), scale, wall.users, rate, plan.users * plan.passages)
         declaring.put(self.config, text)
         teller.say(
-            f"The measured limit governs now, and is to be met at {scale.early:.0%} of it: each layout gets the same "
-            f"{plan.users * plan.passages:,} passages, and {rate * scale.early:.0f} searches a second."
+            f"The measured limit governs now: outgrow.yaml says complete_before {int(wall.users * scale.early):,} "
+            f"users, {scale.early:.0%} of it, and an experiment: each layout gets all "
+            f"{plan.users * plan.passages:,} passages and {rate * scale.early:.0f} searches a second."
         )
         told = self._json("prove", POINT, fine=(0, 1, 3))
         if told["ended"] == "unfit":
