@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from outgrow.movers.bodies import parts_of_body, point_bodies
+from outgrow.movers.bodies import Matrix, parts_of_body, point_bodies
 from outgrow.movers.postgresql import (
     SQL,
     Composable,
@@ -231,7 +231,13 @@ class PgvectorStore:
                 return []
             rows = self._run(connection, statement, **values).fetchall()
         keys = [str(row[0]) for row in rows]
-        vectors = [np.frombuffer(row[1], dtype=">f4", offset=4) for row in rows]
+        vectors: Sequence[object] | Matrix = [np.frombuffer(row[1], dtype=">f4", offset=4) for row in rows]
+        if len({len(row[1]) for row in rows}) == 1:
+            vectors = (
+                np.frombuffer(b"".join(row[1][4:] for row in rows), dtype=">f4")
+                .reshape(len(rows), -1)
+                .astype(np.float32)
+            )
         bodies = point_bodies(keys, vectors, [row[2] for row in rows])
         return [Item(key, body) for key, body in zip(keys, bodies, strict=True)]
 
@@ -312,7 +318,7 @@ class PgvectorStore:
         }
 
     def _run(self, connection: psycopg.Connection[Row], statement: LiteralString, **values: object) -> Any:
-        return connection.execute(SQL(statement).format(**self._words), values)
+        return connection.execute(SQL(statement).format(**self._words), values, binary=True)
 
 
 def _rows(name: str, points: Points, *before: str) -> bytes:
