@@ -1,5 +1,6 @@
 """A move of the index: both stores are filled while a venture is on its way, and the one it left drops it."""
 
+import time
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import pytest
 from outgrow.routing import HELD
 from ventures.database.pool import Database
 from ventures.database.roles import Addresses
-from ventures.search.filling import Filling
+from ventures.search.filling import LONGEST_MOVES_SECONDS, Filling
 from ventures.testing.embeddings import DIMENSION, MODEL, Embeddings, passages, units
 from ventures.testing.moves import POINT, Moves
 from ventures.testing.vectors_in_memory import VectorsInMemory
@@ -163,6 +164,15 @@ async def test_a_move_of_a_quiet_venture_is_seen_between_looks_at_all(
     filled._moves_at = 0.0
     await filled.look()
     assert await stores.holding(venture) == {"shared"}
+
+
+async def test_moves_are_looked_at_soon_again_however_long_a_look_took(
+    filled: Filling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filled, "_begun_or_ended", lambda rows: time.sleep(0.2))
+    filled._moves_at = 0.0
+    await filled.look()
+    assert filled._moves_at <= time.monotonic() + LONGEST_MOVES_SECONDS
 
 
 async def test_what_a_store_holds_is_told_page_by_page_of_that_venture_alone(filled: Filling, rows: Embeddings) -> None:

@@ -48,7 +48,10 @@ WHOLE_SECONDS: Final = 15.0
 """Between looks at all ventures: for routes, and for positions that were set back."""
 EVER_SECONDS: Final = 1e9
 MOVES_SECONDS: Final = 1.0
-"""Between looks at which ventures are moved; with very many less often, as for all ventures."""
+LONGEST_MOVES_SECONDS: Final = 3.0
+"""Between looks at which ventures are moved; with very many, or while it is busy, less often, but no less than the
+latter: whoever moves waits for it.
+"""
 DROPPED_AT_ONCE: Final = 64
 """Ventures that a store drops between two flushes: in most stores some milliseconds each."""
 ROWS_AT_ONCE: Final = 500
@@ -211,7 +214,8 @@ class Filling:
         async with self._database.scanning() as scope:
             if began >= self._moves_at:
                 self._begun_or_ended(await scope.all(sql.SCAN_MOVES))
-                self._moves_at = time.monotonic() + max(MOVES_SECONDS, (time.monotonic() - began) / WHOLE_SHARE)
+                now = time.monotonic()
+                self._moves_at = now + min(max(MOVES_SECONDS, (now - began) / WHOLE_SHARE), LONGEST_MOVES_SECONDS)
             rows = await scope.all(
                 sql.SCAN_FILLING,
                 model=self._model,
