@@ -96,6 +96,8 @@ SEEN = st.builds(
     matched=st.integers(0, 9),
     differed=st.integers(0, 2),
     throttled=st.sampled_from(["", "", "p95 is high"]),
+    batch=st.sampled_from([0, 0, 400, 3_000]),
+    outrun=st.sampled_from(["", "", "written faster"]),
 )
 OUTCOMES = st.builds(
     Outcome,
@@ -330,6 +332,25 @@ def test_a_switch_falls_back_by_itself_and_says_why() -> None:
     assert isinstance(waits, Wait)
     assert waits.kind == "retry"
     assert next_command(of, row, Observed(NOW + 17, route="shared")) == Enter("switching")
+
+
+def test_a_switch_that_writes_outran_says_so() -> None:
+    late = Observed(
+        NOW + 6, waiting=30, route="shared", outrun="t is written faster than it is carried: 9/s against 5/s"
+    )
+    assert next_command(migration(), switching(), late) == Thaw(
+        "30 registered writes were not carried over (t is written faster than it is carried: 9/s against 5/s) within 5s"
+    )
+
+
+def test_as_many_are_carried_as_the_batch_grew_to_and_open_ones_beside() -> None:
+    of, ready = migration(batch=10), TenantMove("t", 1, "ready", goal="switched", placed="7", copied_all=True)
+    many = Observed(NOW, waiting=90, open=3, route="shared")
+    assert next_command(of, ready, many) == Carry("source", 13)
+    assert next_command(of, ready, replace(many, batch=40)) == Carry("source", 43)
+    assert next_command(of, ready, replace(many, batch=100)) == Enter("switching"), "one batch carries the rest"
+    assert next_command(of, switching(), replace(many, batch=100)) == Carry("source", 103)
+    assert next_command(of, switching(), replace(many, batch=4)) == Carry("source", 13), "never fewer than declared"
 
 
 def test_after_many_switches_that_fell_back_people_are_asked() -> None:

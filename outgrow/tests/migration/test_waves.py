@@ -76,8 +76,8 @@ def test_throttling_says_why_and_what_ends_it() -> None:
     assert throttled(pace, replace(fine, p95_seconds=3.2)) == "api_p95 is 3.2 s, above 2 s; it goes on below that"
     unknown = replace(fine, p95_seconds=None, p95_unknown="shop: it was scraped less than twice")
     assert throttled(pace, unknown) == (
-        "api_p95 is not known, nor then whether the service bears more: shop: it was scraped less than twice; it goes on "
-        "once it is known"
+        "api_p95 is not known, nor then whether the service bears more: shop: it was scraped less than twice; it goes "
+        "on once it is known"
     )
     assert throttled(pace, replace(unknown, idle=True)) == "", "nobody asks, so nobody waits"
     assert throttled(pace, replace(fine, lag_seconds=9.0, lagging="t7")) == (
