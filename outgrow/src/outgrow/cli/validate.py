@@ -85,7 +85,8 @@ def validate(
         _show(chosen, found.checks, plain)
     if found.interrupted:
         err().print(
-            "stopped; the checks that were finished are kept, and complete rounds of improvement are gone on from",
+            f"stopped; {'the checks that were finished are kept' if found.checks else 'no check was finished'}; "
+            "complete rounds of improvement are kept, and gone on from",
             style="yellow",
         )
     hint(f"{step}{told}" if step.startswith("outgrow ") else step)
@@ -174,7 +175,7 @@ def _sign(workspace: Workspace, point: Point, name: str, note: str, as_json: boo
 def _next_step(point: Point, found: Validated, asked: Sequence[CheckId]) -> str:
     if found.interrupted:
         made = {each.id for each in found.checks}
-        left = [f"--only {each}" for each in asked if each not in made] if made else []
+        left = [f"--only {each}" for each in asked if each not in made] if made or len(asked) < len(CHECKS) else []
         return " ".join(("outgrow validate", point.id, *left))
     for ok in (False, None):
         step = next((each.next_step for each in found.checks if each.ok is ok and each.next_step), "")

@@ -21,6 +21,9 @@ SUITE_SECONDS = 1800.0
 MOST_BYTES = 32_000_000
 LAST_LINES = 10
 _LAST_CHARACTERS = 300
+_COLUMNS = "76"
+"""Its last lines are shown indented."""
+
 _LOOK_SECONDS = 0.05
 _GRACE_SECONDS = 3.0
 
@@ -38,7 +41,7 @@ def run_suite(argv: Sequence[str], arm: str, base_url: str, folder: Path, second
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "OUTGROW_ARM": arm, "OUTGROW_BASE_URL": base_url},
+                env={**os.environ, "OUTGROW_ARM": arm, "OUTGROW_BASE_URL": base_url, "COLUMNS": _COLUMNS},
                 start_new_session=True,
             )
         except (OSError, ValueError) as failed:

@@ -150,7 +150,9 @@ def parity_check(
         ok, words = _suite_judged(suite)
         parts.append(ok)
         said.append(words)
-        step = step or ("" if ok else "run the suite by hand with OUTGROW_ARM and OUTGROW_BASE_URL")
+        new = suite[-1]
+        given = f"OUTGROW_ARM={new.arm}" + (f" OUTGROW_BASE_URL={new.base_url}" if new.base_url else "")
+        step = step or ("" if ok else f"run the suite by hand, with {given}")
     if not parts:
         said.append("nothing was compared: the workload has no requests with answers, and no suite: is declared")
         step = "write suite: under validation:, or requests that can be compared"
