@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from demo.figures import Buckets, buckets_of, quantile_between
 from demo.platform import Platform
@@ -42,6 +42,11 @@ class Stairs:
     def seconds(self) -> float:
         """Of all steps together."""
         return self.steps * self.step_seconds
+
+    @property
+    def further(self) -> Stairs:
+        """As many steps beyond the last."""
+        return replace(self, first=self.users[-1] + self.apart)
 
     @property
     def ramp(self) -> str:

@@ -20,6 +20,7 @@ def windows(*milliseconds: float) -> list[Window]:
 def test_stairs_are_told_as_load_takes_them() -> None:
     stairs = Stairs(first=60, apart=30, steps=4, step_seconds=2.5)
     assert (stairs.ramp, stairs.seconds, stairs.users) == ("60:150:4", 10.0, (60, 90, 120, 150))
+    assert stairs.further.users == (180, 210, 240, 270)
 
 
 def test_a_step_is_what_lies_between_two_looks() -> None:
