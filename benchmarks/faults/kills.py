@@ -3,7 +3,6 @@ looked for."""
 
 from __future__ import annotations
 
-import itertools
 import random
 import signal
 import time
@@ -148,6 +147,11 @@ class Swept:
         """Whether one of these has boundaries at which nobody died yet."""
         return any(self.passed.get(verb, 0) < 2 for verb in verbs)
 
+    def completes(self) -> bool:
+        """Whether the move is to be completed now; else it is cancelled."""
+        fewer = self.boundaries.get("complete", 0) < self.boundaries.get("cancel", 0)
+        return self.left("complete") and (fewer or not self.left("cancel"))
+
     def end(self, world: World, verb: str) -> None:
         """Has the verb carried out: by a process that dies at the next boundary, where there is one, and its
         successors."""
@@ -192,14 +196,17 @@ def at_boundaries(world: World, swept: Swept, *, until: Callable[[], bool] = lam
     tally = swept.tally
     world.start_writers()
     try:
-        for turn in itertools.count():
+        while True:
             for verb in ("create", "start"):
                 swept.end(world, verb)
             for _ in range(TURNS):
-                if swept.left("switch", "reverse") and not until():
-                    swept.end(world, "switch")
-                    swept.end(world, "reverse")
-            if swept.left("complete") and (turn % 2 or not swept.left("cancel")):
+                if not swept.left("switch", "reverse"):
+                    break
+                swept.end(world, "switch")
+                swept.end(world, "reverse")
+                if until():
+                    break
+            if swept.completes():
                 for verb in ("switch", "complete"):
                     swept.end(world, verb)
                 world.turned()
