@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
@@ -68,6 +69,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--searches", type=float, default=10.0, help="searches a second beside it")
     parser.add_argument("--seconds", type=float, default=60.0, help="of load before the move, and after it")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _told_to_end)  # what was started is ended, as by Ctrl-C
     crowds = {"shared": SMALL_SHARED, "tuned": SMALL} if options.small else {"shared": SHARED, "tuned": MILLION}
     if options.only == "shared":
         del crowds["tuned"]
@@ -82,6 +84,10 @@ def main(arguments: list[str]) -> None:
             shown(found[-1])
         if not options.small and not options.only:
             written(found, options)
+
+
+def _told_to_end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 @contextmanager
