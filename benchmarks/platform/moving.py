@@ -87,6 +87,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _told_to_end(number: int, frame: FrameType | None) -> None:
+    del frame
     raise SystemExit(128 + number)
 
 
