@@ -66,6 +66,12 @@ class Moving:
             ) from error
         return told
 
+    def all_are(self, state: str) -> None:
+        """Raises: RuntimeError where a venture is in another state."""
+        told = self.outgrow("status")["tenants"]
+        if told.get(state, 0) != sum(told.values()):
+            raise RuntimeError(f"not every venture is {state}: {told}")
+
     def share(self, share: float) -> None:
         """Of reads that are mirrored from now on."""
         migration = self.ledger.migration(POINT)
@@ -97,8 +103,11 @@ class Moving:
                     await begun(number)
 
         following = asyncio.create_task(follow())
+        following.add_done_callback(lambda done: load.stop() if done.cancelled() or done.exception() else None)
         try:
-            return await load.run(levels, lambda _: None)
+            steps = await load.run(levels, lambda _: None)
+            await following
+            return steps
         finally:
             following.cancel()
 
@@ -175,6 +184,7 @@ async def carried(platform: Serving, plan: Plan) -> AsyncIterator[tuple[Moving, 
         said(f"{plan.count} ventures are carried to the target")
         await asyncio.to_thread(moving.outgrow, "create")
         await asyncio.to_thread(moving.outgrow, "start")
+        moving.all_are("ready")
         yield moving, opened
 
 

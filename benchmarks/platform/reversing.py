@@ -202,6 +202,7 @@ async def there_and_back(moving: Moving, opened: Platform, writes: int) -> Back:
     platform, outgrow = moving.platform, moving.outgrow
     said(f"all are switched, {writes:,} items are written, and all go back")
     await asyncio.to_thread(outgrow, "switch", "--all", "--yes")
+    moving.all_are("switched")
     parts = urlsplit(platform.url)
     writing = Writing(
         parts.hostname or "",
@@ -231,6 +232,7 @@ async def there_and_back(moving: Moving, opened: Platform, writes: int) -> Back:
         began = time.monotonic()
         await asyncio.to_thread(outgrow, "reverse")
         found.seconds = time.monotonic() - began
+        moving.all_are("ready")
     finally:
         writing.stopping = True
         await asyncio.gather(*writers)
