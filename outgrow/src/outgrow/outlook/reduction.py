@@ -42,6 +42,10 @@ RATIO_WEEKS = 8
 BUSY_QUANTILE = 0.95
 UTILISATION_DEVIATION = 0.08
 UTILISATION_DEVIATION_PER_LOG = 0.04
+LEAST_BLOCKS = 6
+LEAST_GROWTH = math.log(1.3)
+CLEAR_DEVIATIONS = 4.0
+LEAST_COST_GROWTH = 0.1
 STILL_GROWING = 1.02
 REFUSED_CHANGE = 0.10
 
@@ -122,17 +126,18 @@ def reduce_inputs(inputs: ForecastInputs) -> Reduced | Refusal:
         not ramps and np.unique(joined.driver).size < LEAST_LEVELS
     ):
         return too_few_levels(driver.name, int(np.unique(joined.driver).size))
+    capacity, said = _capacity(inputs, driver, bins, weekly, end)
     return Reduced(
         users=weekly,
         end=end,
         bins=bins,
         ramps=ramps,
         per_user=per_user,
-        capacity=_capacity(inputs, driver, bins, end),
+        capacity=capacity,
         signal_weeks=int(weeks),
         shifts=shifts,
         closed_loop=any(ramp.loop == "closed" for ramp in inputs.ramps),
-        notes=notes,
+        notes=(*notes, *said),
     )
 
 
@@ -246,18 +251,60 @@ def _level(joined: Joined, shifts: tuple[Shift, ...]) -> Joined:
     return Joined(joined.times, joined.driver, values)
 
 
-def _capacity(inputs: ForecastInputs, driver: Series, bins: Bins, end: float) -> tuple[float, float] | None:
-    """ln C and its deviation from driver over utilisation in the last eight weeks (the utilisation law)."""
+def _capacity(
+    inputs: ForecastInputs, driver: Series, bins: Bins, users: Weekly, end: float
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """ln C and its deviation from driver over utilisation in the last eight weeks (the utilisation law), and
+    what is to be said of it.
+
+    Where a request costs more as users grow (their data do), y = ln(driver ÷ utilisation) falls by b for each ln of
+    users, and goes on falling until the driver reaches C: ln C = y − b (ln C − ln busy driver now), so C lies closer by
+    the factor 1 + b on the logarithmic scale. b counts where it is clear.
+    """
     if inputs.utilisation is None or inputs.family != "latency" or bins.driver.size == 0:
-        return None
-    joined = join(inputs.utilisation, driver, end)
-    joined = joined.since(end - RATIO_WEEKS * WEEK)
+        return None, ()
+    whole = join(inputs.utilisation, driver, end)
+    joined = whole.since(end - RATIO_WEEKS * WEEK)
     usable = (joined.values > 0.01) & (joined.values <= 1.05)
     if np.count_nonzero(usable) < 7:
-        return None
+        return None, ()
     mean = float(np.median(np.log(joined.driver[usable] / joined.values[usable])))
-    farther = max(0.0, mean - math.log(float(bins.driver.max())))
-    return mean, UTILISATION_DEVIATION + UTILISATION_DEVIATION_PER_LOG * farther
+    top = math.log(float(bins.driver.max()))
+    farther = max(0.0, mean - top)
+    falling, error = _cost_growth(whole, users)
+    nearer = farther / (1 + falling)
+    deviation = UTILISATION_DEVIATION + UTILISATION_DEVIATION_PER_LOG * farther + error * nearer / (1 + falling)
+    said: tuple[str, ...] = ()
+    if falling:
+        share = significant(100 * math.exp(nearer - farther), 2)
+        said = (
+            f"A request costs more as users grow: utilisation at the same load rises by {significant(falling, 2)} % for "
+            f"each 1 % of users. So capacity is read at {share} % of what it would be at the cost of now.",
+        )
+    return (mean - (farther - nearer), deviation), said
+
+
+def _cost_growth(joined: Joined, users: Weekly) -> tuple[float, float]:
+    """By how much ln(utilisation ÷ driver) rises for each ln of users, and its deviation; (0, 0) where that is not
+    clear: users hardly grew, or it lies within four deviations of the regression of blocks of two weeks.
+    """
+    usable = (joined.values > 0.01) & (joined.values <= 1.05)
+    times, cost = joined.times[usable], np.log(joined.values[usable] / joined.driver[usable])
+    known = np.isfinite(users.values)
+    if times.size < 7 * LEAST_BLOCKS or not known.any():
+        return 0.0, 0.0
+    block = np.floor((times - times[0]) / (2 * WEEK)).astype(int)
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    costs = np.array([np.median(each) for each in np.split(cost, starts[1:])])
+    middles = np.array([np.mean(each) for each in np.split(times, starts[1:])])
+    x = np.interp(middles, ((users.weeks + 0.5) * WEEK + week_start(0))[known], np.log(users.values[known]))
+    if x.size < LEAST_BLOCKS or np.ptp(x) < LEAST_GROWTH:
+        return 0.0, 0.0
+    beside = x - x.mean()
+    slope = float(beside @ costs / (beside @ beside))
+    residual = costs - costs.mean() - slope * beside
+    error = math.sqrt(float(residual @ residual) / (x.size - 2) / float(beside @ beside))
+    return (slope, error) if slope > max(CLEAR_DEVIATIONS * error, LEAST_COST_GROWTH) else (0.0, 0.0)
 
 
 def _ramps(
