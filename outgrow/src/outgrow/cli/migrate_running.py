@@ -153,7 +153,7 @@ def _befores(
         return None
     from outgrow.cli.migrate_before import befores_of  # what measures is needed here alone
 
-    return befores_of(workspace, point, move, screen.tell)
+    return befores_of(workspace, point, move, screen.tell, screen.aside)
 
 
 def _watch(
@@ -263,6 +263,15 @@ class _Screen:
     def __exit__(self, *_: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The living line is away, so that somebody else may write."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
 
     def tell(self, telling: Telling) -> None:
         """A line that stays."""
