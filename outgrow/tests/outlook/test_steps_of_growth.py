@@ -44,14 +44,15 @@ def holds(found: Crossing) -> bool:
     return at is not None and at.low <= WALL <= at.high
 
 
-def test_far_from_the_wall_users_are_bounded_rightly_and_no_single_date_is_said() -> None:
+def test_far_from_the_wall_users_are_bounded_rightly_and_hardly_any_date_is_said() -> None:
+    """The bounds are of 80 %. What bends no further than to twice its rest says little of eight times."""
     found = [after(6, seed) for seed in range(10)]
-    assert all(each.verdict in ("unknown", "range") for each in found)
+    assert sum(each.verdict == "dated" for each in found) <= 2
     assert {each.refusal.code for each in found if each.refusal} <= {"not-knowable-yet", "wide"}
-    assert sum(map(holds, found)) >= 9
+    assert sum(map(holds, found)) >= 8
 
 
 def test_near_the_wall_most_have_a_date_and_it_holds() -> None:
     found = [after(8, seed) for seed in range(10)]
-    assert sum(each.verdict == "dated" for each in found) >= 6
-    assert sum(map(holds, found)) >= 6
+    assert sum(each.verdict == "dated" for each in found) >= 8
+    assert sum(map(holds, found)) >= 8

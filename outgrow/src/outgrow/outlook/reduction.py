@@ -278,8 +278,8 @@ def _capacity(
     if falling:
         share = significant(100 * math.exp(nearer - farther), 2)
         said = (
-            f"A request costs more as users grow: utilisation at the same load rises by {significant(falling, 2)} % for "
-            f"each 1 % of users. So capacity is read at {share} % of what it would be at the cost of now.",
+            f"A request costs more as users grow: utilisation at the same load rises by {significant(falling, 2)} % "
+            f"for each 1 % of users. So capacity is read at {share} % of what it would be at the cost of now.",
         )
     return (mean - (farther - nearer), deviation), said
 
