@@ -403,6 +403,7 @@ class TestAFirstCopyIsPlain:
         run(shop, "ALTER TABLE there.customers SET (autovacuum_enabled = off)")
         for start in range(0, 4000, 100):
             mover.target.put("ana", 1, [customer("ana", n, f"n{n}") for n in range(start, start + 100)])
+        mover.target.close()
         (read,) = run(shop, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'there.customers'::regclass")
         assert read[0] < 4000
 

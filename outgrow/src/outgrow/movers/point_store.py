@@ -258,7 +258,7 @@ class PointStore:
             wanted = limit - len(items)
             ids = ids_behind(after, wanted, lambda first, most: self._driver.ids(collection, where, first, most))
             bodies = self._bodies(tenant, collection, ids)
-            items += [Item(key_of(found), bodies[key_of(found)]) for found in ids if key_of(found) in bodies]
+            items += [Item(key, bodies[key]) for key in map(key_of, ids) if key in bodies]
             if len(ids) < wanted:
                 break
             after = key_of(ids[-1])
@@ -278,7 +278,8 @@ class PointStore:
         known = [item for item in items if item.body is not None or id_or_none(item.key) is not None]
         if not known:
             return Put()
-        points = {id_of(item.key): self._to_put(tenant, generation, item) for item in known}
+        ids = {item.key: id_of(item.key) for item in known}
+        points = {ids[item.key]: self._to_put(tenant, generation, ids[item.key], item) for item in known}
         self._fit(collection, list(points.values()))
         before = self._held(tenant, collection, points)
         refused = {found for found, held in before.items() if held is not None and held > generation}
@@ -288,7 +289,7 @@ class PointStore:
                 self._driver.upsert(collection, left)
         elif left:
             refused |= self._put_past_others(tenant, collection, generation, left, before)
-        return Put(tuple(key for key in dict.fromkeys(item.key for item in known) if id_of(key) in refused))
+        return Put(tuple(key for key, found in ids.items() if found in refused))
 
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
         """Made here: the engine knows no digest."""
@@ -378,19 +379,19 @@ class PointStore:
     def _owner(self, held: Held) -> object:
         return held.payload.get(OWNER if held.payload.get(DELETED) else self._layout.tenant_field or "")
 
-    def _to_put(self, tenant: str, generation: int, item: Item) -> Held:
+    def _to_put(self, tenant: str, generation: int, found: PointId, item: Item) -> Held:
         if item.body is None:
-            return self._mark(tenant, generation, id_of(item.key))
+            return self._mark(tenant, generation, found)
         point = read_body(item.body)
-        if found := [name for name in (*_OURS, self._layout.tenant_field) if name in point.payload]:
+        if taken := [name for name in (*_OURS, self._layout.tenant_field) if name in point.payload]:
             raise StoreFailed(
-                f"the payload of point {item.key} has a field {found[0]!r}, which this store keeps for itself",
+                f"the payload of point {item.key} has a field {taken[0]!r}, which this store keeps for itself",
                 next_step="Name another tenant_field, or rename the field in the source.",
             )
         payload = {**point.payload, GENERATION: generation}
         if self._layout.tenant_field:
             payload[self._layout.tenant_field] = self._layout.value_of(tenant)
-        return Held(id_of(item.key), point.vector, payload)
+        return Held(found, point.vector, payload)
 
     def _mark(self, tenant: str, generation: int, found: PointId) -> Held:
         owner = {} if self._layout.one_each else {OWNER: self._layout.value_of(tenant)}

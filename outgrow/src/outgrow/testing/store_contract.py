@@ -135,8 +135,12 @@ class StoreContract:
 
     def test_many_at_once_are_gated_as_few_are(self, store: Store) -> None:
         items = sorted((self.item(ANA, place, 1) for place in range(40)), key=_by_bytes)
+        assert store.put(BEN, 5, [self.item(BEN, place, 1) for place in range(40)]).refused == ()
+        assert len(store.put(BEN, 4, [self.item(BEN, place, 2) for place in range(40)]).refused) == 40
         gone, newer = items[7], self.item(ANA, 11, 2)
-        store.put(ANA, 9, [Item(gone.key, None), newer])
+        store.put(ANA, 9, [Item(gone.key, None)])
+        assert tuple(store.put(ANA, 5, items).refused) == (gone.key,)
+        store.put(ANA, 9, [newer])
         assert sorted(store.put(ANA, 5, items).refused) == sorted([gone.key, newer.key])
         held = {item.key: item.body for item in (*items, newer) if item.key != gone.key}
         assert {item.key: item.body for item in store.page(ANA, "", 50)} == held
