@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from outgrow.experiments import programs
 from outgrow.experiments.command import CommandExperiment, open_experiment
 from outgrow.ports import Experiment, ExperimentFailed, Load, Request
 from outgrow.testing import FixedClock
@@ -156,7 +157,8 @@ def test_a_program_that_is_not_there_is_said() -> None:
     assert "/nowhere/bench cannot be started: No such file" in failure(["/nowhere/bench"])
 
 
-def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_GRACE_SECONDS", 0.3)
     file = tmp_path / "pids"
     code = (
         "import os, signal, subprocess, sys, time;"
