@@ -72,9 +72,9 @@ def carry_out(
     """
     tenants = [row.tenant for row in rows]
     who = who_am_i()
-    again = f"outgrow migrate {migration.point} {verb}{selection}" + (
-        " --yes" if verb in ("switch", "complete", "cancel") else ""
-    )
+    again = f"outgrow migrate {migration.point} {verb}{selection}"
+    again += " --yes" if verb in ("switch", "complete", "cancel") else ""
+    again += " --no-baseline" if verb == "switch" and not baseline else ""
     move.ledger.want(migration, tenants, goal, who)
     with _stopping(again), _Screen(migration, rows) as screen:
         try:
