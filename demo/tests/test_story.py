@@ -11,7 +11,7 @@ from demo import declaring
 from demo.figures import Bounds
 from demo.growing import Window
 from demo.platform import Platform
-from demo.story import QUICK, Load, Story
+from demo.story import FULL, Load, Story
 from demo.telling import Done, Teller
 from demo.users import Users
 
@@ -42,8 +42,8 @@ class StandIn(Teller):
 
 def story_of(folder: Path, answers: dict[str, list[dict[str, Any]]], vectors: tuple[float, ...] = ()) -> Story:
     teller = StandIn(folder, answers)
-    story = Story(QUICK, teller, Platform(folder / "data", {}), folder, Users())
-    declaring.put(story.config, declaring.declared(SHIPPED, QUICK.scale, "http://127.0.0.1:9/metrics"))
+    story = Story(FULL, teller, Platform(folder / "data", {}), folder, Users())
+    declaring.put(story.config, declaring.declared(SHIPPED, FULL.scale, "http://127.0.0.1:9/metrics"))
     story.steps = [Window(100 * (place + 1), 10.0, vector, 0.0) for place, vector in enumerate(vectors)]
     story.reports = [("growth-0.json", place) for place in range(len(vectors))]
     steps = [{"whole": {"p50_seconds": 0.01, "p95_seconds": 0.2}, "errors": {}, "dropped": 0} for _ in vectors]
@@ -75,17 +75,17 @@ def test_it_fails_where_the_warning_came_late(
 @pytest.mark.parametrize(
     ("proofs", "decided", "layout", "commands"),
     [
-        ([PROVED], "tune", "tuned", 2),
-        ([UNFIT, PROVED], "A", "buckets", 3),
+        ([PROVED], "tune", "tuned", 3),
+        ([UNFIT, PROVED], "A", "buckets", 4),
         ([UNFIT, UNFIT], None, "buckets", 2),
-        ([PROVED], None, "buckets", 2),
+        ([PROVED], None, "buckets", 3),
     ],
 )
 def test_what_is_decided_is_moved_to_and_a_noisy_machine_is_no_failure(
     tmp_path: Path, proofs: list[dict[str, Any]], decided: str | None, layout: str, commands: int
 ) -> None:
     ruled = {"verdict": "stay" if decided else "inconclusive", "option": decided, "reasons": ["for this."]}
-    story = story_of(tmp_path, {"prove": list(proofs), "decide": [ruled]})
+    story = story_of(tmp_path, {"prove": list(proofs), "decide": [ruled], "plan": [{}]})
     story.before = Load(500, 100.0, 0.15, 0.1, 0.05, 0.2, 0)
     story.prove()
     assert story.layout == layout
