@@ -264,13 +264,15 @@ def pgvector_case(url: str, points: Points) -> Iterator[Case]:
 @contextmanager
 def edge_case(root: Path, points: Points) -> Iterator[Case]:
     """Between two shards of this machine."""
-    made = [
-        engine.Point(found, row, payload)
-        for found, row, payload in zip(points.ids, points.matrix, points.payloads, strict=True)
-    ]
+
+    def from_rows() -> list[engine.Point]:
+        rows = zip(points.ids, points.matrix, points.payloads, strict=True)
+        return [engine.Point(found, row, payload) for found, row, payload in rows]
+
+    made = from_rows()
     source_folder, target_folder = root / "source", root / "target"
 
-    def ingest(folder: Path) -> None:
+    def ingest(folder: Path, made: list[engine.Point]) -> None:
         vectors = engine.EdgeVectorParams(size=DIMENSIONS, distance=engine.Distance.Cosine)
         plain = engine.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000, payload_m=0)
         folder.mkdir(exist_ok=True)
@@ -287,9 +289,13 @@ def edge_case(root: Path, points: Points) -> Iterator[Case]:
         copied(source, target, 500)
         target.close()
 
-    ingest(source_folder)
+    ingest(source_folder, made)
     source = qdrant_edge.open_store({"folder": source_folder}, "source")
-    ways = {"copy in pages of 500": copy, "upserts and flushes of 500": lambda: ingest(target_folder)}
+    ways = {
+        "copy in pages of 500": copy,
+        "upserts and flushes of 500": lambda: ingest(target_folder, made),
+        "the same, points made from numpy and dicts": lambda: ingest(target_folder, from_rows()),
+    }
     yield Case(
         "Qdrant Edge",
         len(made),

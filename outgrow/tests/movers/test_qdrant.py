@@ -24,7 +24,8 @@ from qdrant_client import QdrantClient, models
 from outgrow.errors import UsageError
 from outgrow.migrating.comparing import differing
 from outgrow.movers.bodies import point_body, read_body
-from outgrow.movers.point_store import GENERATION, Held, PointStore, bucket_of
+from outgrow.movers.point_layout import bucket_of
+from outgrow.movers.point_store import GENERATION, Held, PointStore
 from outgrow.movers.points import open_mover
 from outgrow.movers.qdrant import QdrantDriver, QdrantSettings, local_store, open_store
 from outgrow.ports import Copying, Identified, Item, Store, StoreFailed

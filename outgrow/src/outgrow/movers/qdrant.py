@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from outgrow.errors import UsageError
 from outgrow.movers.point_ids import PointId
-from outgrow.movers.point_store import DELETED, GENERATION, OWNER, Held, Layout, PointStore, Where
+from outgrow.movers.point_layout import Layout
+from outgrow.movers.point_store import DELETED, GENERATION, OWNER, Held, PointStore, Where
 from outgrow.ports import StoreFailed
 
 try:
