@@ -105,14 +105,14 @@ class Rising:
 
     def _steps(self) -> None:
         before = self._begun()
-        began = time.monotonic()
+        began = looked = time.monotonic()
         for number, count in enumerate(self.stairs.users):
             self.counted.count = count
             if self._stop.wait(max(0.0, began + (number + 1) * self.stairs.step_seconds - time.monotonic())):
                 return
-            after = self.platform.metrics()
-            self._found.put(window(count, before, after, self.stairs.step_seconds))
-            before = after
+            after, now = self.platform.metrics(), time.monotonic()
+            self._found.put(window(count, before, after, now - looked))
+            before, looked = after, now
 
     def _begun(self) -> str:
         """The metrics as they were when the first search was seen."""

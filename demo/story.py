@@ -356,7 +356,7 @@ class Story:
         step = json.loads((self.folder / report).read_text())["steps"][place]
         return Load(
             window.users,
-            window.per_second,
+            step["offered_per_second"],
             window.vector,
             window.exact,
             step["whole"]["p50_seconds"],

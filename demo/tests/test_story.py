@@ -46,7 +46,8 @@ def story_of(folder: Path, answers: dict[str, list[dict[str, Any]]], vectors: tu
     declaring.put(story.config, declaring.declared(SHIPPED, FULL.scale, "http://127.0.0.1:9/metrics"))
     story.steps = [Window(100 * (place + 1), 10.0, vector, 0.0) for place, vector in enumerate(vectors)]
     story.reports = [("growth-0.json", place) for place in range(len(vectors))]
-    steps = [{"whole": {"p50_seconds": 0.01, "p95_seconds": 0.2}, "errors": {}, "dropped": 0} for _ in vectors]
+    whole = {"p50_seconds": 0.01, "p95_seconds": 0.2}
+    steps = [{"offered_per_second": 10.0, "whole": whole, "errors": {}, "dropped": 0} for _ in vectors]
     (folder / "growth-0.json").write_text(json.dumps({"steps": steps}))
     return story
 
