@@ -110,7 +110,7 @@ class Rising:
             self.counted.count = count
             if self._stop.wait(max(0.0, began + (number + 1) * self.stairs.step_seconds - time.monotonic())):
                 return
-            after, now = self.platform.metrics(), time.monotonic()
+            after, now = self.platform.metrics() or before, time.monotonic()
             self._found.put(window(count, before, after, now - looked))
             before, looked = after, now
 
