@@ -75,6 +75,18 @@ def test_one_whose_process_was_killed_before_it_was_written_down_is_not_taken_ag
     assert lines(move) == [("before taken", 1)]
 
 
+def test_one_that_the_journal_has_is_not_taken_again_whichever_ledger_keeps_it(moving: Any) -> None:
+    move = moving()
+    service, ledger = Service(move), MemoryMoveLedger(move.truth)
+    migration = ledger.take(move.make(), "ana")
+    for _ in range(2):
+        assert service.befores().against(migration, 1, move.rows().values()) is None
+        service.kept.clear()
+    assert len(service.asked) == 1
+    assert service.befores().against(migration, 2, move.rows().values()) is None
+    assert len(service.asked) == 2
+
+
 def test_a_wave_of_which_somebody_was_switched_without_has_none_any_more(moving: Any) -> None:
     move = moving()
     move.make()
