@@ -82,8 +82,8 @@ def main(arguments: list[str]) -> None:
         for layout in [options.only] if options.only else ["tuned", "shared"]:
             found.append(_moved(folder / layout, layout, crowds[layout], options))
             shown(found[-1])
-        if not options.small and not options.only:
-            written(found, options)
+            if not options.small and not options.only:
+                written(found, options)  # after each, so that what ends the second costs nothing of the first
 
 
 def _told_to_end(number: int, frame: FrameType | None) -> None:

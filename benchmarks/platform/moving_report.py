@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.platform.moving_answers import Answers
-from benchmarks.report import Cell, Report, Table, Target, write_report
+from benchmarks.report import RESULTS, Cell, Report, Table, Target, write_report
 
 MOST_SECONDS = 600.0
 PHASES = ("before", "during", "after", "reverse")
@@ -51,9 +52,9 @@ def shown(move: Moved) -> None:
             print("    " + "  ".join(_text(cell) for cell in row), flush=True)
 
 
-def written(moves: Sequence[Moved], options: argparse.Namespace) -> None:
-    """Writes benchmarks/results/moving.{md,json}."""
-    write_report(
+def written(moves: Sequence[Moved], options: argparse.Namespace, folder: Path = RESULTS) -> Path:
+    """Writes moving.{md,json}; → the former."""
+    return write_report(
         Report(
             name="moving",
             title="A million passages moved while people search and write",
@@ -72,7 +73,8 @@ def written(moves: Sequence[Moved], options: argparse.Namespace) -> None:
                 "rows of texts and vectors of the same ventures.",
             ),
             packages=("litestar", "uvicorn", "psycopg", "qdrant-edge-py"),
-        )
+        ),
+        folder,
     )
 
 
@@ -103,7 +105,7 @@ def _tables(move: Moved) -> Iterator[Table]:
         tuple(_load_row(phase, name, report) for phase in PHASES for name, report in move.loads.get(phase, {}).items()),
         ("Timed from when a request was to leave; one that is not answered counts with 15 s.",),
     )
-    yield Table(f"{way}: the move", ("", ""), tuple(_facts(move)))
+    yield Table(f"{way}: the move", ("figure", "value"), tuple(_facts(move)))
 
 
 def _points(move: Moved, one: Timed) -> int:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from itertools import islice
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from benchmarks.platform import moving, moving_watch
+from benchmarks.platform.moving_answers import Answers
 from benchmarks.platform.moving_population import Crowd, laid_passages
-from benchmarks.platform.moving_report import Moved, Timed, seconds_of
+from benchmarks.platform.moving_report import Moved, Timed, seconds_of, shown, written
 from ventures.population import grammar
 from ventures.population.shape import items_for, venture_id
 
@@ -53,3 +57,34 @@ def test_when_a_store_answered_first_is_told_from_counts() -> None:
     looks = [look(1, 5, 0), look(2, 7, 0), look(3, 9, 1), look(4, 9, 6), look(5, 9, 8)]
     assert moving_watch.first_rise(looks, "new") == 3
     assert moving_watch.first_rise(looks, "third") is None
+
+
+def load(p95: float | None) -> dict[str, Any]:
+    whole = {"p50_seconds": p95, "p95_seconds": p95, "p99_seconds": p95, "max_seconds": 0.1}
+    return {
+        "steps": [{"offered_per_second": 50.0, "dropped": 0}],
+        "whole": whole,
+        "errors": {"search 503": 2},
+        "accuracy": {"foreign": 0, "answered_by": {"index": 9, "exact": 1}},
+    }
+
+
+def test_a_whole_measurement_is_written_and_one_that_lacks_parts_too(tmp_path: Path) -> None:
+    whole = Moved("tuned", "buckets", 30, 1_000, {"filled_seconds": 4.0, "resident_bytes": 1e9}, 5.0)
+    whole.commands = [Timed("create", 1.0, 0, ""), Timed("start", 2.0, 0, "", {"a venture is N behind": 3})]
+    whole.loads = {phase: {"people": load(0.01), "searches": load(None)} for phase in ("before", "during", "reverse")}
+    whole.watched = {
+        "flips": 30,
+        "first_by_target_seconds": None,
+        "most_index_bytes": 2e9,
+        "cores": {"api": 0.2},
+        "answered": {"buckets by index": 4.0},
+    }
+    whole.answers = Answers(400, 399, 1.0, 0.998, 0, 2)
+    lacking = Moved("shared", "buckets", 30, 50, {"filled_seconds": 4.0, "resident_bytes": 1e9}, 5.0)
+    text = written([whole, lacking], argparse.Namespace(rate=50.0, searches=10.0), tmp_path).read_text()
+    assert "a venture is N behind (3)" in text
+    assert "2 × search 503" in text
+    assert "9 index, 1 exact" in text
+    shown(whole)
+    shown(lacking)
