@@ -9,7 +9,7 @@ import pytest
 from outgrow.routing import HELD
 from ventures.database.pool import Database
 from ventures.database.roles import Addresses
-from ventures.search.filling import LONGEST_MOVES_SECONDS, Filling
+from ventures.search.filling import MOVES_SECONDS, Filling
 from ventures.testing.embeddings import DIMENSION, MODEL, Embeddings, passages, units
 from ventures.testing.moves import POINT, Moves
 from ventures.testing.vectors_in_memory import VectorsInMemory
@@ -172,7 +172,7 @@ async def test_moves_are_looked_at_soon_again_however_long_a_look_took(
     monkeypatch.setattr(filled, "_begun_or_ended", lambda rows: time.sleep(0.2))
     filled._moves_at = 0.0
     await filled.look()
-    assert filled._moves_at <= time.monotonic() + LONGEST_MOVES_SECONDS
+    assert filled._moves_at <= time.monotonic() + MOVES_SECONDS
 
 
 async def test_what_a_store_holds_is_told_page_by_page_of_that_venture_alone(filled: Filling, rows: Embeddings) -> None:

@@ -48,9 +48,10 @@ WHOLE_SECONDS: Final = 15.0
 """Between looks at all ventures: for routes, and for positions that were set back."""
 EVER_SECONDS: Final = 1e9
 MOVES_SECONDS: Final = 1.0
-LONGEST_MOVES_SECONDS: Final = 3.0
-"""Between looks at which ventures are moved; with very many, or while it is busy, less often, but no less than the
-latter: whoever moves waits for it.
+SECONDS_A_MOVE: Final = 4e-4
+"""Between looks at which ventures are moved, and how much longer for each of them: some 8 µs of work a move are then
+`WHOLE_SHARE` of the time. Not by how long a look took, most of which is waiting while the process is busy filling:
+whoever moves waits for the next one.
 """
 DROPPED_AT_ONCE: Final = 64
 """Ventures that a store drops between two flushes: in most stores some milliseconds each."""
@@ -213,9 +214,9 @@ class Filling:
         whole = began >= self._whole_at or any(shelf.store is None and shelf.wanted for shelf in self._shelves.values())
         async with self._database.scanning() as scope:
             if began >= self._moves_at:
-                self._begun_or_ended(await scope.all(sql.SCAN_MOVES))
-                now = time.monotonic()
-                self._moves_at = now + min(max(MOVES_SECONDS, (now - began) / WHOLE_SHARE), LONGEST_MOVES_SECONDS)
+                moves = await scope.all(sql.SCAN_MOVES)
+                self._begun_or_ended(moves)
+                self._moves_at = time.monotonic() + max(MOVES_SECONDS, len(moves) * SECONDS_A_MOVE)
             rows = await scope.all(
                 sql.SCAN_FILLING,
                 model=self._model,
