@@ -18,6 +18,7 @@ more for rows, the primary key alone for points (no HNSW: a move brings none).
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import statistics
@@ -80,9 +81,10 @@ def main(arguments: list[str]) -> None:
     dice = random.Random(1)
     tables: list[Table] = []
     targets: list[Target] = []
-    facts: dict[str, Cell] = {}
+    busy = round(os.getloadavg()[0], 1)
     with database() as addresses, TemporaryDirectory(prefix="movers-") as folder:
-        facts = {**durability(addresses), "source": source_digest("outgrow.movers")}
+        facts: dict[str, Cell] = {**durability(addresses), "source": source_digest("outgrow.movers")}
+        facts["load average of the machine before"] = busy
         url = addresses.superuser
         points = made_points(asked.points)
         for opened in (

@@ -399,14 +399,6 @@ class TestAFirstCopyIsPlain:
             assert run(shop, "SELECT count(*) FROM there.customers") == [(0,)]
             assert run(shop, "SELECT count(*) FROM outgrow.copied") == [(0,)]
 
-    def test_it_reads_no_table_whole_when_no_statistics_tell(self, shop: str, mover: Copying) -> None:
-        run(shop, "ALTER TABLE there.customers SET (autovacuum_enabled = off)")
-        for start in range(0, 4000, 100):
-            mover.target.put("ana", 1, [customer("ana", n, f"n{n}") for n in range(start, start + 100)])
-        mover.target.close()
-        (read,) = run(shop, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'there.customers'::regclass")
-        assert read[0] < 4000
-
 
 CITIES: LiteralString = """
 CREATE TABLE {0}.cities (id int PRIMARY KEY, name text);
