@@ -40,7 +40,7 @@ BROKEN_WINDOWS = 2
 BESIDE_PER_SECOND = 10.0
 """Requests of all kinds, beside the move."""
 MOVED = ("ready:", "switched:")
-LONGER = 3
+LONGER = 2
 BAR = 30
 OPTION_WORDS = {"tune": "tune", "A": "partition", "B": "migrate"}
 
@@ -84,7 +84,7 @@ FULL = Plan(
     after_seconds=7.0,
     scenarios=200,
     whole=True,
-    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=1.5),
+    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=1.2),
 )
 QUICK = Plan(
     users=720,
@@ -232,7 +232,7 @@ class Story:
         told = self._json("prove", POINT, fine=(0, 1, 3))
         if told["ended"] == "unfit":
             teller.say(f"  {told['sentence']}", "yellow")
-            teller.say(f"  So once more, in rounds {LONGER} times as long, as it says.")
+            teller.say(f"  So once more, in rounds {LONGER} times as long, as it advises.")
             declaring.put(self.config, declaring.longer(self.config.read_text(), LONGER))
             told = self._json("prove", POINT, "--fresh", fine=(0, 1, 3))
         if told["ended"] != "finished":
