@@ -74,6 +74,8 @@ class Rising:
     counted: Users
     stairs: Stairs
     sender: subprocess.Popen[str]
+    done: bool = False
+    """Whether all steps were followed to their end, so that the load ends by itself."""
     _found: queue.Queue[Window | None] = field(default_factory=queue.Queue)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -113,6 +115,7 @@ class Rising:
             after, now = self.platform.metrics() or before, time.monotonic()
             self._found.put(window(count, before, after, now - looked))
             before, looked = after, now
+        self.done = True
 
     def _begun(self) -> str:
         """The metrics as they were when the first search was seen."""

@@ -90,7 +90,7 @@ QUICK = Plan(
     users=720,
     ventures=40,
     passages=16,
-    stairs=Stairs(first=100, apart=30, steps=20, step_seconds=2.0),
+    stairs=Stairs(first=60, apart=30, steps=23, step_seconds=2.0),
     half=8,
     search_seconds=5.0,
     move_seconds=25.0,
@@ -347,7 +347,7 @@ class Story:
     def _ended(self, rising: Rising) -> None:
         """Ends a load in order; its report is there afterwards."""
         rising.stop()
-        done = self.teller.ended(rising.sender, signal.SIGINT)
+        done = self.teller.ended(rising.sender, None if rising.done else signal.SIGINT)
         if done.code not in (0, 1):
             self.teller.lines(done.said, most=10)
             raise Failed(f"`ventures load` ended with {done.code}")
@@ -402,6 +402,8 @@ class Story:
         place = broke(self.steps, limit, BROKEN_WINDOWS)
         if place is None:
             raise Failed(f"{self.steps[-1].users:,} users did not bring it to its wall: nothing can be judged")
+        if self.said is None and place < plan.half:
+            raise Failed("the wall came before half-way: this machine is too busy for the story, so nothing was judged")
         upto = self.steps[: place + 1]
         wall = max(reached_at([one.users for one in upto[-2:]], [one.vector for one in upto[-2:]], limit) or 0.0, 1.0)
         self.before = last = self._load_of(*self.reports[place], self.steps[place])

@@ -159,10 +159,12 @@ class Teller:
         self._running.append(process)
         return process
 
-    def ended(self, process: subprocess.Popen[str], number: int) -> Done:
-        """Sends a signal to a command that was started, and reads what it said until its end."""
+    def ended(self, process: subprocess.Popen[str], number: int | None) -> Done:
+        """Reads what a command that was started said until its end. number: the signal that it is sent before; None:
+        it ends by itself.
+        """
         began = time.monotonic()
-        if process.poll() is None:
+        if number is not None and process.poll() is None:
             process.send_signal(number)
         try:
             out, messages = process.communicate(timeout=END_SECONDS)

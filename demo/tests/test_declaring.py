@@ -62,7 +62,7 @@ def test_a_finished_move_is_held_against_both_layouts(tmp_path: Path) -> None:
     assert proved.experiment.settings["passages"] == 18_000
     again = point_of(read(declaring.longer(text, 3), tmp_path)).experiment
     assert again is not None
-    assert again.round_seconds == 3 * proved.experiment.round_seconds
+    assert again.round_seconds == pytest.approx(3 * proved.experiment.round_seconds)
     read(declaring.validated(text, "tuned", 66.6), tmp_path)
 
 

@@ -57,7 +57,7 @@ def story_of(folder: Path, answers: dict[str, list[dict[str, Any]]], vectors: tu
     [
         (Bounds(200, 300, 900), None, 0),
         (Bounds(50, 60, 70), None, 0),
-        (Bounds(700, 800, 900), None, 1),
+        (Bounds(1200, 1300, 1400), None, 1),
         (Bounds(200, 300, 900), Bounds(500, 600, 700), 1),
         (None, None, 1),
     ],
@@ -65,12 +65,12 @@ def story_of(folder: Path, answers: dict[str, list[dict[str, Any]]], vectors: tu
 def test_it_fails_where_the_warning_came_late(
     tmp_path: Path, said: Bounds | None, days: Bounds | None, faults: int
 ) -> None:
-    story = story_of(tmp_path, {}, (0.01, 0.2, 0.02, 0.05, 0.15, 0.2))
-    story.said, story.days_said, story.said_after = said, days, 3
+    story = story_of(tmp_path, {}, (0.01, 0.2, 0.02, 0.03, 0.03, 0.03, 0.04, 0.05, 0.15, 0.2))
+    story.said, story.days_said, story.said_after = said, days, 7
     story._judge()
     assert len(story.faults) == faults
     assert story.before is not None
-    assert story.before.users == 500, "the first of those that lasted, not the stall before"
+    assert story.before.users == 900, "the first of those that lasted, not the stall before"
 
 
 @pytest.mark.parametrize(
