@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from outgrow.migration.batches import (
     LONGEST_SECONDS,
+    MOST_COUNTED,
     MOST_KEYS,
     WINDOW_SECONDS,
     Backlog,
@@ -76,6 +77,31 @@ def test_faster_than_it_is_carried_is_said_with_both_rates(carried: float, times
     assert abs(found.carried_per_second - carried) <= 0.2
     assert abs(found.written_per_second - (carried * times + 1)) <= 0.4
     assert found.written_per_second > found.carried_per_second
+
+
+def beyond_counting(written: float, carried: float) -> list[Backlog]:
+    """After an hour; the oldest that waits was written when as many had been written as were carried."""
+    return [
+        Backlog(at, min(MOST_COUNTED, int((written - carried) * at)), int(carried * at), at - carried * at / written)
+        for at in (3600.0 + second for second in range(21))
+    ]
+
+
+@given(st.floats(2000, 5000), st.floats(1.05, 10))
+def test_it_is_still_said_where_more_wait_than_are_counted(carried: float, times: float) -> None:
+    found = outrun(beyond_counting(carried * times, carried))
+    assert found is not None
+    assert abs(found.carried_per_second - carried) <= 0.2
+    assert abs(found.written_per_second / (carried * times) - 1) <= 0.01
+    assert "100,000 or more writes wait" in found.sentence("ana")
+
+
+@given(st.floats(100, 5000), st.floats(1, 5))
+def test_more_than_are_counted_that_become_fewer_are_no_reason(written: float, times: float) -> None:
+    fewer = [
+        Backlog(at, MOST_COUNTED, int(written * times * at), 900 - (times - 1) * at) for at in map(float, range(21))
+    ]
+    assert outrun(fewer) is None
 
 
 @given(st.floats(0, 1000), st.floats(1, 5))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from outgrow.migrating.carrying import name_of
 from outgrow.migrating.comparing import differing, in_order, still_differing
 from outgrow.migrating.reporting import said
-from outgrow.migration.batches import Backlog, next_batch, outrun
+from outgrow.migration.batches import MOST_COUNTED, Backlog, next_batch, outrun
 from outgrow.migration.commands import (
     Carry,
     Command,
@@ -55,15 +55,17 @@ class _Flow:
     looks: deque[Backlog] = field(default_factory=lambda: deque(maxlen=MOST_BACKLOGS))
     carried: int = 0
 
-    def after(self, declared: int, carried: int, took_seconds: float, left: int, at: float) -> None:
-        """Takes up a batch that was carried; ``left`` wait, and are over."""
+    def after(
+        self, declared: int, carried: int, took_seconds: float, left: int, behind_seconds: float, at: float
+    ) -> None:
+        """Takes up a batch that was carried; ``left`` wait, and are over, the oldest for ``behind_seconds``."""
         self.batch = next_batch(declared, max(self.batch, declared), took_seconds, left)
         self.carried += carried
         if not left:
             self.looks.clear()
         if len(self.looks) > 1 and at - self.looks[-2].at < BACKLOG_SECONDS:
             self.looks.pop()
-        self.looks.append(Backlog(at, left, self.carried))
+        self.looks.append(Backlog(at, left, self.carried, behind_seconds))
 
 
 @dataclass(slots=True)
@@ -231,9 +233,10 @@ class Copier:
         self.ledger.clear(migration, put)  # of those that are open it is told that they were carried; they stay
         done = [one for one in put if not one.open]
         took = self.monotonic() - began
-        seen = self.ledger.look(migration.point, tenant)
+        seen = self.ledger.look(migration.point, tenant, MOST_COUNTED)
         flow = self._flows.setdefault(tenant, _Flow(migration.pace.batch))
-        flow.after(migration.pace.batch, len(done), took, seen.waiting - seen.open, self.monotonic())
+        left = seen.waiting if seen.waiting >= MOST_COUNTED else seen.waiting - seen.open
+        flow.after(migration.pace.batch, len(done), took, left, seen.behind_seconds, self.monotonic())
         return Outcome(seen.now, carried=len(done), left=seen.waiting)
 
     def _put_keys(self, migration: Migration, tenant: str, truth: Side, keys: list[str]) -> Put:

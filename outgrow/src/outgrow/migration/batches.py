@@ -12,6 +12,8 @@ LONGEST_SECONDS = 0.5
 WINDOW_SECONDS = 10.0
 """Over so long it is looked whether writes come faster than they are carried."""
 LEAST_LOOKS = 4
+MOST_COUNTED = 100_000
+"""Writes that wait are counted up to so many."""
 
 
 def next_batch(declared: int, batch: int, took_seconds: float, left: int) -> int:
@@ -38,12 +40,13 @@ def next_batch(declared: int, batch: int, took_seconds: float, left: int) -> int
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """A tenant's registered writes after a batch was carried: ``at`` in seconds, how many waited then, how many had
-    been carried since the first look."""
+    """A tenant's registered writes after a batch was carried: ``at`` in seconds, how many waited then, at most
+    ``MOST_COUNTED``, how many had been carried since the first look, and how old the oldest was that waited."""
 
     at: float
     waiting: int
     carried: int
+    behind_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,10 @@ class Outrun:
 
     def sentence(self, tenant: str) -> str:
         """For people; what to do is in ``OUTRUN_STEP``."""
+        more = " or more" if self.waiting >= MOST_COUNTED else ""
         return (
             f"{tenant} is written faster than it is carried: {self.written_per_second:,.0f}/s against "
-            f"{self.carried_per_second:,.0f}/s, {self.waiting:,} writes wait"
+            f"{self.carried_per_second:,.0f}/s, {self.waiting:,}{more} writes wait"
         )
 
 
@@ -70,7 +74,11 @@ OUTRUN_STEP = (
 
 def outrun(looks: Sequence[Backlog]) -> Outrun | None:
     """Whether more came than were carried over the last ``WINDOW_SECONDS`` of these looks, oldest first; None: no, or
-    not known yet. They must have grown at the end as over the whole, so that one burst is none."""
+    not known yet. They must have grown at the end as over the whole, so that one burst is none.
+
+    Of more than can be counted, the age of the oldest tells: they are carried in the order in which they were written,
+    so that in these seconds as many were carried as had been written in the seconds by which it did not age.
+    """
     if not looks:
         return None
     recent = [look for look in looks if look.at > looks[-1].at - 1.5 * WINDOW_SECONDS]
@@ -79,8 +87,10 @@ def outrun(looks: Sequence[Backlog]) -> Outrun | None:
     if len(recent) < LEAST_LOOKS or seconds < WINDOW_SECONDS:
         return None
     half = next(look for look in recent if look.at >= first.at + seconds / 2)
-    if not first.waiting < half.waiting < last.waiting:
-        return None
     carried = last.carried - first.carried
-    written = carried + last.waiting - first.waiting
-    return Outrun(written / seconds, carried / seconds, last.waiting)
+    if first.waiting < half.waiting < last.waiting:
+        return Outrun((carried + last.waiting - first.waiting) / seconds, carried / seconds, last.waiting)
+    aged = last.behind_seconds - first.behind_seconds
+    if last.waiting >= MOST_COUNTED and first.behind_seconds < half.behind_seconds < last.behind_seconds:
+        return Outrun(carried / (seconds - aged), carried / seconds, last.waiting) if aged < seconds else None
+    return None
