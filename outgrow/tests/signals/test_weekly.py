@@ -93,6 +93,12 @@ def test_the_error_of_a_bin_is_that_of_a_median() -> None:
     assert bin_by_driver(np.empty(0), np.empty(0)).driver.size == 0
 
 
+def test_what_few_samples_say_is_never_too_little_for_a_curve_that_fewer_were_enough_for() -> None:
+    bins = [bin_by_driver(np.arange(float(size)), np.ones(size)).driver.size for size in range(4, 60)]
+    assert min(bins) >= 4
+    assert bins[12:] == sorted(bins[12:])
+
+
 def test_the_busiest_levels_get_bins_of_their_own_where_samples_allow() -> None:
     many = bin_by_driver(np.arange(9000.0), np.ones(9000))
     few = bin_by_driver(np.arange(400.0), np.ones(400))

@@ -136,6 +136,8 @@ def join(signal: Series, driver: Series, end: float) -> Joined:
 
 TOP_SHARES = (0.05, 0.03, 0.018, 0.01, 0.005, 0.002)
 LEAST_IN_TOP = 12
+FEW = 4
+"""Samples in a bin at least, and bins of few samples at least, as a curve needs them; of fewer than 8 each is a bin."""
 
 
 def bin_by_driver(driver: FloatArray, values: FloatArray, most: int = 30) -> Bins:
@@ -146,7 +148,7 @@ def bin_by_driver(driver: FloatArray, values: FloatArray, most: int = 30) -> Bin
     """
     order = np.argsort(driver, kind="stable")
     driver, values = driver[order], values[order]
-    count = max(1, min(most, driver.size // 4)) if driver.size >= 8 else driver.size
+    count = min(most, max(FEW, driver.size // FEW)) if driver.size >= 2 * FEW else driver.size
     tops = [driver.size - round(share * driver.size) for share in TOP_SHARES]
     tops = [start for start, stop in pairwise([*tops, driver.size]) if stop - start >= LEAST_IN_TOP]
     if count == most and len(tops) > 2:
