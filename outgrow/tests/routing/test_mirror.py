@@ -77,7 +77,7 @@ def run(work: Callable[[Database, Time, Mirror], Awaitable[None]], **options: An
     database, now = Database(), Time()
 
     async def story() -> None:
-        mirror = Mirror(POINT, database.ask, clock=now, chance=lambda: 0.5, **{"timeout_seconds": 0.05, **options})
+        mirror = Mirror(POINT, database.ask, clock=now, chance=lambda: 0.5, **{"timeout_seconds": 60.0, **options})
         await work(database, now, mirror)
         await mirror.close()
 
@@ -253,7 +253,7 @@ def test_a_stalled_store_takes_a_few_places_for_a_while_and_nothing_else() -> No
         mirror.read("a", (TARGET, 1), answering(1))
         await rest()
 
-    database = run(work, most=3)
+    database = run(work, most=3, timeout_seconds=0.05)
     assert database.counts == {"a": (1, 0, 3)}
 
 
@@ -266,7 +266,7 @@ def test_a_stalled_database_holds_neither_reads_nor_closing_up() -> None:
         assert len(database.asked) == 1
 
     async def bounded() -> None:
-        await asyncio.wait_for(asyncio.to_thread(run, work), 5)
+        await asyncio.wait_for(asyncio.to_thread(run, work, timeout_seconds=0.05), 60)
 
     asyncio.run(bounded())
 
