@@ -299,11 +299,6 @@ class World:
             return True
         return False
 
-    def edge_pid(self) -> int:
-        """Of the store of points."""
-        assert self._edge is not None
-        return self._edge.pid
-
     def kill_edge(self) -> None:
         """With -9."""
         assert self._edge is not None

@@ -6,7 +6,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from outgrow.errors import OutgrowError
@@ -140,8 +140,3 @@ def told_of(before: TenantMove, after: TenantMove, command: Command, outcome: Ou
     if outcome.differing:
         return "differs", {"differing": outcome.differing}
     return ("dropped", {}) if after.dropped and not before.dropped else ("", {})
-
-
-def fields_of(row: TenantMove) -> dict[str, Any]:
-    """A tenant's row as JSON."""
-    return asdict(row)
