@@ -18,7 +18,7 @@ from outgrow.ports import StoreFailed
 from outgrow.routing import Route
 from ventures.database.roles import Addresses
 from ventures.identifiers import new_id
-from ventures.outgrow_plugin import moving, open_mover
+from ventures.outgrow_plugin import check_settings, moving, open_mover
 from ventures.outgrow_plugin.moving import IndexFilling
 from ventures.search.index import RoutedIndex
 from ventures.search.ports import IndexUnavailable
@@ -249,3 +249,24 @@ async def test_a_venture_moves_there_and_back_under_writes_and_kills(
     assert await held(process.data, "buckets", venture) == []
     assert rows.kept(venture).popitem()[1] == max(truth)
     assert answered > refused
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"target": "buckets"}, "source None is no layout; there are"),
+        ({"source": "shared", "target": "bucket"}, "target 'bucket' is no layout"),
+        ({"source": "shared", "target": "buckets", "folder": "x"}, "'folder' is no setting of it; there are data"),
+        ({"source": "shared", "target": "buckets", "data": 1}, "data is to be the path of a folder"),
+    ],
+)
+def test_settings_are_read_where_no_platform_runs(
+    settings: dict[str, object], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("VENTURES_DATA", str(tmp_path))
+    monkeypatch.setenv("VENTURES_SECRET", SECRET)
+    check_settings({"source": "shared", "target": "buckets"})
+    with pytest.raises(ValueError, match=why):
+        check_settings(settings)
+    assert list(tmp_path.iterdir()) == []

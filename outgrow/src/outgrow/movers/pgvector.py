@@ -15,18 +15,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from outgrow.movers.bodies import Matrix, parts_of_body, point_bodies
+from outgrow.movers.point_layout import Planned
 from outgrow.movers.postgresql import (
     SQL,
     Composable,
     Gates,
     Row,
     Session,
+    Url,
     checked_keys,
     checked_tenant,
     psycopg,
     quoted,
     relation_parts,
     wait_shortly,
+    without_password,
 )
 from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
 
@@ -99,12 +102,18 @@ class Columns(BaseModel):
 class Settings(BaseModel):
     """The keys of ``{kind: pgvector, …}``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: str = "pgvector"
-    url: str = Field(description="postgresql:// URL; the password from PGPASSWORD or the password file.")
+    url: Url = Field(description="postgresql:// URL; the password from PGPASSWORD or the password file.")
     table: str = Field(default="points", min_length=1, description="table or schema.table; made where there is none.")
     columns: Columns = Columns()
+
+
+def planned(settings: Mapping[str, Any]) -> Planned:
+    """What a store of these settings is. Raises pydantic's ``ValidationError``."""
+    read = Settings.model_validate(dict(settings))
+    return Planned("points", f"{'.'.join(relation_parts(read.table))} of {without_password(read.url)}")
 
 
 def open_store(settings: Mapping[str, Any], name: str) -> PgvectorStore:

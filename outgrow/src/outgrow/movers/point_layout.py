@@ -99,3 +99,23 @@ class Layout:
 def bucket_of(tenant: str, buckets: int) -> int:
     """0 to ``buckets`` − 1: the first 8 bytes of BLAKE2b of the tenant's UTF-8, as a big-endian number, modulo."""
     return int.from_bytes(hashlib.blake2b(tenant.encode(), digest_size=8).digest(), "big") % buckets
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A store of points as its settings say, before anything is opened.
+
+    Attributes:
+        form: what its bodies hold. place: which server, folder or table, without secrets; the same however written.
+        layout: None where the place is one table.
+    """
+
+    form: str
+    place: str
+    layout: Layout | None = None
+
+    def meets(self, other: Planned) -> bool:
+        """Whether points can be of both: a put would take them from the other."""
+        if self.place != other.place or self.layout is None or other.layout is None:
+            return self.place == other.place
+        return self.layout.meets(other.layout)

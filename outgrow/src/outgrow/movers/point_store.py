@@ -148,10 +148,6 @@ class PointStore:
         """Which collections, told apart by which field, of which server or folder."""
         return f"{self._layout.says()} in {self._driver.place()}"
 
-    def meets(self, other: PointStore) -> bool:
-        """Whether a collection of this one can be one of the other's: a put would take points from it."""
-        return self._driver.place() == other._driver.place() and self._layout.meets(other._layout)
-
     def tenants(self) -> Sequence[TenantSize]:
         """All that have points here."""
         return list(self._each_tenant())

@@ -11,7 +11,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Annotated, Any, LiteralString
+
+from pydantic import AfterValidator
 
 from outgrow.ports import StoreFailed
 
@@ -267,6 +269,18 @@ def without_password(url: str) -> str:
         return "its url"
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"{parts.get('host') or 'the local server'}{port}/{parts.get('dbname') or ''}"
+
+
+def checked_url(url: str) -> str:
+    """The URL of a database, as it is. Raises ``ValueError`` where PostgreSQL's library cannot read it."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ValueError("is no address of a database; write postgresql://role@host/database") from None
+    return url
+
+
+Url = Annotated[str, AfterValidator(checked_url)]
 
 
 @contextmanager

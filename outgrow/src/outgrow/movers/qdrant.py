@@ -19,8 +19,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from outgrow.errors import UsageError
+from outgrow.movers.bodies import form_of
 from outgrow.movers.point_ids import PointId
-from outgrow.movers.point_layout import Layout
+from outgrow.movers.point_layout import Layout, Planned
 from outgrow.movers.point_store import DELETED, GENERATION, OWNER, Held, PointStore, Where
 from outgrow.ports import StoreFailed
 
@@ -81,6 +82,14 @@ class QdrantSettings(BaseModel):
         """Where tenants lie."""
         return Layout(self.collection, self.tenant_field, self.buckets, self.whole_numbers)
 
+    def place(self) -> str:
+        """A server does not say which one it is: its address as it is written, and all names of this machine alike."""
+        if self.path is not None:
+            return f"folder {Path(self.path).expanduser().resolve()}"
+        address = urlsplit(self.url or "")
+        host = "this machine" if address.hostname in _THIS_MACHINE else str(address.hostname).rstrip(".")
+        return f"Qdrant at {host}:{address.port or 6333}{address.path.rstrip('/')}"
+
     def api_key(self) -> str | None:
         """Raises ``UsageError``."""
         if self.api_key_env:
@@ -88,6 +97,12 @@ class QdrantSettings(BaseModel):
                 raise UsageError(f"the environment has no {self.api_key_env}", next_step="Export it, and try again.")
             return value
         return None if self.api_key_file is None else _secret(self.api_key_file.expanduser())
+
+
+def planned(settings: Mapping[str, Any]) -> Planned:
+    """What a store of these settings is; its key is not read. Raises pydantic's ``ValidationError``."""
+    read = QdrantSettings.model_validate(dict(settings))
+    return Planned(form_of(read.distance or "cosine"), read.place(), read.layout())
 
 
 def open_store(settings: Mapping[str, Any], name: str) -> PointStore:
@@ -137,14 +152,8 @@ class QdrantDriver:
         self._client.close()
 
     def place(self) -> str:
-        """A server does not say which one it is: its address as it is written, and all names of this machine alike."""
-        if self._settings.path is not None:
-            return f"folder {Path(self._settings.path).expanduser().resolve()}"
-        address = urlsplit(self._settings.url or "")
-        if address.hostname is None:
-            return self._where
-        host = "this machine" if address.hostname in _THIS_MACHINE else address.hostname.rstrip(".")
-        return f"Qdrant at {host}:{address.port or 6333}{address.path.rstrip('/')}"
+        """As the settings say."""
+        return self._settings.place() if self._settings.path or self._settings.url else self._where
 
     def collections(self) -> Sequence[str]:
         """All there are."""

@@ -24,8 +24,9 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from outgrow.errors import UsageError
+from outgrow.movers.bodies import form_of
 from outgrow.movers.point_ids import PointId
-from outgrow.movers.point_layout import Layout
+from outgrow.movers.point_layout import Layout, Planned
 from outgrow.movers.point_store import DELETED, GENERATION, OWNER, Held, PointStore, Where
 from outgrow.ports import StoreFailed
 
@@ -70,6 +71,16 @@ class EdgeSettings(BaseModel):
         """Where tenants lie."""
         return Layout(self.collection, self.tenant_field, self.buckets, self.whole_numbers)
 
+    def place(self) -> str:
+        """The folder, links followed. Shards that were moved elsewhere are another's."""
+        return f"folder {self.folder.expanduser().resolve()}"
+
+
+def planned(settings: Mapping[str, Any]) -> Planned:
+    """What a store of these settings is. Raises pydantic's ``ValidationError``."""
+    read = EdgeSettings.model_validate(dict(settings))
+    return Planned(form_of(read.distance or "cosine"), read.place(), read.layout())
+
 
 def open_store(settings: Mapping[str, Any], name: str) -> PointStore:
     """The store of these settings (``EdgeSettings``). The folder is taken with the first call.
@@ -112,8 +123,8 @@ class EdgeDriver:
                 self._lock = None
 
     def place(self) -> str:
-        """The folder, links followed. Shards that were moved elsewhere are another's."""
-        return f"folder {self._folder.resolve()}"
+        """As the settings say."""
+        return self._settings.place()
 
     def collections(self) -> Sequence[str]:
         """Subfolders that hold a shard."""

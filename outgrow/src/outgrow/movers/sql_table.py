@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, LiteralString
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from outgrow.movers.postgresql import (
     SQL,
     Gates,
     Row,
     Session,
+    Url,
     checked_keys,
     checked_tenant,
     psycopg,
@@ -56,16 +57,16 @@ class Table(BaseModel):
 class Side(BaseModel):
     """Where the tables of one side are."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    url: str = Field(description="postgresql:// URL; the password from PGPASSWORD or the password file.")
+    url: Url = Field(description="postgresql:// URL; the password from PGPASSWORD or the password file.")
     schema_: str = Field("public", alias="schema", min_length=1)
 
 
 class Settings(BaseModel):
     """The keys of ``mover: {kind: sql-table, …}``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: str = "sql-table"
     source: str = "source"
@@ -81,6 +82,27 @@ class Settings(BaseModel):
         alias="register",
         description="Who registers the application's writes: triggers, or itself, by outgrow.routing.",
     )
+
+    @model_validator(mode="after")
+    def _once_each(self) -> Settings:
+        seen = [(table.table, table.tenant) for table in self.tables]
+        if twice := next((one for one in seen if seen.count(one) > 1), None):
+            raise ValueError(f"tables: {twice[0]} is named twice")
+        return self
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Finds what is wrong without asking a server.
+
+    Raises:
+        ValidationError: pydantic's, with the keys.
+        ValueError: source and target are the same tables.
+    """
+    declared = Settings.model_validate(dict(settings))
+    source, target = declared.source_store, declared.target_store
+    both = {table.table for table in declared.tables} & {table.target_table or table.table for table in declared.tables}
+    if both and (source.url, source.schema_) == (target.url, target.schema_):
+        raise ValueError(f"source and target are the same tables: {', '.join(sorted(both))}")
 
 
 def open_mover(settings: Mapping[str, Any], clock: Clock) -> Copying:

@@ -22,6 +22,13 @@ def open_mover(settings: Mapping[str, Any], clock: object) -> "Filling":
     return IndexFilling.opened(settings)
 
 
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Finds what is wrong in the settings of `ventures-index` without asking the platform. Raises: ValueError."""
+    from ventures.outgrow_plugin.moving import settings_read
+
+    settings_read(settings)
+
+
 def open_experiment(settings: Mapping[str, Any], clock: object) -> "Experiment":
     """The experiment of kind `ventures-layouts`. Raises: ValueError where the settings are wrong."""
     from ventures.outgrow_plugin.layouts import LayoutExperiment

@@ -11,7 +11,7 @@ from outgrow.ports import Standing, StoreFailed, TenantSize
 from ventures.errors import VenturesError
 from ventures.outgrow_plugin.reaching import Platform, settings_of
 from ventures.search.api import differing, reach, refill, sizes
-from ventures.settings import Layout
+from ventures.settings import Layout, Settings
 
 LAYOUTS = get_args(Layout)
 PATIENCE_SECONDS: Final = 15.0
@@ -33,10 +33,7 @@ class IndexFilling:
     @classmethod
     def opened(cls, settings: Mapping[str, Any]) -> "IndexFilling":
         """Raises: ValueError where a layout is none."""
-        for side in ("source", "target"):
-            if settings.get(side) not in LAYOUTS:
-                raise ValueError(f"{side} {settings.get(side)!r} is no layout; there are {', '.join(LAYOUTS)}")
-        return cls(Platform(settings_of(settings, {"source", "target"})))
+        return cls(Platform(settings_read(settings)))
 
     def tenants(self) -> Sequence[TenantSize]:
         """All ventures, with how many vectors each has."""
@@ -80,6 +77,14 @@ class IndexFilling:
     def close(self) -> None:
         """Lets go of the connections."""
         self._platform.close()
+
+
+def settings_read(settings: Mapping[str, Any]) -> Settings:
+    """The platform's settings under the mover's own. Raises: ValueError where these, or a layout, are wrong."""
+    for side in ("source", "target"):
+        if settings.get(side) not in LAYOUTS:
+            raise ValueError(f"{side} {settings.get(side)!r} is no layout; there are {', '.join(LAYOUTS)}")
+    return settings_of(settings, {"source", "target"})
 
 
 def _venture(tenant: str) -> UUID:
