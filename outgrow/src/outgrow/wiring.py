@@ -25,7 +25,15 @@ from outgrow.errors import DeclarationError, Finding, OutgrowError, UsageError
 from outgrow.ledger import default_location, open_ledger
 from outgrow.ledger.location import is_url
 from outgrow.lookout import Lookout
-from outgrow.points.declaration import Declaration, DeclaredMove, Plugin, Point, Signal
+from outgrow.points.declaration import (
+    Comparison,
+    Declaration,
+    DeclaredMove,
+    DeclaredValidation,
+    Plugin,
+    Point,
+    Signal,
+)
 from outgrow.points.reading import locate, read_declaration, refusals, well_formed_plugins
 from outgrow.ports import Clock, Experiment, History, Ledger, Notifier, Observation, Source
 from outgrow.quantities import DAY, HOUR
@@ -259,8 +267,29 @@ def experiment_of(workspace: Workspace, point: Point) -> Experiment:
             next_step=f"write under {point.id}, for example, experiment: {{kind: command, arms: [...]}}; "
             "docs/reference/outgrow-yaml.md says how",
         )
+    return _experiment(workspace, point, declared, ("experiment",))
+
+
+def workload_of(workspace: Workspace, point: Point) -> tuple[DeclaredValidation, Experiment]:
+    """The declared validation of a point, and its workload opened; whoever asks closes it.
+
+    Raises:
+        UsageError: none is declared.
+        DeclarationError: the workload's settings are wrong.
+    """
+    validation = point.validation
+    if validation is None:
+        raise UsageError(
+            f"{point.id} declares no validation, so there is nothing to hold a move against",
+            next_step=f"write under {point.id}: validation: {{workload: {{kind: http, ...}}, before: ..., after: ...}};"
+            " docs/howto/validate-a-move.md says how",
+        )
+    return validation, _experiment(workspace, point, validation.workload, ("validation", "workload"))
+
+
+def _experiment(workspace: Workspace, point: Point, declared: Comparison, under: tuple[str, ...]) -> Experiment:
     plugin = Plugin.model_validate({"kind": declared.kind, **declared.settings})
-    place = ("points", workspace.declaration.points.index(point), "experiment")
+    place: tuple[str | int, ...] = ("points", workspace.declaration.points.index(point), *under)
     opened: Experiment = _open("outgrow.experiments", workspace.path, place, plugin, workspace.clock)
     return opened
 

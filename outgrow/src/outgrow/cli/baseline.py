@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,16 +11,14 @@ from rich.text import Text
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.cli.validate_progress import telling
-from outgrow.errors import DeclarationError, Finding, OutgrowError, UsageError
+from outgrow.errors import OutgrowError, UsageError
 from outgrow.migrating.befores import Before
-from outgrow.points.declaration import DeclaredValidation, Point
-from outgrow.points.reading import locate
-from outgrow.ports import Experiment
+from outgrow.points.declaration import Point
 from outgrow.proving import machine
 from outgrow.quantities import format_quantity, iso_date
 from outgrow.validating import record_baseline
 from outgrow.validation.baseline import Baseline, noise_of
-from outgrow.wiring import Workspace, chosen_point, experiment_of, open_workspace
+from outgrow.wiring import Workspace, chosen_point, open_workspace, workload_of
 
 app = typer.Typer(
     help="Measure the service as it is before a move, to hold what comes after against it.",
@@ -82,36 +77,6 @@ def take_baseline(workspace: Workspace, point: Point, occasion: str) -> Before:
     except Exception as failed:  # of a plugin's experiment: a move does not stand still for its fault
         return Before(False, f"no before is taken: {type(failed).__name__}: {failed}")
     return Before(True, "; ".join((baseline_sentence(kept).rstrip("."), *noise_of(kept))))
-
-
-def workload_of(workspace: Workspace, point: Point) -> tuple[DeclaredValidation, Experiment]:
-    """The declared validation of a point, and its workload opened; whoever asks closes it.
-
-    Raises:
-        UsageError: none is declared.
-        DeclarationError: the workload's settings are wrong.
-    """
-    validation = point.validation
-    if validation is None:
-        raise UsageError(
-            f"{point.id} declares no validation, so there is nothing to hold a move against",
-            next_step=f"write under {point.id}: validation: {{workload: {{kind: http, ...}}, before: ..., after: ...}};"
-            " docs/howto/validate-a-move.md says how",
-        )
-    as_experiment = point.model_copy(update={"experiment": validation.workload})
-    points = tuple(as_experiment if each is point else each for each in workspace.declaration.points)
-    seen = replace(workspace, declaration=workspace.declaration.model_copy(update={"points": points}))
-    try:
-        return validation, experiment_of(seen, as_experiment)
-    except DeclarationError as error:
-        raise DeclarationError(tuple(_in_workload(workspace.path, each) for each in error.findings)) from None
-
-
-def _in_workload(path: Path, finding: Finding) -> Finding:
-    """A finding of ``experiment:``, at the same place of ``validation.workload:``."""
-    parts = [int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", finding.path)]
-    place = (*parts[:2], "validation", "workload", *parts[3:])
-    return locate(path.read_text(encoding="utf-8-sig"), finding.file, place, finding.message)
 
 
 def baseline_sentence(kept: Baseline) -> str:

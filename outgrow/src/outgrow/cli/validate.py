@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from outgrow.cli.baseline import workload_of
 from outgrow.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, NoInputOption, PlainOption
 from outgrow.cli.output import emit_json, emit_line, err, hint, out
 from outgrow.cli.validate_progress import telling
@@ -24,7 +23,7 @@ from outgrow.validating import Given, Validated, sign
 from outgrow.validating import validate as make_checks
 from outgrow.validation.readiness import MoveSeen, Page
 from outgrow.validation.records import CHECKS, Check, CheckId, check_body, exit_code
-from outgrow.wiring import Workspace, chosen_point, move_of, open_workspace
+from outgrow.wiring import Workspace, chosen_point, move_of, open_workspace, workload_of
 
 INTERRUPTED = 130
 SHOWN_DIFFERENCES = 20
