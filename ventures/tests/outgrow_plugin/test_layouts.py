@@ -8,6 +8,8 @@ from uuid import UUID
 import numpy as np
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outgrow.clock import SystemClock
 from outgrow.ports import ExperimentFailed
@@ -15,7 +17,7 @@ from outgrow.testing.experiment_contract import ExperimentContract
 from ventures.database.roles import Addresses
 from ventures.outgrow_plugin import open_experiment
 from ventures.outgrow_plugin.layouts import LayoutExperiment
-from ventures.outgrow_plugin.sampling import Taken, chosen, nearest, queries, read, written
+from ventures.outgrow_plugin.sampling import Taken, chosen, nearest, platform_of, queries, read, written
 from ventures.testing.embeddings import Embeddings, passages, units
 from ventures.testing.index_process import DIMENSION, MODEL, SECRET
 
@@ -40,8 +42,12 @@ def test_it_is_an_experiment_whose_arms_find_the_same(platform: Embeddings, monk
     laws = ExperimentContract()
     told: list[str] = []
     try:
+        assert experiment.versions().keys() == {"ventures", "qdrant-edge-py"}
         for arm in experiment.arms:
             experiment.prepare(arm.id, told.append)
+        said = experiment.versions()
+        assert (said["embedding model"], said["dimensions"]) == (MODEL, str(DIMENSION))
+        assert said["passages there"] == "128 to 255"
         assert "filling shared with 130 passages of 3 ventures" in told, "the largest is no more than half of it"
         capacity = experiment.capacity("now")
         monkeypatch.setattr(experiment, "capacity", lambda arm: capacity)  # it takes some seconds each time
@@ -119,6 +125,31 @@ def test_a_sample_has_the_first_the_last_and_the_middle_and_no_more_than_is_aske
     assert sum(count for _, count in chosen(counted, 1_000_000)) == sum(range(101))
     assert chosen(counted, 60)[0] == (UUID(int=100), 30)
     assert chosen([], 60) == []
+
+
+@given(
+    counts=st.lists(st.integers(1, 10_000), min_size=4, max_size=60),
+    place=st.integers(0, 59),
+    more=st.floats(0, 1),
+)
+def test_a_platform_that_is_written_to_is_the_same_until_it_is_twice_as_large(
+    counts: list[int], place: int, more: float
+) -> None:
+    """Whichever venture grew, and whichever the sample holds then."""
+    before = {UUID(int=number + 1): count for number, count in enumerate(counts)}
+    total = sum(counts)
+    room = (1 << total.bit_length()) - 1 - total
+    grown = UUID(int=place % len(counts) + 1)
+    after = {**before, grown: before[grown] + int(room * more), UUID(int=10**6): 0}
+    assert platform_of(list(after.items())) == platform_of(list(before.items()))
+    twice = {venture: 2 * count for venture, count in before.items()}
+    assert platform_of(list(twice.items())) != platform_of(list(before.items()))
+    another = {UUID(int=venture.int + 10**9): count for venture, count in before.items()}
+    assert platform_of(list(another.items()))["platform"] != platform_of(list(before.items()))["platform"]
+
+
+def test_a_platform_without_passages_is_none() -> None:
+    assert platform_of([(UUID(int=1), 0)]) == platform_of([]) == {}
 
 
 def test_right_answers_are_the_nearest_of_the_kind(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ventures.database.pool import opened as opened_database
 from ventures.errors import VenturesError
 from ventures.outgrow_plugin.layout_process import PGVECTOR, SAMPLE, Ready
 from ventures.outgrow_plugin.reaching import Platform, settings_of
-from ventures.outgrow_plugin.sampling import Query, Taken, chosen, nearest, queries, taken, written
+from ventures.outgrow_plugin.sampling import Query, Taken, chosen, nearest, platform_of, queries, taken, written
 from ventures.search.api import PgvectorStore, sizes
 from ventures.settings import Layout
 from ventures.vectors.api import Remote
@@ -76,6 +76,7 @@ class LayoutExperiment:
         self._passages = passages
         self._folder: Path | None = None
         self._sample: list[Taken] = []
+        self._asked_about: dict[str, str] = {}
         self._held: dict[str, Held] = {}
 
     @classmethod
@@ -191,8 +192,8 @@ class LayoutExperiment:
         return Footprint(memory_bytes=memory, disk_bytes=held.ready.disk_bytes)
 
     def versions(self) -> Mapping[str, str]:
-        """Of the engine and this package."""
-        return {"ventures": version("ventures"), "qdrant-edge-py": version("qdrant-edge-py")}
+        """Of the engine and this package; once the sample is read, of the vectors and the platform as well."""
+        return {"ventures": version("ventures"), "qdrant-edge-py": version("qdrant-edge-py"), **self._asked_about}
 
     def close(self) -> None:
         """Ends the processes and removes their folders."""
@@ -208,8 +209,8 @@ class LayoutExperiment:
         platform = self._platform
         try:
             database = platform.database
-            wanted = chosen(platform.do(sizes(database, platform.model)), self._passages)
-            sample = platform.do(taken(database, platform.model, wanted))
+            counted = platform.do(sizes(database, platform.model))
+            sample = platform.do(taken(database, platform.model, chosen(counted, self._passages)))
         except VenturesError as error:
             raise ExperimentFailed(str(error), next_step="Start the platform: ventures serve") from error
         if not sample:
@@ -217,6 +218,8 @@ class LayoutExperiment:
                 "no venture has passages yet, so that there is nothing to search",
                 next_step="Let people write, or make a rehearsal's data: ventures populate",
             )
+        embedding = {"embedding model": platform.model, "dimensions": str(platform.dimension)}
+        self._asked_about = {**embedding, **platform_of(counted)}
         return sample
 
     def _started(self, arm: str, folder: Path) -> Held:

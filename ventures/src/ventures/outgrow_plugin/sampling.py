@@ -1,6 +1,7 @@
 """A sample of the platform's own ventures: the largest, the smallest, the median, and those between."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -80,6 +81,29 @@ def _halving(count: int) -> Iterator[int]:
                 known.add(place)
                 yield place
         parts *= 2
+
+
+def platform_of(counted: Sequence[tuple[UUID, int]]) -> dict[str, str]:
+    """What tells this platform from another one, and from itself when it was half or twice as large.
+
+    A live one is written to all the time, and which ventures a sample holds changes with it: rounds of yesterday and of
+    today are of the same thing nevertheless. So ventures and passages are told by powers of two alone, and the
+    platform by its eldest venture, whose id stands for it.
+    """
+    there = [(venture, count) for venture, count in counted if count]
+    if not there:
+        return {}
+    eldest = min(venture for venture, _ in there)
+    return {
+        "platform": blake2b(eldest.bytes, digest_size=8).hexdigest(),
+        "ventures with passages": _about(len(there)),
+        "passages there": _about(sum(count for _, count in there)),
+    }
+
+
+def _about(count: int) -> str:
+    least = 1 << (count.bit_length() - 1)
+    return f"{least:,} to {2 * least - 1:,}"
 
 
 async def taken(database: Database, model: str, wanted: Sequence[tuple[UUID, int]]) -> list[Taken]:
