@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults.world import Database, Tool, World
+from benchmarks.faults.notes import Acknowledged
+from benchmarks.faults.world import Database, Tool, World, until
 
 
 @pytest.fixture
@@ -21,10 +22,15 @@ def world(postgresql_server: str, tmp_path: Path) -> Iterator[World]:
         tool.close()
 
 
+def noted(world: World) -> list[Acknowledged]:
+    """All writes so far."""
+    world.noted.look()
+    return world.noted.writes
+
+
 def test_writers_stand_still_as_often_as_they_are_told(world: World) -> None:
     world.start_writers()
     for _ in range(20):
         assert world.wrong() == []
+    until(lambda: bool(noted(world)), 60.0, "they were told to stand still, and never wrote again")
     world.stop_writers()
-    world.noted.look()
-    assert world.noted.writes
