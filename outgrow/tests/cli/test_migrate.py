@@ -80,6 +80,11 @@ class Folder:
             stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
+    def declare(self, mover: str) -> None:
+        """Another mover, and what belongs to it, instead of the file's."""
+        file = self.path / "outgrow.yaml"
+        file.write_text(file.read_text().partition("    mover:")[0] + mover)
+
     def store(self, name: str) -> Any:
         return FileStore(str(self.path / f"{name}.sqlite"), name)
 
@@ -273,9 +278,8 @@ def test_a_table_that_is_written_meanwhile_by_an_application_that_knows_of_nothi
     folder: Maker, database: str
 ) -> None:
     here = folder()
-    declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
-    (here.path / "outgrow.yaml").write_text(
-        f"{declared}    truth: {database}\n"
+    here.declare(
+        f"    truth: {database}\n"
         f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
         "schema: big}, tables: [{table: note, tenant: owner}, {table: tag, tenant: owner}]}\n"
     )
@@ -324,12 +328,11 @@ def test_a_table_that_is_written_meanwhile_by_an_application_that_knows_of_nothi
 
 def test_a_table_whose_application_registers_its_writes_itself_gets_no_triggers(folder: Maker, database: str) -> None:
     here = folder()
-    declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
     tables = (
         f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
         "schema: big}, tables: [{table: note, tenant: owner}]"
     )
-    (here.path / "outgrow.yaml").write_text(f"{declared}{tables}}}\n")
+    here.declare(f"{tables}}}\n")
     with psycopg.connect(database, autocommit=True) as application:
         application.execute("CREATE SCHEMA big")
         for schema in ("public", "big"):
@@ -341,7 +344,7 @@ def test_a_table_whose_application_registers_its_writes_itself_gets_no_triggers(
         assert refused.code == 2
         assert "write truth: postgresql://" in refused.err
         assert here.run("status").code == 2, "nothing was made"
-        (here.path / "outgrow.yaml").write_text(f"{declared}    truth: {database}\n{tables}, register: application}}\n")
+        here.declare(f"    truth: {database}\n{tables}, register: application}}\n")
         made = here.run("create")
         assert made.code == 0
         assert "register themselves" not in made.err
@@ -357,11 +360,8 @@ def test_a_file_that_is_turned_round_deletes_nothing(folder: Maker, database: st
     here = folder()
     config = here.path / "outgrow.yaml"
     stores = f"source_store: {{url: '{database}'}}, target_store: {{url: '{database}'}}"
-    written = (
-        config.read_text().partition("    mover:")[0]
-        + f"    truth: {database}\n    mover: {{kind: sql-table, {stores}, tables: [{{{TURNED[0]}}}]}}\n"
-    )
-    config.write_text(written)
+    here.declare(f"    truth: {database}\n    mover: {{kind: sql-table, {stores}, tables: [{{{TURNED[0]}}}]}}\n")
+    written = config.read_text()
     with psycopg.connect(database, autocommit=True) as application:
         for table in ("small", "big"):
             application.execute(
@@ -413,9 +413,8 @@ def test_triggers_that_a_kill_at_the_very_end_left_are_taken_away_by_the_next_co
     folder: Maker, database: str, verb: list[str]
 ) -> None:
     here = folder()
-    declared = (here.path / "outgrow.yaml").read_text().partition("    mover:")[0]
-    (here.path / "outgrow.yaml").write_text(
-        f"{declared}    truth: {database}\n"
+    here.declare(
+        f"    truth: {database}\n"
         f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
         "schema: big}, tables: [{table: note, tenant: owner}]}\n"
     )
