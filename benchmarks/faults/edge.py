@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from outgrow.movers.point_store import Driver, Held, Layout, PointStore
+from outgrow.movers.point_layout import Layout
+from outgrow.movers.point_store import Driver, Held, PointStore
 from outgrow.movers.points import open_store
 from outgrow.ports import Clock, Copying, Store, StoreFailed
 
@@ -114,7 +115,7 @@ class Serving:
     def __init__(self, folder: Path, path: str) -> None:
         from benchmarks.faults.edge_engine import Engine  # what alone needs the library
 
-        self.engine = Engine(folder)
+        self.engine = Engine(folder, LAYOUT, SIZE)
         self.delay_seconds = 0.0
         self.late_share = 0.0
         self.late: list[tuple[float, socket.socket, tuple[Any, ...]]] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import qdrant_edge as engine
 
-from benchmarks.faults.edge import LAYOUT, SIZE
+from outgrow.movers.point_layout import Layout
 from outgrow.movers.point_store import Held
 from outgrow.movers.qdrant_edge import EdgeDriver, EdgeSettings
 
@@ -14,15 +14,16 @@ from outgrow.movers.qdrant_edge import EdgeDriver, EdgeSettings
 class Engine(EdgeDriver):
     """``EdgeDriver`` with an application's writes."""
 
-    def __init__(self, folder: Path) -> None:
-        settings = {"collection": LAYOUT.collection, "tenant_field": LAYOUT.tenant_field, "buckets": LAYOUT.buckets}
-        super().__init__(EdgeSettings.model_validate({"folder": folder, "size": SIZE, **settings}))
+    def __init__(self, folder: Path, layout: Layout, size: int) -> None:
+        settings = {"collection": layout.collection, "tenant_field": layout.tenant_field, "buckets": layout.buckets}
+        super().__init__(EdgeSettings.model_validate({"folder": folder, "size": size, **settings}))
+        self._layout, self._vector_size = layout, size
 
     def write(self, tenant: str, number: int, held: Held | None) -> None:
         """One point of the application, or its deletion."""
-        collection = LAYOUT.collection_of(tenant)
+        collection = self._layout.collection_of(tenant)
         if self.size(collection) is None:
-            self.create(collection, SIZE)
+            self.create(collection, self._vector_size)
             self.index(collection, "tenant")
         if held is not None:
             self.upsert(collection, [held])
@@ -35,4 +36,4 @@ class Engine(EdgeDriver):
         """Many points of the application."""
         if points:
             self.write(tenant, 0, points[0])
-            self.upsert(LAYOUT.collection_of(tenant), points)
+            self.upsert(self._layout.collection_of(tenant), points)
