@@ -404,8 +404,41 @@ def test_a_change_of_place_is_accepted_once(folder: Maker) -> None:
 DIES = """
 import os
 from outgrow.cli import migrate_registering
-migrate_registering.Registered.end = lambda self: os.kill(os.getpid(), 9)
+migrate_registering.Registered.end = lambda *_: os.kill(os.getpid(), 9)
 """
+
+
+SLEEPS = """
+import subprocess, sys
+from outgrow.cli import migrate_registering
+end = migrate_registering.Registered.end
+def late(*given):
+    for verb in ("create", "start"):
+        subprocess.run([sys.executable, "-m", "outgrow", "migrate", "search", verb], check=True)
+    end(*given)
+migrate_registering.Registered.end = late
+"""
+TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+
+
+def killed_at_the_very_end(here: Folder, database: str, application: psycopg.Connection) -> None:
+    """A move of rows that has ended, and whose triggers are there yet."""
+    here.declare(
+        f"    truth: {database}\n"
+        f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
+        "schema: big}, tables: [{table: note, tenant: owner}]}\n"
+    )
+    application.execute("CREATE SCHEMA big")
+    for schema in ("public", "big"):
+        application.execute(
+            SQL("CREATE TABLE {}.note (owner text, id int, PRIMARY KEY (owner, id))").format(Identifier(schema))
+        )
+    application.execute("INSERT INTO note SELECT 'us', generate_series(1, 30)")
+    for words in (["create"], ["start"]):
+        assert here.run(*words).code == 0
+    assert here.run("cancel", "--yes", run=DIES + MAIN).code == -signal.SIGKILL
+    assert application.execute("SELECT ended_at IS NOT NULL FROM outgrow.migration").fetchone() == (True,)
+    assert application.execute(TRIGGERS).fetchone() == (4,)
 
 
 @pytest.mark.parametrize("verb", [["status"], ["complete", "--yes"], ["create"]])
@@ -413,33 +446,36 @@ def test_triggers_that_a_kill_at_the_very_end_left_are_taken_away_by_the_next_co
     folder: Maker, database: str, verb: list[str]
 ) -> None:
     here = folder()
-    here.declare(
-        f"    truth: {database}\n"
-        f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
-        "schema: big}, tables: [{table: note, tenant: owner}]}\n"
-    )
-    triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
     with psycopg.connect(database, autocommit=True) as application:
-        application.execute("CREATE SCHEMA big")
-        for schema in ("public", "big"):
-            application.execute(
-                SQL("CREATE TABLE {}.note (owner text, id int, PRIMARY KEY (owner, id))").format(Identifier(schema))
-            )
-        application.execute("INSERT INTO note SELECT 'us', generate_series(1, 30)")
-        for words in (["create"], ["start"]):
-            assert here.run(*words).code == 0
-        assert here.run("cancel", "--yes", run=DIES + MAIN).code == -signal.SIGKILL
-        assert application.execute("SELECT ended_at IS NOT NULL FROM outgrow.migration").fetchone() == (True,)
-        assert application.execute(triggers).fetchone() == (4,)
+        killed_at_the_very_end(here, database, application)
         done = here.run(*verb)
         assert done.code == (2 if verb[0] == "complete" else 0), done.err
         made_anew = verb == ["create"]
-        assert application.execute(triggers).fetchone() == (4 if made_anew else 0,)
+        assert application.execute(TRIGGERS).fetchone() == (4 if made_anew else 0,)
         lines = "SELECT count(*) FROM outgrow.journal WHERE what = 'let go'"
         assert application.execute(lines).fetchone() == (1,)
         if not made_anew:
             assert here.run("status").code == 0
             assert application.execute(lines).fetchone() == (1,), "once"
+
+
+def test_a_process_that_sleeps_before_it_takes_them_away_takes_none_of_the_next_move(
+    folder: Maker, database: str
+) -> None:
+    """Without its triggers, that one would lose what is written meanwhile."""
+    here = folder()
+    with psycopg.connect(database, autocommit=True) as application:
+        killed_at_the_very_end(here, database, application)
+        late = here.run("status", run=SLEEPS + MAIN)
+        assert late.code == 0, late.err
+        assert application.execute(TRIGGERS).fetchone() == (4,)
+        application.execute("UPDATE note SET id = 31 WHERE id = 30")
+        assert application.execute("SELECT key FROM outgrow.intent ORDER BY key").fetchall() == [
+            ("01.note/b30",), ("01.note/b31",),
+        ]  # fmt: skip
+        assert here.run("switch", "--yes").code == 0
+        assert application.execute("SELECT max(id) FROM big.note").fetchone() == (31,)
+        assert here.run("cancel", "--yes").code == 2
 
 
 MEASURE = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, LiteralString
 
 import psycopg
@@ -165,6 +166,29 @@ def test_truncate_is_refused_and_uninstalling_leaves_nothing(session: psycopg.Co
     assert registered(session) == []
     left = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'outgrow'::regnamespace"
     assert session.execute(left).fetchone() == (0,)
+
+
+def test_who_uninstalls_late_takes_nothing_from_a_move_that_began_since(
+    session: psycopg.Connection, postgresql: str
+) -> None:
+    """What is asked is asked behind the lock of the tables, so that no other process lays them in between."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    registering, laying = registering_of(settings(postgresql)), list[Future[Any]]()
+
+    def another_has_begun() -> bool:
+        if not laying:
+            laying.append(pool.submit(registering_of(settings(postgresql)).install, POINT, postgresql))
+            while session.execute(waiting).fetchone() == (0,):
+                assert not laying[0].done(), "it was laid in between"
+        return False
+
+    with ThreadPoolExecutor(1) as pool:
+        registering.uninstall(POINT, another_has_begun)
+        laying[0].result()
+        registering.uninstall(POINT, lambda: False)
+    on_the_way(session, "ana")
+    session.execute("INSERT INTO notes VALUES ('ana', 1, 'w', 'x')")
+    assert registered(session) == [("ana", "01.notes/a1,w")]
 
 
 def test_an_application_without_rights_on_the_moves_tables_is_followed_too(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from outgrow.cli.migrate_running import who_am_i
@@ -33,9 +34,9 @@ class Registered:
         for sentence in self.registering.install(self.point, self.truth):
             err().print(sentence, markup=False, soft_wrap=True)
 
-    def end(self) -> None:
-        """The migration has ended. Raises ``StoreFailed``."""
-        self.registering.uninstall(self.point)
+    def end(self, is_over: Callable[[], bool]) -> None:
+        """The migration has ended, and no other of the point has begun: ``is_over``. Raises ``StoreFailed``."""
+        self.registering.uninstall(self.point, is_over)
 
 
 def brought_to_its_end(move: OpenMove, migration: Migration) -> Migration:
@@ -55,8 +56,14 @@ def brought_to_its_end(move: OpenMove, migration: Migration) -> Migration:
 def let_go_of(move: OpenMove, point: Point, migration: Migration) -> None:
     """Has nothing register writes any more for a migration that has ended; once, whichever process comes to it.
 
-    Where that fails it is said, and the next command tries again.
+    Where that fails it is said, and the next command tries again. A process that comes late takes nothing from a
+    migration that was begun since.
     """
+
+    def is_last() -> bool:
+        known = move.ledger.migration(point.id)
+        return known is not None and known.id == migration.id
+
     if migration.ended_at is None or any(line.what == LET_GO for line in move.ledger.journal(migration, "")):
         return
     try:
@@ -65,7 +72,7 @@ def let_go_of(move: OpenMove, point: Point, migration: Migration) -> None:
         if registered is not None:
             if declared is not None and migration.mover and changed(migration.mover, identity_of(declared, mover)):
                 raise UsageError(f"the file leads to other stores than those of {migration.id}")
-            registered.end()
+            registered.end(is_last)
         move.ledger.write_down(migration, "", LET_GO, {"registering": registered is not None})
     except Superseded:  # another process is at it, and does the same
         return

@@ -149,8 +149,12 @@ class Triggers:
             for side in sides:
                 side.close()
 
-    def uninstall(self, point: str) -> None:
-        """Takes them away on both sides, where they are. Raises ``StoreFailed``."""
+    def uninstall(self, point: str, is_over: Callable[[], bool] = lambda: True) -> None:
+        """Takes them away on both sides, where they are. Raises ``StoreFailed``.
+
+        ``is_over`` is asked while the tables are locked: an ``install`` is committed, and with it what it is for, or
+        waits, and lays them anew.
+        """
         sides = self.open_sides()
         try:
             for side in sides:
@@ -161,6 +165,8 @@ class Triggers:
                         for name in _names(side, shape, point):
                             _run(connection, "DROP TRIGGER IF EXISTS {0} ON {1}", quoted(name), shape.relation)
                             _run(connection, "DROP FUNCTION IF EXISTS outgrow.{0}()", quoted(name))
+                    if not is_over():
+                        raise psycopg.Rollback
         finally:
             for side in sides:
                 side.close()

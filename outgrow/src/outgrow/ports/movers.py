@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -183,8 +183,9 @@ class Registering(Protocol):
         ``truth``: the ``postgresql://`` URL of the database where the routes of the point are."""
         ...
 
-    def uninstall(self, point: str) -> None:
-        """Ends: the move is over."""
+    def uninstall(self, point: str, is_over: Callable[[], bool] = lambda: True) -> None:
+        """Ends: the move is over. ``is_over`` is asked where no ``install`` can come between any more; where it says
+        no, all stays as it is: another move of the point has begun since."""
         ...
 
 
