@@ -408,6 +408,7 @@ migrate_registering.Registered.end = lambda *_: os.kill(os.getpid(), 9)
 """
 
 
+DIES_AT_FIRST = DIES.replace("Registered.end", "Registered.begin")
 SLEEPS = """
 import subprocess, sys
 from outgrow.cli import migrate_registering
@@ -421,8 +422,8 @@ migrate_registering.Registered.end = late
 TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
 
 
-def killed_at_the_very_end(here: Folder, database: str, application: psycopg.Connection) -> None:
-    """A move of rows that has ended, and whose triggers are there yet."""
+def with_notes(here: Folder, database: str, application: psycopg.Connection) -> None:
+    """A move of rows is declared, and there are some."""
     here.declare(
         f"    truth: {database}\n"
         f"    mover: {{kind: sql-table, source_store: {{url: '{database}'}}, target_store: {{url: '{database}', "
@@ -434,6 +435,11 @@ def killed_at_the_very_end(here: Folder, database: str, application: psycopg.Con
             SQL("CREATE TABLE {}.note (owner text, id int, PRIMARY KEY (owner, id))").format(Identifier(schema))
         )
     application.execute("INSERT INTO note SELECT 'us', generate_series(1, 30)")
+
+
+def killed_at_the_very_end(here: Folder, database: str, application: psycopg.Connection) -> None:
+    """A move of rows that has ended, and whose triggers are there yet."""
+    with_notes(here, database, application)
     for words in (["create"], ["start"]):
         assert here.run(*words).code == 0
     assert here.run("cancel", "--yes", run=DIES + MAIN).code == -signal.SIGKILL
@@ -457,6 +463,20 @@ def test_triggers_that_a_kill_at_the_very_end_left_are_taken_away_by_the_next_co
         if not made_anew:
             assert here.run("status").code == 0
             assert application.execute(lines).fetchone() == (1,), "once"
+
+
+@pytest.mark.parametrize("words", [("start",), ("switch", "--yes")])
+def test_what_is_copied_first_after_a_kill_within_create_is_registered(
+    folder: Maker, database: str, words: tuple[str, ...]
+) -> None:
+    """One that switches at once copies as well: what is written meanwhile must not be lost."""
+    here = folder()
+    with psycopg.connect(database, autocommit=True) as application:
+        with_notes(here, database, application)
+        assert here.run("create", run=DIES_AT_FIRST + MAIN).code == -signal.SIGKILL
+        assert application.execute(TRIGGERS).fetchone() == (0,)
+        assert here.run(*words).code == 0
+        assert application.execute(TRIGGERS).fetchone() == (4,)
 
 
 def test_a_process_that_sleeps_before_it_takes_them_away_takes_none_of_the_next_move(

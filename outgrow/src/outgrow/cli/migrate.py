@@ -217,10 +217,6 @@ def _start(opened: Opened, asked: Asked) -> int:
     if not asked.dry_run and not asked.tenants and asked.wave is None:
         _take_in_new(opened)
     rows = selected(opened, asked, can_start, "is left to be copied")
-    if not asked.dry_run:
-        registered = registered_by(opened.move.mover(), opened.point)
-        if registered is not None:
-            registered.begin()
     return _act(opened, asked, rows, "ready", "start", needs_yes=False)
 
 
@@ -284,11 +280,20 @@ def _act(opened: Opened, asked: Asked, rows: Sequence[TenantMove], goal: Goal, v
             )  # fmt: skip
         hint(f"outgrow migrate {opened.point.id} {verb}{selection_of(asked)}" + (" --yes" if needs_yes else ""))
         return 0
+    if verb == "start" or (verb == "switch" and any(row.state == "pending" for row in rows)):
+        _have_registered(opened)
     return carry_out(
         opened.workspace, opened.point, opened.move, opened.migration, rows, goal, verb, asked.as_json, asked.deadline,
         add_new=verb == "start" and not asked.tenants and asked.wave is None, selection=selection_of(asked),
         baseline=asked.baseline,
     )  # fmt: skip
+
+
+def _have_registered(opened: Opened) -> None:
+    """Before anything is copied: what ``create`` was to lay, it may have been killed before, or a table was busy."""
+    registered = registered_by(opened.move.mover(), opened.point)
+    if registered is not None:
+        registered.begin()
 
 
 def _is_confirmed(migration: Migration, asked: Asked) -> bool:
