@@ -27,8 +27,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.platform.running import WORKING, processor_seconds
 from benchmarks.report import Report, Table, Target, write_report
-from ventures.testing.serving import Kind, Serving, serving
+from ventures.testing.serving import Serving, serving
 
 USERS = 50_000
 P99_SECONDS = 0.25
@@ -39,7 +40,6 @@ INDEX_BYTES = 2.5e9
 RAMP = (0.1, 0.5, 9)
 """From which share of the users to which, in how many steps."""
 LOOK_SECONDS = 0.5
-KINDS: tuple[Kind, ...] = ("api", "worker", "index", "postmaster")
 
 
 def main(arguments: list[str]) -> None:
@@ -140,7 +140,7 @@ def loaded(
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(platform.ventures, *command)
         while not running.done():
-            samples.append((time.time(), _cpu(platform)))
+            samples.append((time.time(), {kind: processor_seconds(platform, kind) for kind in WORKING}))
             time.sleep(1.0)
         done = running.result()
     if not report.exists():
@@ -149,7 +149,7 @@ def loaded(
     report.unlink()
     began = datetime.fromisoformat(found["began_at"]).timestamp()
     sent = [cpu for at, cpu in samples if began <= at <= began + seconds]
-    return {**found, "cpu": {kind: sent[-1][kind] - sent[0][kind] for kind in KINDS}}
+    return {**found, "cpu": {kind: sent[-1][kind] - sent[0][kind] for kind in WORKING}}
 
 
 def _carried(steps: list[dict[str, Any]]) -> float | None:
@@ -160,20 +160,6 @@ def _carried(steps: list[dict[str, Any]]) -> float | None:
             break
         most = step["users"]
     return most
-
-
-def _cpu(platform: Serving) -> dict[str, float]:
-    """Seconds so far; of PostgreSQL with the processes that ended."""
-    found: dict[str, float] = {}
-    for kind in KINDS:
-        found[kind] = 0.0
-        for process in platform.processes(kind):
-            times = process.cpu_times()
-            found[kind] += times.user + times.system
-            if kind == "postmaster":
-                found[kind] += times.children_user + times.children_system
-                found[kind] += sum(sum(backend.cpu_times()[:2]) for backend in process.children())
-    return found
 
 
 def _held(step: dict[str, Any]) -> bool:
@@ -197,7 +183,7 @@ def row_of(name: str, step: dict[str, Any]) -> tuple[str | float | int | None, .
 
 def _used(name: str, found: dict[str, Any]) -> tuple[str | float, ...]:
     (step,) = found["steps"]
-    return (name, *(found["cpu"][kind] / max(step["answered"], 1) * 1000 for kind in KINDS))
+    return (name, *(found["cpu"][kind] / max(step["answered"], 1) * 1000 for kind in WORKING))
 
 
 def _report(

@@ -13,12 +13,12 @@ from typing import Any, Self
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import psycopg
 
+from benchmarks.platform.running import WORKING, processor_seconds
 from ventures.database import embedded
-from ventures.testing.serving import Kind, Serving
+from ventures.testing.serving import Serving
 
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
-KINDS: tuple[Kind, ...] = ("api", "worker", "index", "postmaster")
 FLIPS = """
 SELECT extract(epoch FROM min(at))::float8, extract(epoch FROM max(at))::float8, count(*) FROM outgrow.journal
 WHERE what LIKE 'switched to %'"""
@@ -86,7 +86,7 @@ class Watch:
             "switching_seconds": None if first is None or last is None else last - first,
             "first_by_target_seconds": None if first is None or by_target is None else max(0.0, by_target - first),
             "most_index_bytes": max(one.index_bytes for one in looks),
-            "cores": {kind: max(0.0, end.cpu[kind] - begin.cpu[kind]) / whole for kind in KINDS},
+            "cores": {kind: max(0.0, end.cpu[kind] - begin.cpu[kind]) / whole for kind in WORKING},
             "answered": {
                 f"{store} by {by}": count - begin.answered.get((store, by), 0.0)
                 for (store, by), count in end.answered.items()
@@ -113,23 +113,12 @@ class Watch:
                 key = labels["store"].strip('"'), labels["answered_by"].strip('"')
                 answered[key] = answered.get(key, 0.0) + float(line.split()[-1])
         memory = sum(process.memory_info().rss for process in self.platform.processes("index"))
-        return Look(time.time(), answered, float(memory), {kind: _cpu(self.platform, kind) for kind in KINDS})
+        return Look(
+            time.time(), answered, float(memory), {kind: processor_seconds(self.platform, kind) for kind in WORKING}
+        )
 
 
 def first_rise(looks: list[Look], store: str) -> float | None:
     """When the store's index was first seen to have answered more than at the beginning."""
     before = looks[0].answered.get((store, "index"), 0.0)
     return next((one.at for one in looks if one.answered.get((store, "index"), 0.0) > before), None)
-
-
-def _cpu(platform: Serving, kind: Kind) -> float:
-    found = 0.0
-    for process in platform.processes(kind):
-        times = process.cpu_times()
-        found += times.user + times.system
-        if kind == "postmaster":
-            found += times.children_user + times.children_system
-            for backend in process.children():
-                with suppress(psutil.Error):
-                    found += sum(backend.cpu_times()[:2])
-    return found

@@ -10,19 +10,23 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import psycopg
 
 from ventures.database import embedded
 from ventures.database.migrate import migrate
 from ventures.database.roles import Addresses
 from ventures.settings import Settings, read
+from ventures.testing.serving import Kind, Serving
 
 DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "data_checksums", "server_version")
 READY_SECONDS = 60.0
+WORKING: tuple[Kind, ...] = ("api", "worker", "index", "postmaster")
+"""The processes that do a platform's work, its PostgreSQL with all that it started."""
 
 
 @contextmanager
@@ -119,6 +123,20 @@ def wait_for(url: str, headers: dict[str, str]) -> bytes:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{url} does not answer: {error}") from error
             time.sleep(0.2)
+
+
+def processor_seconds(platform: Serving, kind: Kind) -> float:
+    """So far; of the postmaster with its processes, also those that ended."""
+    found = 0.0
+    for process in platform.processes(kind):
+        times = process.cpu_times()
+        found += times.user + times.system
+        if kind == "postmaster":
+            found += times.children_user + times.children_system
+            for backend in process.children():
+                with suppress(psutil.Error):  # it ended meanwhile
+                    found += sum(backend.cpu_times()[:2])
+    return found
 
 
 def python(*arguments: str) -> list[str]:

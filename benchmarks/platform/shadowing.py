@@ -36,10 +36,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import uvloop
 
 from benchmarks.platform.moved import SEED, TARGET, Moving, carried, ends_in_order, filled, said
+from benchmarks.platform.running import WORKING, processor_seconds
 from benchmarks.platform.shadow_report import ARMS, Figures, write
 from benchmarks.platform.shadow_store import ShadowStore
 from ventures.population.loading import Level
@@ -253,17 +253,5 @@ async def _kill(moving: Moving, store: ShadowStore) -> tuple[float, float, int]:
 
 def _processor_seconds(platform: Serving) -> dict[str, float]:
     """So far, by kind of process; of PostgreSQL with the processes that ended; `generator` is this one."""
-    found = {"generator": sum(os.times()[:2])}
-    for kind in ("api", "worker", "index", "postmaster"):
-        found[kind] = 0.0
-        for process in platform.processes(kind):
-            times = process.cpu_times()
-            found[kind] += times.user + times.system
-            if kind == "postmaster":
-                found[kind] += times.children_user + times.children_system
-                for backend in process.children():
-                    try:
-                        found[kind] += sum(backend.cpu_times()[:2])
-                    except psutil.NoSuchProcess:
-                        continue
-    return found
+    of_platform = {kind: processor_seconds(platform, kind) for kind in WORKING}
+    return {"generator": sum(os.times()[:2]), **of_platform}
