@@ -465,6 +465,26 @@ def test_triggers_that_a_kill_at_the_very_end_left_are_taken_away_by_the_next_co
             assert application.execute(lines).fetchone() == (1,), "once"
 
 
+DIES_AT_LAST = """
+import os
+from outgrow.ledger.moves import SqlMoveLedger
+SqlMoveLedger.end = lambda *_: os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_move_that_a_kill_left_without_its_end_gets_it_but_not_from_a_dry_run(folder: Maker) -> None:
+    here = folder()
+    for words in (["create"], ["start"]):
+        assert here.run(*words).code == 0
+    assert here.run("cancel", "--yes", "--all", run=DIES_AT_LAST + MAIN).code == -signal.SIGKILL
+    ended = [
+        here.run("log", "--plain").out.count("ended")
+        for words in (("cancel", "--all", "--dry-run"), ("cancel", "--all", "--yes"))
+        if here.run(*words).code == 2
+    ]
+    assert ended == [0, 1]
+
+
 @pytest.mark.parametrize("words", [("start",), ("switch", "--yes")])
 def test_what_is_copied_first_after_a_kill_within_create_is_registered(
     folder: Maker, database: str, words: tuple[str, ...]

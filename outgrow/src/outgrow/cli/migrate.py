@@ -112,7 +112,7 @@ def migrate(
         chosen: Point = chosen_point(workspace.declaration, point)
         with move_of(workspace, chosen) as move:
             found = move.ledger.migration(chosen.id)
-            if found is not None and verb not in (Verb.STATUS, Verb.LOG):
+            if found is not None and verb not in (Verb.STATUS, Verb.LOG) and not dry_run:
                 found = brought_to_its_end(move, found)
             if found is not None and verb is not Verb.LOG and not dry_run:
                 let_go_of(move, chosen, found)
