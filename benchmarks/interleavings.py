@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from benchmarks import moving_naive
-from benchmarks.moving_filling import FillingDesign
-from benchmarks.moving_filling import explore as explore_filling
-from benchmarks.moving_world import Design, Found, Model, Trouble
 from benchmarks.report import Cell, Report, Table, Target, source_digest, write_report
+from benchmarks.small_worlds import naive
+from benchmarks.small_worlds.copying import Design, Found, Model, Trouble
+from benchmarks.small_worlds.filling import FillingDesign
+from benchmarks.small_worlds.filling import explore as explore_filling
 from outgrow.migration.records import Goal
 
 THERE: tuple[Goal, ...] = ("switched", "completed")
@@ -156,8 +156,8 @@ def _bad(row: tuple[Cell, ...]) -> int:
 
 def _ways() -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for name, way in moving_naive.WAYS.items():
-        found = [moving_naive.explore(way), moving_naive.explore(way, 1, 1), moving_naive.explore(way, 1, 1, late=True)]
+    for name, way in naive.WAYS.items():
+        found = [naive.explore(way), naive.explore(way, 1, 1), naive.explore(way, 1, 1, late=True)]
         rows.append((name, *(f"{bad}/{ends}" for bad, ends in found)))
     return Table(
         "Keeping a copy: one key, an update, a delete, a backfill",

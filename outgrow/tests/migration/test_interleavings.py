@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import moving_naive
 from benchmarks.interleavings import BROKEN, CASES, WISHES, Case, troubled
-from benchmarks.moving_filling import FillingDesign
-from benchmarks.moving_filling import explore as explore_filling
+from benchmarks.small_worlds import naive
+from benchmarks.small_worlds.filling import FillingDesign
+from benchmarks.small_worlds.filling import explore as explore_filling
 
 
 def named(case: Case) -> str:
@@ -38,5 +38,5 @@ def test_without_any_one_rule_of_filling_some_order_shows_less(broken: FillingDe
 
 
 def test_of_the_ways_to_keep_a_copy_only_the_outbox_survives() -> None:
-    worst = {name: moving_naive.explore(way, 1, 1, late=True)[0] for name, way in moving_naive.WAYS.items()}
+    worst = {name: naive.explore(way, 1, 1, late=True)[0] for name, way in naive.WAYS.items()}
     assert [name for name, bad in worst.items() if bad == 0] == ["outbox, version gate, tombstones"]

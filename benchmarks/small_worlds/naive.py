@@ -1,6 +1,6 @@
 """Ways of copying that are tried first: one key, an update, a delete, a backfill, in every order.
 
-``moving_world`` has whole moves by the rules that hold; here is only what keeps a copy like its source.
+``copying`` has whole moves by the rules that hold; here is only what keeps a copy like its source.
 """
 
 from __future__ import annotations
