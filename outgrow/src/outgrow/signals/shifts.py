@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,19 @@ LEAST_DEVIATIONS = 4.0
 MOST_SHIFTS = 4
 MOST_POINTS = 4000
 LEAST_POSITIVE = 0.5
+NEAR = 0.05
+"""Of the log of the driver: levels that are no further apart can be compared where none is on both sides."""
+WEEKS_BESIDE = 2
+LEAST_SHARED = 0.5
+"""Of the samples of these weeks, before or after: where levels only touch, measured load is what its error makes it."""
+LEAST_COMPARED = 4
+"""Samples on each side, at such levels."""
+LEAST_DEVIATIONS_COMPARED = 2.0
+LEAST_SIZE_COMPARED = 0.25
+"""Of the size found over all levels."""
+LEAST_OWN = 0.05
+"""Of the smaller side's samples: what of a step, at those levels, the curve cannot imitate. Beside a line, cut through
+the middle of evenly spread levels, 1/8; cut where levels jump, nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,9 @@ def find_shifts(joined: Joined) -> tuple[Shift, ...]:
 
     The log of the signal is regressed on a piecewise-linear curve of the log of its driver and on a step at each week;
     the step that stands out most (four deviations of the noise between weeks) is kept, and the search goes on beside
-    it. Regressing on both keeps growth from looking like a shift. Signals that are mostly not positive have none.
+    it. Regressing on both keeps growth from looking like a shift. A step must show at levels of the driver that were
+    seen before and after it, too: where the driver itself jumps, the step and a bend of the curve are the same thing.
+    Signals that are mostly not positive have none.
     """
     positive = (joined.values > 0) & (joined.driver > 0)
     if positive.size == 0 or np.mean(positive) < LEAST_POSITIVE:
@@ -51,11 +67,13 @@ def find_shifts(joined: Joined) -> tuple[Shift, ...]:
     for _ in range(MOST_SHIFTS):
         basis = np.linalg.qr(np.hstack([design, *(_step(times.size, starts[each]) for each in found)]))[0]
         residual = _clipped_residual(basis, y)
-        size, deviation = _steps(basis, residual, starts, _noise(residual, week - first))
+        noise = _noise(residual, week - first)
+        size, deviation = _steps(basis, residual, starts, noise)
         stands_out = np.where(np.abs(size) >= np.log1p(LEAST_CHANGE), np.abs(size) / deviation, 0.0)
         stands_out[found] = 0.0
-        best = int(np.argmax(stands_out))
-        if stands_out[best] < LEAST_DEVIATIONS:
+        ordered = [int(each) for each in np.argsort(-stands_out, kind="stable") if stands_out[each] >= LEAST_DEVIATIONS]
+        best = next((each for each in ordered if _shows(x, y, basis, starts, each, float(size[each]), noise)), None)
+        if best is None:
             break
         found.append(best)
     if not found:
@@ -65,6 +83,41 @@ def find_shifts(joined: Joined) -> tuple[Shift, ...]:
     sizes = np.linalg.lstsq(full, clipped, rcond=None)[0][design.shape[1] :]
     shifts = [Shift(week_start(first + 1 + each), float(np.exp(size))) for each, size in zip(found, sizes, strict=True)]
     return tuple(sorted(shifts, key=lambda shift: shift.time))
+
+
+def _shows(
+    x: FloatArray,
+    y: FloatArray,
+    basis: FloatArray,
+    starts: np.ndarray[tuple[int], np.dtype[np.intp]],
+    each: int,
+    size: float,
+    noise: float,
+) -> bool:
+    """Whether a step of that size is there at levels of ``x`` on both sides of it, next to everything in ``basis``."""
+    start = int(starts[each])
+    low, high = max(x[:start].min(), x[start:].min()), min(x[:start].max(), x[start:].max())
+    shared = (x >= low) & (x <= high)
+    if min(np.count_nonzero(shared[:start]), np.count_nonzero(shared[start:])) < LEAST_COMPARED:
+        shared = (x >= min(low, high) - NEAR) & (x <= max(low, high) + NEAR)
+    before = shared[starts[max(0, each - WEEKS_BESIDE)] : start]
+    after = shared[start : starts[each + WEEKS_BESIDE] if each + WEEKS_BESIDE < starts.size else x.size]
+    if max(float(np.mean(side)) if side.size else 0.0 for side in (before, after)) < LEAST_SHARED:
+        return False
+    step = _step(x.size, start)[shared, 0]
+    smaller = min(float(step.sum()), step.size - float(step.sum()))
+    if smaller < LEAST_COMPARED:
+        return False
+    own = _residual(basis[shared], step)
+    left = float(own @ own)
+    if left < LEAST_OWN * smaller:
+        return False
+    rest = _residual(basis[shared], y[shared])
+    outside = rest - own * float(own @ rest) / left
+    found = float(own @ (rest - outside + _clip(outside))) / left
+    return math.copysign(found, found * size) >= max(
+        LEAST_DEVIATIONS_COMPARED * noise / math.sqrt(left), LEAST_SIZE_COMPARED * abs(size)
+    )
 
 
 def _thinned(times: FloatArray, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
