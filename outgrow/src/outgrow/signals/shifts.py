@@ -23,6 +23,8 @@ NEAR = 0.05
 WEEKS_BESIDE = 2
 LEAST_SHARED = 0.5
 """Of the samples of these weeks, before or after: where levels only touch, measured load is what its error makes it."""
+COMPARED = 0.08
+"""Of the log of the driver: so far levels are compared then."""
 LEAST_COMPARED = 4
 """Samples on each side, at such levels."""
 LEAST_DEVIATIONS_COMPARED = 2.0
@@ -98,12 +100,15 @@ def _shows(
     start = int(starts[each])
     low, high = max(x[:start].min(), x[start:].min()), min(x[:start].max(), x[start:].max())
     shared = (x >= low) & (x <= high)
-    if min(np.count_nonzero(shared[:start]), np.count_nonzero(shared[start:])) < LEAST_COMPARED:
+    apart = min(np.count_nonzero(shared[:start]), np.count_nonzero(shared[start:])) < LEAST_COMPARED
+    if apart:
         shared = (x >= min(low, high) - NEAR) & (x <= max(low, high) + NEAR)
     before = shared[starts[max(0, each - WEEKS_BESIDE)] : start]
     after = shared[start : starts[each + WEEKS_BESIDE] if each + WEEKS_BESIDE < starts.size else x.size]
     if max(float(np.mean(side)) if side.size else 0.0 for side in (before, after)) < LEAST_SHARED:
         return False
+    if apart:
+        shared = (x >= min(low, high) - COMPARED) & (x <= max(low, high) + COMPARED)
     step = _step(x.size, start)[shared, 0]
     smaller = min(float(step.sum()), step.size - float(step.sum()))
     if smaller < LEAST_COMPARED:
