@@ -253,5 +253,5 @@ async def _kill(moving: Moving, store: ShadowStore) -> tuple[float, float, int]:
 
 def _processor_seconds(platform: Serving) -> dict[str, float]:
     """So far, by kind of process; of PostgreSQL with the processes that ended; `generator` is this one."""
-    of_platform = {kind: processor_seconds(platform, kind) for kind in WORKING}
+    of_platform: dict[str, float] = {kind: processor_seconds(platform, kind) for kind in WORKING}
     return {"generator": sum(os.times()[:2]), **of_platform}
