@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from outgrow.migrating import copying
+from outgrow.migration import batches
 from outgrow.migration.records import Pace
 from outgrow.ports import Copying, Item, Put
 from outgrow.testing.memory_store import MemoryStore
@@ -82,3 +84,15 @@ def test_it_says_that_it_cannot_keep_up_and_goes_on_by_itself(busy: Any) -> None
     how, _, reports = moved(busy, "switched", 600.0)
     assert how == "reached"
     assert reports[-1] == []
+
+
+def test_it_still_says_so_where_more_wait_than_are_counted(busy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (batches, copying):
+        monkeypatch.setattr(module, "MOST_COUNTED", 2_000)
+    busy.target.written_per_second, busy.target.each_seconds = 1000.0, 0.002
+    how, told, reports = moved(busy, "switched", 60.0)
+    assert how == "deadline"
+    assert sum("ana is written faster than it is carried" in text for text in told) == 1
+    ((tenant, why, _),) = reports[-1]
+    assert tenant == "ana"
+    assert "2,000 or more writes wait" in why
