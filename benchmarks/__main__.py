@@ -21,6 +21,7 @@ BENCHMARKS = {
     "interleavings": "benchmarks.interleavings",
     "proving": "benchmarks.proving",
     "movers": "benchmarks.movers",
+    "many-tenants": "benchmarks.many_tenants",
     "append": "benchmarks.platform.append",
     "consumer-lag": "benchmarks.platform.consumer_lag",
     "http-read": "benchmarks.platform.http_read",

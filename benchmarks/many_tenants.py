@@ -1,6 +1,6 @@
 """How long a move of many small tenants takes, and where the time goes: rows, between two schemas of one PostgreSQL.
 
-    python -m benchmarks.many_tenants [--tenants 1500] [--rows 20] [--leave-result]
+    python -m benchmarks many-tenants [--tenants 1500] [--rows 20]
 
 A server of its own, no writers. Prints the seconds of create, start, switch and complete, the calls to the truth of the
 move and to both stores, and the seconds within them; what is left is the own time of the engine.
@@ -122,7 +122,6 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tenants", type=int, default=1500)
     parser.add_argument("--rows", type=int, default=20)
-    parser.add_argument("--leave-result", action="store_true", help="write benchmarks/results/many-tenants.*")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)  # the server runs as another account where this one is root
@@ -149,18 +148,17 @@ def main(arguments: list[str]) -> None:
         ),
         ("`sql.*` are within `ledger.*`, and the seconds of `sql.transaction` those of all statements within it.",),
     )
-    if asked.leave_result:
-        write_report(
-            Report(
-                "many-tenants",
-                "Many small tenants, moved one after the other",
-                f"python -m benchmarks.many_tenants --tenants {asked.tenants} --rows {asked.rows} --leave-result",
-                (steps, where),
-                (Target("a tenant, all steps, ms", total * each, high=MOST_MILLISECONDS),),
-                {"source": source_digest("outgrow.migrating", "outgrow.migration", "outgrow.ledger", "outgrow.movers")},
-                packages=("psycopg",),
-            )
+    write_report(
+        Report(
+            "many-tenants",
+            "Many small tenants, moved one after the other",
+            f"python -m benchmarks many-tenants --tenants {asked.tenants} --rows {asked.rows}",
+            (steps, where),
+            (Target("a tenant, all steps, ms", total * each, high=MOST_MILLISECONDS),),
+            {"source": source_digest("outgrow.migrating", "outgrow.migration", "outgrow.ledger", "outgrow.movers")},
+            packages=("psycopg",),
         )
+    )
     for table in (steps, where):
         print(f"\n{table.title}: {' · '.join(table.columns)}")
         for row in table.rows:
