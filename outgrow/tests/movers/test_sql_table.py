@@ -399,6 +399,38 @@ class TestAFirstCopyIsPlain:
             assert run(shop, "SELECT count(*) FROM there.customers") == [(0,)]
             assert run(shop, "SELECT count(*) FROM outgrow.copied") == [(0,)]
 
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            ('{"id":21,"name":"x","shop":null}', "holds another row"),
+            ('{"id":21,"shop":"ana"}', "is no row of"),
+            ('{"colour":"red","id":21,"name":"x","shop":"ana"}', "is no row of"),
+            ('{"id":21,"name":"x","shop":"ana"},{"id":21,"name":"x","shop":"ana"}', "is no row of"),
+            ('{"id":21,"name":"x","shop":"ana"', "is no row of"),
+            ('{"id":null,"name":"x","shop":"ana"}', "is no row of|holds another row"),
+        ],
+    )
+    def test_one_body_in_the_middle_that_is_no_whole_row_is_refused(
+        self, postgresql: str, plain: list[bool], body: str, said: str
+    ) -> None:
+        """Where the table would take it: its columns may be NULL."""
+        run(postgresql, "CREATE SCHEMA there")
+        for schema in ("public", "there"):
+            run(postgresql, "CREATE TABLE {}.customers (shop text, id int NOT NULL, name text)", schema=schema)
+            run(postgresql, "CREATE UNIQUE INDEX ON {}.customers (shop, id)", schema=schema)
+        mover = open_mover(settings(postgresql, {"table": "customers", "tenant": "shop", "key": ["id"]}), CLOCK)
+        page = [Item(item.key.replace("02.", "01."), item.body) for item in self.many]
+        wrong = [*page[:20], Item(page[20].key, body.encode()), *page[21:]]
+        try:
+            with pytest.raises(StoreFailed, match=said):
+                mover.target.put("ana", 5, wrong)
+            assert run(postgresql, "SELECT count(*) FROM there.customers") == [(0,)]
+            assert mover.target.put("ana", 5, page).refused == ()
+            assert plain == [False, True]
+        finally:
+            mover.source.close()
+            mover.target.close()
+
 
 CITIES: LiteralString = """
 CREATE TABLE {0}.cities (id int PRIMARY KEY, name text);

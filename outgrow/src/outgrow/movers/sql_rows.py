@@ -72,7 +72,11 @@ def row_of(where: str, shape: Shape, tenant: str, key: str, body: bytes) -> Mapp
             f"{where}: the item {key} is no row of {shape.name}",
             next_step="Did its columns change since the move began? Both sides must have the same ones.",
         )
-    if text_of(row[shape.tenant]) != tenant or key_of(shape, row) != key:
+    try:
+        same = text_of(row[shape.tenant]) == tenant and key_of(shape, row) == key
+    except (TypeError, ValueError):
+        same = False
+    if not same:
         raise StoreFailed(f"{where}: the item {key} of {tenant} holds another row")
     return row
 

@@ -10,6 +10,7 @@ and inserted anew.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,7 +41,7 @@ WITH incoming AS MATERIALIZED (
         json_to_recordset(%(rows)s::json) AS ({read}), string_to_table(%(keys)s, %(between)s)
     ) AS read ({names}, outgrow_given)
 ), fitting AS (
-    SELECT coalesce(bool_and({key} = outgrow_given AND held.{tenant}::text = %(tenant)s), false) AS fits
+    SELECT bool_and(coalesce({key} = outgrow_given AND held.{tenant}::text = %(tenant)s, false)) AS fits
     FROM incoming AS held
 ), looked AS (
     SELECT fits, fits AND NOT EXISTS (
@@ -97,19 +98,22 @@ class Writing:
     def plainly(self, items: Sequence[Item]) -> bool:
         """Inserts them if nothing is held in their range; → whether it did. All are of one table and have bodies.
 
-        Keys and tenant of each row are held against its item's; that bodies have the table's columns, by the first
-        and the last alone. Raises ``UniqueViolation`` where something stands in the way: nothing is written then.
+        Bodies must have the table's columns, no more and no fewer, which is looked for here; keys and tenant of each
+        row are held against its item's by the statement. Raises ``UniqueViolation`` where something stands in the way:
+        nothing is written then.
         """
         shape = next(shape for shape in self.shapes if is_of(shape, items[0].key))
         keys = [item.key for item in items]
         if not shape.in_order or any(_BETWEEN in key for key in keys):
             return False
-        self._check(shape, (items[0], items[-1]))
+        rows = _array([item.body or b"" for item in items])
+        if not _are_whole(shape, rows, len(items)):
+            self._check(shape, items)
         first, last = min(keys), max(keys)
         if not (ends := [parts for key in (first, last) if (parts := parts_of(shape, key))])[1:]:
             return False
         values: dict[str, object] = {
-            "rows": _array([item.body or b"" for item in items]),
+            "rows": rows,
             "keys": _BETWEEN.join(keys),
             "between": _BETWEEN,
             "tenant": self.tenant,
@@ -238,6 +242,16 @@ def sorted_by_shape(
             next_step="A key is NN.table/parts, as `outgrow.movers.sql_shape.key_of` writes it.",
         )
     return found
+
+
+def _are_whole(shape: Shape, rows: str, count: int) -> bool:
+    """Whether this is an array of so many objects with the table's columns."""
+    names = {column.name for column in shape.written}
+    try:
+        read = json.loads(rows)
+    except ValueError:
+        return False
+    return len(read) == count and all(isinstance(row, dict) and row.keys() == names for row in read)
 
 
 @lru_cache(maxsize=256)
