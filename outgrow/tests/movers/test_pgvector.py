@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
@@ -85,6 +87,82 @@ def test_a_table_of_ones_own_is_taken_as_it_is(database: str) -> None:
             store.put(tenant, 1, [Item("nine", items[0].body)])
     finally:
         store.close()
+
+
+@pytest.mark.parametrize(
+    ("index", "is_one"),
+    [
+        ("", False),
+        ("CREATE INDEX ON own (tenant, id)", False),
+        ("CREATE UNIQUE INDEX ON own (id)", False),
+        ("CREATE UNIQUE INDEX ON own (tenant, id, payload)", False),
+        ("CREATE UNIQUE INDEX ON own (tenant, lower(id))", False),
+        ("CREATE UNIQUE INDEX ON own (tenant, id) WHERE tenant <> 'ben'", False),
+        ("ALTER TABLE own ADD UNIQUE (tenant, id) DEFERRABLE", False),
+        ("CREATE UNIQUE INDEX ON own (id, tenant) INCLUDE (payload)", True),
+        ("ALTER TABLE own ADD PRIMARY KEY (tenant, id)", True),
+    ],
+)
+def test_a_table_of_ones_own_without_its_unique_index_is_refused_when_it_is_first_looked_at(
+    database: str, index: LiteralString, is_one: bool
+) -> None:
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute(
+            'CREATE TABLE own (tenant text COLLATE "C", id text COLLATE "C", vector vector(4), payload jsonb)'
+        )
+        if index:
+            session.execute(index)
+    store = open_store({"url": database, "table": "own"}, "own")
+    items = [Item(f"{no:03}", point(no).body) for no in range(40)]
+    try:
+        if not is_one:
+            for asked in (store.tenants, lambda: store.put("ana", 1, items), lambda: store.prove_writable("ana")):
+                with pytest.raises(StoreFailed, match=r"own has no unique index on exactly \(tenant, id\)") as failed:
+                    asked()
+            assert failed.value.next_step is not None
+            statement = failed.value.next_step.partition(";")[0].removeprefix("Drop that constraint, then: ")
+            assert statement == 'CREATE UNIQUE INDEX ON "public"."own" ("tenant", "id")'
+            with psycopg.connect(database, autocommit=True) as session:
+                session.execute("ALTER TABLE own DROP CONSTRAINT IF EXISTS own_tenant_id_key")
+                session.execute(statement)  # type: ignore[call-overload]
+        assert store.put("ana", 1, items).refused == ()
+        assert store.put("ana", 2, items[:30]).refused == ()
+        assert [one.tenant for one in store.tenants()] == ["ana"]
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\\\\\u0000", "\\", 'quoted "\\u0000"'])
+def test_a_payload_that_only_looks_as_if_it_had_nul_is_taken(vectors: PgvectorStore, text: str) -> None:
+    item = Item("looks", point_body([1, 0, 0, 0], {"text": text, text: 1}))
+    vectors.put("ana", 1, [item])
+    assert vectors.items("ana", ["looks"]) == {"looks": item.body}
+
+
+def test_a_put_judges_what_was_committed_whatever_the_database_has_for_others(database: str) -> None:
+    name = urlsplit(database).path[1:]
+    with psycopg.connect(database, autocommit=True) as session:
+        for setting in ("default_transaction_isolation = 'repeatable read'", "default_transaction_read_only = on"):
+            session.execute(f'ALTER DATABASE "{name}" SET {setting}')  # type: ignore[arg-type]
+    stores = [open_store({"url": database}, name) for name in ("one", "other")]
+    try:
+        stores[0].put("ana", 1, [point(1)])
+        with (
+            psycopg.connect(database) as session,
+            psycopg.connect(database, autocommit=True) as other,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            session.read_only = False
+            session.execute("UPDATE outgrow.copied SET generation = 9")
+            late = pool.submit(stores[1].put, "ana", 2, [point(1, 2)])
+            looking = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            while not other.execute(looking).fetchall():
+                assert not late.done(), late.exception()
+            session.commit()
+            assert late.result().refused == (point(1).key,)
+    finally:
+        for store in stores:
+            store.close()
 
 
 def test_the_application_sees_no_tombstone_and_needs_no_gate(database: str, vectors: PgvectorStore) -> None:

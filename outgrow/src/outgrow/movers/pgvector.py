@@ -7,6 +7,7 @@ once, by who may). An application reads and writes the same table; it sees no to
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
@@ -40,6 +41,14 @@ FROM pg_attribute AS a
 JOIN pg_type AS t ON t.oid = a.atttypid
 LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
 WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped"""
+_UNIQUE: LiteralString = """
+SELECT bool_and(i.indimmediate) FROM pg_index AS i
+WHERE i.indrelid = to_regclass(%(table)s) AND i.indisunique AND i.indisvalid
+AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = 2 AND ARRAY(
+    SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.place <= 2
+) @> %(names)s::text[]"""
+"""True where a put over older points can rest on it; ON CONFLICT takes none that is deferrable, nor one beside it."""
 _EXTENSION: LiteralString = """
 SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'"""
 _MAKE: LiteralString = """
@@ -81,6 +90,8 @@ _TENANTS: LiteralString = "SELECT {tenant}::text, count(*) FROM {table} GROUP BY
 _NEAR: LiteralString = """
 SELECT {id}::text FROM {table} WHERE {tenant} = %(tenant)s::{tenant_type}
 ORDER BY {vector} OPERATOR({schema}.<=>) %(vector)s::{type}, {id} LIMIT %(limit)s"""
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""In JSON: behind an even number of backslashes; behind an odd one, the text says so itself."""
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 
 
@@ -305,6 +316,7 @@ class PgvectorStore:
                 f"{self._session.where}: the table {self._table} {said}",
                 next_step="Name its columns under `columns: {tenant, id, vector, payload}`.",
             )
+        self._refuse_without_unique(connection, where)
         if (found := connection.execute(_EXTENSION).fetchone()) is None:
             return False
         ident, tenant = shape[self._columns.id], shape[self._columns.tenant]
@@ -316,6 +328,21 @@ class PgvectorStore:
             "key": key or SQL('{}::text COLLATE "C"').format(quoted(self._columns.id)),
         }
         return True
+
+    def _refuse_without_unique(self, connection: psycopg.Connection[Row], table: str) -> None:
+        """A first copy would pass, and the first put over it fail."""
+        pair = (self._columns.tenant, self._columns.id)
+        found = connection.execute(_UNIQUE, {"table": table, "names": list(pair)}).fetchone()
+        if found == (True,):
+            return
+        names = ", ".join(quoted(name).as_string(connection).replace("%%", "%") for name in pair)
+        raise StoreFailed(
+            f"{self._session.where}: the table {self._table} has no unique index on exactly ({', '.join(pair)})"
+            + (" but one of a constraint that is deferrable" if found == (False,) else "")
+            + ", and no point could be put over an older one",
+            next_step=("Drop that constraint, then: " if found == (False,) else "")
+            + f"CREATE UNIQUE INDEX ON {table} ({names}); in that database, and try again.",
+        )
 
     def _named(self, schema: str) -> dict[str, Composable]:
         columns = {name: quoted(column) for name, column in self._columns.model_dump().items()}
@@ -337,7 +364,7 @@ def _rows(name: str, points: Points, *before: str) -> bytes:
     swapped = np.frombuffer(b"".join(vector for vector, _ in points.values()), dtype="<f4").astype(">f4").tobytes()
     written, start = [_SIGNATURE], 0
     for key, (vector, payload) in points.items():
-        if b"\\u0000" in payload:
+        if b"\\u0000" in payload and _NUL.search(payload):
             raise StoreFailed(
                 f"{name}: the payload of point {key} contains NUL, which PostgreSQL does not store",
                 next_step="Correct this point in the source first.",

@@ -74,6 +74,8 @@ _SETTLED: tuple[LiteralString, ...] = (
     "SET lc_monetary = 'C'",
     "SET search_path = pg_catalog",
     "SET synchronous_commit = on",
+    "SET default_transaction_isolation = 'read committed'",
+    "SET default_transaction_read_only = off",
     "SET row_security = off",
     "SET outgrow.mover = 'on'",
     "SET lock_timeout = '10s'",
@@ -82,7 +84,8 @@ _SETTLED: tuple[LiteralString, ...] = (
     "SET enable_hashjoin = off",
     "SET enable_mergejoin = off",
 )
-"""So that a value has one text, whichever server it comes from; that what is put is durable; that a policy which would
+"""So that a value has one text, whichever server it comes from; that what is put is durable, and judged by what was
+committed before it, whatever the database or the role has by default; that a policy which would
 hide rows is an error; that triggers which register an application's writes know the mover's
 (``outgrow.movers.registering``); that what a process began that was killed, or stopped, ends soon; and that a page of a
 table that is just being filled, of which no statistics tell, is looked for by its index and never by reading it all."""
