@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("qdrant_client", reason="needs outgrow[qdrant]")
 
@@ -24,9 +26,9 @@ from qdrant_client import QdrantClient, models
 from outgrow.errors import UsageError
 from outgrow.migrating.comparing import differing
 from outgrow.movers.bodies import point_body, read_body
-from outgrow.movers.point_layout import bucket_of
+from outgrow.movers.point_layout import Layout, bucket_of
 from outgrow.movers.point_store import GENERATION, Held, PointStore
-from outgrow.movers.points import open_mover
+from outgrow.movers.points import check_settings, open_mover
 from outgrow.movers.qdrant import QdrantDriver, QdrantSettings, local_store, open_store
 from outgrow.ports import Copying, Identified, Item, Store, StoreFailed
 from outgrow.testing import FixedClock
@@ -375,6 +377,46 @@ def test_buckets_are_those_that_are_written_down() -> None:
     assert [bucket_of(tenant, 16) for tenant in ("ana", "ben", "Ünïcøde", "0")] == [12, 0, 7, 5]
     assert [bucket_of(tenant, 1000) for tenant in ("ana", "ben", "Ünïcøde", "0")] == [76, 728, 967, 789]
     assert len({bucket_of(str(tenant), 16) for tenant in range(400)}) == 16
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        ("{tenant}", "v2_{tenant}", True),
+        ("of_{tenant}", "of_v2_{tenant}", True),
+        ("{tenant}_old", "new_{tenant}", True),
+        ("{tenant}", "{tenant}", True),
+        ("{tenant}_v1", "{tenant}_v2", False),
+        ("v1_{tenant}", "v2_{tenant}", False),
+        ("{tenant}", "v2:{tenant}", False),
+        ("{tenant}", ".{tenant}", False),
+    ],
+)
+def test_names_by_tenant_meet_where_any_name_can_be_of_both(one: str, other: str, meet: bool) -> None:
+    ours, theirs = Layout(one), Layout(other)
+    assert ours.meets(theirs) is theirs.meets(ours) is meet
+    asked = {
+        f"{side}_store": {"kind": "qdrant", "url": "http://v.example", "collection": name}
+        for side, name in (("source", one), ("target", other))
+    }
+    if meet:
+        with pytest.raises(UsageError, match="can be the same points"):
+            check_settings(asked)
+    else:
+        check_settings(asked)
+
+
+NAMES = st.text(st.sampled_from("ab."), max_size=3)
+
+
+@given(NAMES, NAMES, NAMES, NAMES, NAMES, NAMES)
+def test_what_is_told_apart_has_no_name_in_common(a: str, b: str, c: str, d: str, one: str, other: str) -> None:
+    ours, theirs = Layout(f"{a}{{tenant}}{b}"), Layout(f"{c}{{tenant}}{d}")
+    with contextlib.suppress(StoreFailed):
+        names = {ours.collection_of(one), theirs.collection_of(other)}
+        assert len(names) == 2 or ours.meets(theirs)
+        name = names.pop()
+        assert ours.tenant_in(name) is None or theirs.tenant_in(name) is None or ours.meets(theirs)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,16 @@ class Layout:
         return [self.collection.format(bucket=bucket) for bucket in range(self.buckets or 1)]
 
     def meets(self, other: Layout) -> bool:
-        """Whether a collection can be one of both."""
+        """Whether a collection can be one of both, of whichever tenants.
+
+        With ``{tenant}`` in both names one says what the other's tenants are called: ``v2_{tenant}`` is, to
+        ``{tenant}``, a tenant ``v2_…`` for each of its own. Where any name fits both, so does the one that is made of
+        the longer beginning and the longer end.
+        """
         if self.one_each and other.one_each:
-            return self.collection == other.collection
+            (before, after), (theirs_before, theirs_after) = self._around(), other._around()
+            name = f"{max(before, theirs_before, key=len)}x{max(after, theirs_after, key=len)}"
+            return self.tenant_in(name) is not None and other.tenant_in(name) is not None
         if self.one_each:
             return any(self.tenant_in(name) is not None for name in other.shared())
         return other.meets(self) if other.one_each else not {*self.shared()}.isdisjoint(other.shared())
@@ -78,10 +85,14 @@ class Layout:
 
     def tenant_in(self, collection: str) -> str | None:
         """The tenant whose collection this is; None where it is no tenant's."""
-        before, _, after = self.collection.partition("{tenant}")
+        before, after = self._around()
         inner = collection[len(before) : len(collection) - len(after)]
         fits = collection.startswith(before) and collection.endswith(after) and _SAFE_NAME.fullmatch(inner)
         return inner if fits and before + inner + after == collection else None
+
+    def _around(self) -> tuple[str, str]:
+        before, _, after = self.collection.partition("{tenant}")
+        return before, after
 
     def value_of(self, tenant: str) -> str | int:
         """What stands in the tenant's field. Raises ``StoreFailed``."""
