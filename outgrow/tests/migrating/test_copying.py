@@ -111,6 +111,32 @@ def test_a_repair_mends_all_kinds_of_differences(moving: Any) -> None:
     assert not move.truth.intents
 
 
+def test_a_repair_leaves_the_size_of_batches_as_it_is(moving: Any, ticking: Any) -> None:
+    """It carries another number of keys than a batch has, so that the time it takes says nothing of one."""
+    move = moving(clock=ticking(), tenants=("ana",), items=300, pace=Pace(batch=10))
+    move.make()
+    move.to("ready")
+    copier, migration, row = at_work(move)
+    for number in range(300):
+        written = move.truth.register(POINT, "ana", f"k{number:03}", "old")
+        assert move.truth.close_write(written)
+    for _ in range(3):
+        copier.carry_out(migration, row, Carry("source", 10))
+    batch = copier.observe(migration, row).batch
+    assert batch > 10
+    for number in range(100):
+        move.target.delete("ana", f"k{number:03}")
+    put = move.target.put
+
+    def slow(*given: Any) -> Any:
+        move.clock.pause(4.0)
+        return put(*given)
+
+    move.target.put = slow
+    assert copier.carry_out(migration, row, Verify("source", repair=True)).differing == 0
+    assert copier.observe(migration, row).batch == batch
+
+
 def test_what_was_read_long_ago_is_not_put(moving: Any) -> None:
     move = moving(tenants=("ana",))
     move.make()

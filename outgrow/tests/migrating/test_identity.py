@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from outgrow.errors import UsageError
-from outgrow.migrating.copying import Copier
+from outgrow.migrating.copying import HELD_AGAIN_SECONDS, MOST_ASKED, Copier
 from outgrow.migrating.identity import changed, identity_of, is_turned
 from outgrow.migrating.opening import carrier_of, first_rows, left_out_of, new_tenants, pace_of
 from outgrow.migration.commands import Drop
@@ -125,6 +125,42 @@ def test_who_comes_up_in_mid_move_and_is_left_out_is_said_once_and_kept(moving: 
     assert engine.run(None, "ready", add_new=True) == "reached"
     assert left_out_of(ledger, migration) == ""
     assert move.held(move.target, "dee") == {"k": b"x"}
+
+
+def test_a_tenant_that_is_held_twice_is_looked_for_rarely_and_alone(moving: Any, ticking: Any) -> None:
+    move = moving(clock=ticking())
+    migration = move.make()
+    move.to("ready")
+    move.source.write("dee", "k", b"x")
+    move.target.write("dee", "k", b"another")
+    ledger = MemoryMoveLedger(move.truth)
+    copier = Copier(Copying(move.source, move.target), ledger, monotonic=lambda: move.clock.at)
+    move.target.calls.clear()
+    for _ in range(11):
+        found = new_tenants(ledger, migration, copier, ledger.tenants(migration))
+        assert (found.rows, found.held_twice) == ((), ("dee",))
+        move.clock.pause(5.0)
+    assert move.target.calls.count("digests") == 1
+    assert "tenants" not in move.target.calls, "the target is not counted"
+    move.target.drop("dee")
+    move.clock.pause(HELD_AGAIN_SECONDS)
+    found = new_tenants(ledger, migration, copier, ledger.tenants(migration))
+    assert [row.tenant for row in found.rows] == ["dee"]
+    move.target.calls.clear()
+    for number in range(MOST_ASKED + 1):
+        move.source.write(f"e{number:03}", "k", b"x")
+        move.target.write(f"e{number:03}", "k", b"another")
+    found = new_tenants(ledger, migration, copier, ledger.tenants(migration))
+    assert [row.tenant for row in found.rows] == ["dee"]
+    assert len(found.held_twice) == MOST_ASKED + 1
+    assert move.target.calls == ["tenants"]
+    held = copier.are_there(["dee"])
+
+    def nameless(*_: object) -> None:
+        raise StoreFailed("a tenant with a name that no collection can have")
+
+    move.target.digests = nameless
+    assert (held, copier.are_there(["dee/é", "e000"])) == (set(), {"e000"})
 
 
 def test_items_in_the_target_that_nothing_led_there_make_no_move(moving: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from outgrow.migration.commands import Command, Observed, Outcome, Side
@@ -20,6 +20,11 @@ class Carrier(Protocol):
 
     def there(self) -> list[TenantSize]:
         """Tenants that have items in the target, where that can only come of copying; none where it fills itself."""
+        ...
+
+    def are_there(self, tenants: Collection[str]) -> set[str]:
+        """Those of these tenants that ``there`` would name, without counting the whole target where they are few. One
+        that was found may be told again for a minute without another look."""
         ...
 
     def observe(self, migration: Migration, move: TenantMove) -> Observed:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from outgrow.migrating.carrying import name_of
@@ -43,6 +44,10 @@ FEW = 20
 """Of fewer keys than these, all may be new ones since."""
 GONE_SECONDS = 3.0
 """How long what a process sent that runs no more may still be on its way: its connections are closed."""
+MOST_ASKED = 100
+"""So many tenants are looked for in the target one by one; for more, all of it is counted."""
+HELD_AGAIN_SECONDS = 60.0
+"""A tenant that the target had is looked for again after so long."""
 MOST_CARRIES = 20
 """In one repair: what is written faster than that is carried later."""
 
@@ -56,10 +61,14 @@ class _Flow:
     carried: int = 0
 
     def after(
-        self, declared: int, carried: int, took_seconds: float, left: int, behind_seconds: float, at: float
+        self, declared: int, carried: int, took_seconds: float | None, left: int, behind_seconds: float, at: float
     ) -> None:
-        """Takes up a batch that was carried; ``left`` wait, and are over, the oldest for ``behind_seconds``."""
-        self.batch = next_batch(declared, max(self.batch, declared), took_seconds, left)
+        """Takes up a batch that was carried; ``left`` wait, and are over, the oldest for ``behind_seconds``.
+
+        ``took_seconds``: None where it was none of the flow's own size, which then stays as it is.
+        """
+        if took_seconds is not None:
+            self.batch = next_batch(declared, max(self.batch, declared), took_seconds, left)
         self.carried += carried
         if not left:
             self.looks.clear()
@@ -86,12 +95,28 @@ class Copier:
     _overtaken: tuple[int, tuple[float, str] | None] = (-1, None)
     _carried: dict[str, set[str]] = field(default_factory=dict)
     _flows: dict[str, _Flow] = field(default_factory=dict)
+    _there: dict[str, float] = field(default_factory=dict)
 
     def sizes(self) -> list[TenantSize]:
         return list(self.mover.source.tenants())
 
     def there(self) -> list[TenantSize]:
         return list(self.mover.target.tenants())
+
+    def are_there(self, tenants: Collection[str]) -> set[str]:
+        now = self.monotonic()
+        self._there = {
+            tenant: at for tenant, at in self._there.items() if tenant in tenants and now - at < HELD_AGAIN_SECONDS
+        }
+        asked = [tenant for tenant in tenants if tenant not in self._there]
+        found: set[str] | None = None
+        if len(asked) <= MOST_ASKED:
+            with suppress(StoreFailed):  # there may be a tenant that it could not even name
+                found = {tenant for tenant in asked if self.mover.target.digests(tenant, "", 1)}
+        if found is None:
+            found = {one.tenant for one in self.there()}.intersection(asked)
+        self._there |= dict.fromkeys(found, now)
+        return set(self._there)
 
     def close(self) -> None:
         self.mover.source.close()
@@ -216,7 +241,9 @@ class Copier:
         ended = len(items) < command.limit and not list(in_order(source, tenant, last, source.page(tenant, last, 1)))
         return Outcome(self.ledger.now(), last_key=last, copied=len(items), ended=ended)
 
-    def _carry(self, migration: Migration, tenant: str, truth: Side, limit: int) -> Outcome:
+    def _carry(
+        self, migration: Migration, tenant: str, truth: Side, limit: int, *, of_the_flow: bool = True
+    ) -> Outcome:
         began = self.monotonic()
         changes = self.ledger.changes(migration, tenant, limit)
         while len(changes) == limit and not any(map(_may_be_carried, changes)):
@@ -232,7 +259,7 @@ class Copier:
         put = [one for one in chosen if one.key not in refused]
         self.ledger.clear(migration, put)  # of those that are open it is told that they were carried; they stay
         done = [one for one in put if not one.open]
-        took = self.monotonic() - began
+        took = self.monotonic() - began if of_the_flow else None
         seen = self.ledger.look(migration.point, tenant, MOST_COUNTED)
         flow = self._flows.setdefault(tenant, _Flow(migration.pace.batch))
         left = seen.waiting if seen.waiting >= MOST_COUNTED else seen.waiting - seen.open
@@ -283,7 +310,7 @@ class Copier:
         store, other = self._pair(truth)
         self.ledger.mark_changed(migration, tenant, keys)
         for _ in range(MOST_CARRIES):
-            if not self._carry(migration, tenant, truth, SEEN_CHANGES).carried:
+            if not self._carry(migration, tenant, truth, SEEN_CHANGES, of_the_flow=False).carried:
                 break
         left = still_differing(tenant, store, other, keys, self._pending(migration, tenant), lambda: self.pause(0.05))
         return sum(1 for _ in left)

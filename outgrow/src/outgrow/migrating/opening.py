@@ -196,7 +196,7 @@ def new_tenants(ledger: MoveLedger, migration: Migration, carrier: Carrier, rows
         return Arrived()
     routes = ledger.routes(migration.point)
     unrouted = {one.tenant for one in new if is_routable(one.tenant) and one.tenant not in routes}
-    twice = {one.tenant for one in carrier.there() if one.tenant in unrouted} if unrouted else set[str]()
+    twice = carrier.are_there(unrouted) if unrouted else set[str]()
     return Arrived(
         tuple(
             TenantMove(one.tenant, wave, items=one.items)
