@@ -465,6 +465,39 @@ def test_triggers_that_a_kill_at_the_very_end_left_are_taken_away_by_the_next_co
             assert application.execute(lines).fetchone() == (1,), "once"
 
 
+@pytest.mark.parametrize("tables_are_there", [True, False])
+def test_no_move_begins_before_the_one_before_is_let_go(folder: Maker, database: str, tables_are_there: bool) -> None:
+    """Its triggers would stay for good: nobody would look at it again."""
+    here = folder()
+    file = here.path / "outgrow.yaml"
+    with psycopg.connect(database, autocommit=True) as application:
+        killed_at_the_very_end(here, database, application)
+        application.execute("CREATE SCHEMA bigger")
+        application.execute("CREATE TABLE bigger.note (LIKE public.note INCLUDING ALL)")
+        before = file.read_text()
+        file.write_text(before.replace("schema: big}", "schema: bigger}"))
+        if not tables_are_there:
+            application.execute("DROP TABLE big.note")
+        for _ in range(2):
+            refused = here.run("create")
+            assert refused.code == 2, refused.err
+            assert "has ended, and what registers writes for it may still be there; nothing was made" in refused.err
+            assert application.execute("SELECT count(*) FROM outgrow.migration").fetchone() == (1,)
+        assert here.run("create", "--dry-run").code == 0
+        if tables_are_there:
+            assert application.execute(TRIGGERS).fetchone() == (4,)
+            file.write_text(before)
+            assert here.run("status").code == 0
+            assert application.execute(TRIGGERS).fetchone() == (0,)
+            file.write_text(before.replace("schema: big}", "schema: bigger}"))
+        else:
+            said = " ".join(refused.err.split())
+            application.execute(said[said.index("INSERT INTO outgrow.journal") :])  # type: ignore[call-overload]
+        made = here.run("create")
+        assert made.code == 0, made.err
+        assert application.execute("SELECT count(*) FROM outgrow.migration").fetchone() == (2,)
+
+
 DIES_AT_LAST = """
 import os
 from outgrow.ledger.moves import SqlMoveLedger

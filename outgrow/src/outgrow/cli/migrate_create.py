@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from outgrow.cli.migrate_registering import registered_by
+from outgrow.cli.migrate_registering import LET_GO, registered_by
 from outgrow.cli.migrate_running import who_am_i
 from outgrow.cli.output import emit_json, emit_line, hint
 from outgrow.errors import UsageError
+from outgrow.ledger.location import is_url
 from outgrow.migrating.opened import OpenMove
 from outgrow.migrating.opening import carrier_of, first_rows, new_migration
 from outgrow.migrating.reporting import counted
@@ -14,16 +15,25 @@ from outgrow.points.declaration import Point
 from outgrow.ports import Copying
 from outgrow.wiring import Workspace
 
+BY_HAND = (
+    "INSERT INTO outgrow.journal (migration, tenant, what, who, facts) "
+    "VALUES ('MIGRATION', '', 'WHAT', current_user, '{}')"
+)
+"""Says that nothing registers writes for a migration any more, where the tool cannot see to it itself."""
+
 
 def create(workspace: Workspace, point: Point, move: OpenMove, dry_run: bool, as_json: bool) -> None:
     """Writes the migration down, all tenants pending, and says its waves; with ``dry_run`` only says them.
 
     Raises:
-        UsageError: there is nobody to move, somebody cannot be, or the stores do not fit.
+        UsageError: there is nobody to move, somebody cannot be, the stores do not fit, or what registered the writes of
+            the migration before may still do so.
         StoreFailed: a store does not answer.
     """
     declared, ledger = point.migration, move.ledger
     assert declared is not None
+    if not dry_run:
+        _refuse_beside(move, point)
     mover = move.mover()
     if isinstance(mover, Copying) and mover.source.form != mover.target.form:
         raise UsageError(
@@ -66,3 +76,21 @@ def create(workspace: Workspace, point: Point, move: OpenMove, dry_run: bool, as
         if elsewhere:
             emit_line(f"  {counted(len(elsewhere), 'tenant')} routed elsewhere stay where they are")
     hint(f"outgrow migrate {point.id} {'create' if dry_run else 'start'}")
+
+
+def _refuse_beside(move: OpenMove, point: Point) -> None:
+    """Later commands look at the new migration alone: what was left of the one before would stay for good, and its
+    triggers would go on to refuse the application's writes where routes lead elsewhere."""
+    before, declared = move.ledger.migration(point.id), point.migration
+    if before is None or before.ended_at is None or before.kind == "filling":
+        return
+    if declared is None or declared.truth is None or not is_url(declared.truth):  # nothing can register there
+        return
+    if any(line.what == LET_GO for line in move.ledger.journal(before, "")):
+        return
+    raise UsageError(
+        f"{before.id} has ended, and what registers writes for it may still be there; nothing was made",
+        next_step=f"write the stores of {before.id} under {point.id}: migration as they were, say outgrow migrate "
+        f"{point.id} status, which takes it away, and then create with the new ones. Where those tables are gone for "
+        f"good, say so in the database of its truth: {BY_HAND.replace('MIGRATION', before.id).replace('WHAT', LET_GO)}",
+    )
