@@ -492,7 +492,7 @@ def test_no_move_begins_before_the_one_before_is_let_go(folder: Maker, database:
             file.write_text(before.replace("schema: big}", "schema: bigger}"))
         else:
             said = " ".join(refused.err.split())
-            application.execute(said[said.index("INSERT INTO outgrow.journal") :])  # type: ignore[call-overload]
+            application.execute(said[said.index("INSERT INTO outgrow.journal") :])
         made = here.run("create")
         assert made.code == 0, made.err
         assert application.execute("SELECT count(*) FROM outgrow.migration").fetchone() == (2,)

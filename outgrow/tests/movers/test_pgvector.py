@@ -124,7 +124,7 @@ def test_a_table_of_ones_own_without_its_unique_index_is_refused_when_it_is_firs
             assert statement == 'CREATE UNIQUE INDEX ON "public"."own" ("tenant", "id")'
             with psycopg.connect(database, autocommit=True) as session:
                 session.execute("ALTER TABLE own DROP CONSTRAINT IF EXISTS own_tenant_id_key")
-                session.execute(statement)  # type: ignore[call-overload]
+                session.execute(statement)
         assert store.put("ana", 1, items).refused == ()
         assert store.put("ana", 2, items[:30]).refused == ()
         assert [one.tenant for one in store.tenants()] == ["ana"]
@@ -143,7 +143,7 @@ def test_a_put_judges_what_was_committed_whatever_the_database_has_for_others(da
     name = urlsplit(database).path[1:]
     with psycopg.connect(database, autocommit=True) as session:
         for setting in ("default_transaction_isolation = 'repeatable read'", "default_transaction_read_only = on"):
-            session.execute(f'ALTER DATABASE "{name}" SET {setting}')  # type: ignore[arg-type]
+            session.execute(f'ALTER DATABASE "{name}" SET {setting}')
     stores = [open_store({"url": database}, name) for name in ("one", "other")]
     try:
         stores[0].put("ana", 1, [point(1)])

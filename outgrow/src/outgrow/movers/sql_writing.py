@@ -10,11 +10,12 @@ and inserted anew.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, LiteralString
+
+from pydantic_core import from_json
 
 from outgrow.movers.postgresql import SQL, Composable, Gates, Row, psycopg, quoted
 from outgrow.movers.sql_rows import (
@@ -245,13 +246,14 @@ def sorted_by_shape(
 
 
 def _are_whole(shape: Shape, rows: str, count: int) -> bool:
-    """Whether this is an array of so many objects with the table's columns."""
-    names = {column.name for column in shape.written}
+    """Whether this is an array of so many objects with the table's columns, in the order in which rows are read; where
+    not, it is to be looked at closely. (In C for the most part: a page is put in some 10 µs a row.)"""
     try:
-        read = json.loads(rows)
-    except ValueError:
+        read = from_json(rows, cache_strings="keys")
+        found = {*map(tuple, read)}
+    except (TypeError, ValueError):
         return False
-    return len(read) == count and all(isinstance(row, dict) and row.keys() == names for row in read)
+    return len(read) == count and found == {tuple(sorted(column.name for column in shape.written))}
 
 
 @lru_cache(maxsize=256)
