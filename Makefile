@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := outgrow/src outgrow/tests ventures/src ventures/tests demo benchmarks checks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo story faults ventures test check format bench bench-setup docs lock clean
+.PHONY: help setup demo demo-quick faults ventures test check format bench bench-setup docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -24,10 +24,10 @@ $(BIN)/uv: requirements-uv.lock
 
 setup: .venv/.ready ## private environment in .venv, with .venv/bin/outgrow and .venv/bin/ventures in it
 
-demo: setup ## the whole story on this machine, in under three minutes
-	@$(BIN)/outgrow demo
+demo: setup ## the story on the platform: it outgrows its index, is measured and moved in use; about six minutes
+	@$(BIN)/python -m demo
 
-story: setup ## the platform outgrows its index and is moved while it is used; about four minutes
+demo-quick: setup ## the same in about ninety seconds, without proving
 	@$(BIN)/python -m demo --quick
 
 ventures: setup ## the platform: PostgreSQL, migrations, API and workers, on http://127.0.0.1:8400

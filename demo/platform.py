@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx2
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -57,10 +57,6 @@ class Platform:
             time.sleep(0.1)
         self.url = url
         self.environment["VENTURES_PORT"] = str(urlsplit(url).port)
-
-    def owner_password(self) -> str:
-        """Of the database's owner, who alone may write routes."""
-        return unquote(urlsplit(embedded.addresses(self.data).owner).password or "")
 
     def metrics(self) -> str:
         """Its /metrics, in Prometheus' text format; nothing where it does not answer just now."""

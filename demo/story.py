@@ -23,7 +23,7 @@ from typing import Any
 
 from demo import declaring, users
 from demo.declaring import LAYOUT_OF, POINT, Scale
-from demo.figures import Bounds, bounds_of, judged, reached_at
+from demo.figures import Bounds, bounds_of, in_days, judged, reached_at
 from demo.growing import Rising, Stairs, Window, broke
 from demo.platform import Platform
 from demo.telling import Failed, Teller
@@ -156,7 +156,7 @@ class Story:
         with teller.doing("starting PostgreSQL, API, worker and index"):
             self.platform.start()
         teller.timed(began, "starting the platform")
-        teller.environment.update(self.platform.environment, PGPASSWORD=self.platform.owner_password())
+        teller.environment.update(self.platform.environment)
         teller.run("ventures", "populate", *plan.population, "--password-file", "password")
         began = time.monotonic()
         with teller.doing("the index reads what is new"):
@@ -201,11 +201,10 @@ class Story:
         plan, rising = self.plan, self._rising(stairs, report)
         began = len(self.steps)
         try:
-            with self.teller.doing("people begin to search") as going:
+            with self.teller.doing("people search"):
                 for window in rising.windows():
                     self.steps.append(window)
                     self._shown(window)
-                    going(f"{window.users:,} users")
                     if broke(self.steps, plan.scale.breaks, BROKEN_WINDOWS) is not None:
                         break
                     calm = window.vector <= plan.scale.breaks
@@ -386,8 +385,7 @@ class Story:
             return
         span = f"{said.low:,.0f} to {said.high:,.0f} users, {said.mid:,.0f} in the middle"
         if days is not None:
-            when = f"in {days.low:,.0f} to {days.high:,.0f} days of simulated growth"
-            self.teller.say(f"  Now it gives a date: it breaks at {span}, {when}.", "bold")
+            self.teller.say(f"  Now it gives a date, {in_days(days)} of simulated growth: it breaks at {span}.", "bold")
             self.days_said, self.said_after, self.date_users = days, len(self.steps), self.steps[-1].users
         elif self.said is None:
             self.teller.say(f"  It refuses a date: {made['reason']}", "yellow")

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 98
-SAID_EVERY_SECONDS = 5.0
-"""How often a line says what goes on, where there is no terminal to show it."""
+SAID_EVERY_SECONDS, SAID_AGAIN_SECONDS = 5.0, 30.0
+"""How often a line says what goes on, where there is no terminal to show it, and one that says the same as the last."""
 MODULES = {"ventures": "ventures.cli", "outgrow": "outgrow"}
 END_SECONDS = 15.0
 
@@ -204,11 +204,12 @@ class _Lines:
     """Elsewhere: a line now and then."""
 
     def __init__(self, console: Console) -> None:
-        self._console, self._last = console, time.monotonic()
+        self._console, self._last, self._said = console, time.monotonic(), ""
 
     def __call__(self, line: str) -> None:
-        if line and time.monotonic() - self._last >= SAID_EVERY_SECONDS:
-            self._last = time.monotonic()
+        pause = SAID_AGAIN_SECONDS if line == self._said else SAID_EVERY_SECONDS
+        if line and time.monotonic() - self._last >= pause:
+            self._last, self._said = time.monotonic(), line
             self._console.print(Text(f"  … {line}", style="dim"), soft_wrap=True)
 
 

@@ -63,6 +63,7 @@ def test_a_warning_is_late_exactly_where_its_early_bound_lies_beyond(
     found = judged(said, wall, days_said=when, days=days)
     assert (found.how == "late") == (said.low > wall or when.low > days)
     assert (found.how == "early") == (found.how != "late" and said.high < wall)
+    assert ("date was too early" in found.sentence) == (found.how != "late" and when.high < days)
 
 
 def test_no_warning_at_all_is_late() -> None:

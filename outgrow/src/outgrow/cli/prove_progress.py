@@ -20,8 +20,8 @@ _WORDS = {
     "parity": "whether the answers are right",
     "rounds": "rounds",
 }
-_LINES = 20
-"""At most so many plain lines a phase."""
+_LINES, _FITNESS_LINES = 20, 4
+"""At most so many plain lines of rounds, and of the baseline against itself."""
 
 
 @contextmanager
@@ -61,14 +61,15 @@ def left_words(step: Step) -> str:
 
 
 def _plain(console: Console) -> Callable[[Step], None]:
-    """A line a phase, a line a round (of many rounds, one in so many), and what is said."""
+    """A line a phase, a line a round (of many rounds, one in so many), some while the baseline is measured against
+    itself, and what is said."""
     seen: set[tuple[str, int]] = set()
 
     def tell(step: Step) -> None:
         if step.said:
             console.print(step.said, markup=False)
-        part = step.done * _LINES // step.total if step.phase == "rounds" and step.total > _LINES else step.done
-        key = (step.phase, part if step.phase == "rounds" else 0)
+        most = {"rounds": _LINES, "fitness": _FITNESS_LINES}.get(step.phase, 1)
+        key = (step.phase, step.done * most // step.total if step.total > most else step.done)
         if step.total and step.done < step.total and key not in seen:
             seen.add(key)
             left = left_words(step)
