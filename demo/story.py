@@ -385,7 +385,8 @@ class Story:
             return
         span = f"{said.low:,.0f} to {said.high:,.0f} users, {said.mid:,.0f} in the middle"
         if days is not None:
-            self.teller.say(f"  Now it gives a date, {in_days(days)} of simulated growth: it breaks at {span}.", "bold")
+            when = "that it is there by now" if days.high < 1 else f"a date, {in_days(days)} of simulated growth"
+            self.teller.say(f"  Now it says {when}: it breaks at {span}.", "bold")
             self.days_said, self.said_after, self.date_users = days, len(self.steps), self.steps[-1].users
         elif self.said is None:
             self.teller.say(f"  It refuses a date: {made['reason']}", "yellow")

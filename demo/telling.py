@@ -107,8 +107,8 @@ class Teller:
         shown: bool = True,
     ) -> Done:
         """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show: the most lines shown of its
-        data; said: how those of its messages begin that are shown; into: the file it is told to go to;
-        shown: whether people are told that it runs.
+        data, or of its messages where it has none; said: how those of its messages begin that are shown; into: the file
+        it is told to go to; shown: whether people are told that it runs.
 
         Raises: Failed where it ends otherwise.
         """
@@ -125,7 +125,7 @@ class Teller:
             self.lines(out + messages, most=30)
             raise Failed(f"`{command} {' '.join(words)}` ended with {done.code}")
         if show:
-            self.lines(out, most=show)
+            self.lines(out.strip() or messages, most=show)
         if said:
             self.lines("\n".join(line for line in messages.splitlines() if line.startswith(tuple(said))))
         return done

@@ -20,7 +20,7 @@ from outgrow.migrating.explaining import explained
 from outgrow.migrating.filling import Filler
 from outgrow.migrating.reporting import Report
 from outgrow.migration.records import LAYOUT_VERSION, Differing, Migration, Pace, TenantMove
-from outgrow.ports import Copying, MoveLedger, Standing, Superseded, TenantSize
+from outgrow.ports import Copying, MoveLedger, Standing, StoreFailed, Superseded, TenantSize
 from outgrow.routing import registered
 from outgrow.testing.memory_store import MemoryStore
 from outgrow.testing.move_ledger import MemoryMoveLedger
@@ -234,6 +234,20 @@ def test_tenants_that_come_up_join_the_last_wave_and_deleted_ones_do_no_harm(mov
     assert move.rows()["dee"].wave == 2
     assert move.held(move.target, "dee") == {"k1": b"x"}
     assert not move.held(move.target, "bo")
+
+
+def test_where_it_cannot_be_seen_who_came_up_the_others_go_on(moving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    move = moving()
+    move.make()
+    engine = move.engine()
+
+    def away() -> list[TenantSize]:
+        raise StoreFailed("old does not answer")
+
+    monkeypatch.setattr(engine.carrier.mover.source, "tenants", away)
+    engine.ledger.want(engine.migration, None, "ready", "ana")
+    assert engine.run(None, "ready", add_new=True) == "reached"
+    assert "whether tenants came up since is not known: old does not answer" in [one.text for one in move.told]
 
 
 def test_a_throttle_holds_copies_and_not_switches(moving: Any) -> None:
