@@ -498,6 +498,23 @@ def test_no_move_begins_before_the_one_before_is_let_go(folder: Maker, database:
         assert application.execute("SELECT count(*) FROM outgrow.migration").fetchone() == (2,)
 
 
+def test_a_move_back_lets_go_of_the_one_before_whose_stores_it_turns_round(folder: Maker, database: str) -> None:
+    here = folder()
+    file = here.path / "outgrow.yaml"
+    with psycopg.connect(database, autocommit=True) as application:
+        killed_at_the_very_end(here, database, application)
+        before = file.read_text()
+        stores = f"{{url: '{database}'}}", f"{{url: '{database}', schema: big}}"
+        there, back = (f"source_store: {source}, target_store: {target}" for source, target in (stores, stores[::-1]))
+        assert there in before
+        application.execute("INSERT INTO big.note SELECT 'them', generate_series(1, 30)")
+        file.write_text(before.replace(there, back))
+        made = here.run("create")
+        assert made.code == 0, made.err
+        lines = "SELECT migration LIKE '%-1' FROM outgrow.journal WHERE what = 'let go'"
+        assert application.execute(lines).fetchall() == [(True,)]
+
+
 DIES_AT_LAST = """
 import os
 from outgrow.ledger.moves import SqlMoveLedger

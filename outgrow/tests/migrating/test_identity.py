@@ -8,7 +8,7 @@ import pytest
 
 from outgrow.errors import UsageError
 from outgrow.migrating.copying import HELD_AGAIN_SECONDS, MOST_ASKED, Copier
-from outgrow.migrating.identity import changed, identity_of, is_turned
+from outgrow.migrating.identity import are_both, changed, identity_of, is_turned
 from outgrow.migrating.opening import carrier_of, first_rows, left_out_of, new_tenants, pace_of
 from outgrow.migration.commands import Drop
 from outgrow.migration.records import Migration, Pace
@@ -49,6 +49,9 @@ def test_what_is_turned_round_is_no_change_of_host() -> None:
     said = identity(source_store=ONE, target_store=OTHER)
     assert is_turned(said, identity(source_store=OTHER, target_store=ONE))
     assert not is_turned(said, said)
+    assert are_both(said, said)
+    assert are_both(said, identity(source_store=OTHER, target_store=ONE))
+    assert not are_both(said, identity(source_store=ONE, target_store=ONE))
     paths = identity(source_path="a", target_path="b")
     assert is_turned(paths, identity(source_path="b", target_path="a"))
     assert is_turned({"source": "x", "target": "y"}, {"source": "y", "target": "z"})

@@ -9,7 +9,7 @@ from outgrow.cli.migrate_running import who_am_i
 from outgrow.cli.output import err
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.ledger.location import is_url
-from outgrow.migrating.identity import changed, identity_of
+from outgrow.migrating.identity import are_both, identity_of
 from outgrow.migrating.opened import OpenMove
 from outgrow.migrating.reporting import said
 from outgrow.migration.records import Migration
@@ -70,7 +70,7 @@ def let_go_of(move: OpenMove, point: Point, migration: Migration) -> None:
         declared, mover = point.migration, move.mover()
         registered = registered_by(mover, point)
         if registered is not None:
-            if declared is not None and migration.mover and changed(migration.mover, identity_of(declared, mover)):
+            if declared is not None and migration.mover and not are_both(migration.mover, identity_of(declared, mover)):
                 raise UsageError(f"the file leads to other stores than those of {migration.id}")
             registered.end(is_last)
         move.ledger.write_down(migration, "", LET_GO, {"registering": registered is not None})

@@ -52,6 +52,19 @@ def is_turned(was: Mapping[str, str], now: Mapping[str, str]) -> bool:
     return False
 
 
+def are_both(was: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether these are the same two stores, either way round: what is done to both alike is done to the right ones."""
+    turned = {_other_side(key): value for key, value in now.items()}
+    return not changed(was, now) or not changed(was, turned)
+
+
+def _other_side(key: str) -> str:
+    for side, other in (_OWN, _OWN[::-1]):
+        if key.startswith(side):
+            return other + key.removeprefix(side)
+    return key
+
+
 def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
     if _SECRET.search(key.rpartition(".")[2]):
         return

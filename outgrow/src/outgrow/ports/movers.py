@@ -184,8 +184,9 @@ class Registering(Protocol):
         ...
 
     def uninstall(self, point: str, is_over: Callable[[], bool] = lambda: True) -> None:
-        """Ends: the move is over. ``is_over`` is asked where no ``install`` can come between any more; where it says
-        no, all stays as it is: another move of the point has begun since."""
+        """Ends on both stores, which may be the other way round by now: the move is over. ``is_over`` is asked where no
+        ``install`` can come between any more; where it says no, all stays as it is: another move of the point has begun
+        since."""
         ...
 
 
