@@ -377,11 +377,11 @@ class World:
         self.start_writers([number])
 
     def stop_writers(self) -> None:
-        """Each ends between two writes."""
+        """Each ends between two writes, or before its first one, where it had not begun."""
         for one in self._writing.values():
             one.terminate()
         for number, one in self._writing.items():
-            if one.wait(30):
+            if one.wait(30) not in (0, -signal.SIGTERM):
                 raise Stuck(f"writer {number} ended with {one.returncode}: {self._writer_said(number)}")
         self._writing = {}
 
