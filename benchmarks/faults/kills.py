@@ -20,6 +20,8 @@ VERBS = ("create", "start", "switch", "reverse", "cancel", "complete")
 TURNS = 4
 """There and back, before a move ends."""
 ENDS = ("complete", "cancel")
+AWAY, BACK_SECONDS = 3, 30.0
+"""How `outgrow` ends where a store does not answer, and for how long that may be so after a kill."""
 LOOKED_AT = ("start", "switch", "reverse", "complete", "cancel")
 
 
@@ -121,8 +123,11 @@ def _disturbed(
 
 
 def _differing(world: World) -> int:
-    """Keys that the tool itself finds different between both stores."""
-    ran = world.run("verify")
+    """Keys that the tool itself finds different between both stores; asked again while a store that was killed is not
+    back yet."""
+    end = time.monotonic() + BACK_SECONDS
+    while (ran := world.run("verify")).code == AWAY and time.monotonic() < end:
+        time.sleep(0.5)
     if ran.code not in (0, 1):
         raise Stuck(f"verify ended with {ran.code}: {ran.err[-300:]}")
     return len(ran.out.splitlines())
