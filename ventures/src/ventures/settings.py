@@ -538,7 +538,8 @@ def _contradictions(settings: Settings) -> list[str]:
     for url, model in (("EMBEDDING_URL", "EMBEDDING_MODEL"), ("LANGUAGE_MODEL_URL", "LANGUAGE_MODEL")):
         given, named = getattr(settings, url.lower()), getattr(settings, model.lower())
         if (given is None) != (named is None):
-            faults.append(f"VENTURES_{url} and VENTURES_{model} belong together; set both, or neither")
+            alone, missing = (model, url) if given is None else (url, model)
+            faults.append(f"VENTURES_{alone} is set, but VENTURES_{missing} is not; set both, or neither")
     if settings.index_layout == "qdrant" and settings.qdrant_url is None:
         faults.append("VENTURES_INDEX_LAYOUT is qdrant; VENTURES_QDRANT_URL must say where it is")
     return faults

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ventures.errors import SettingsError
@@ -118,6 +118,8 @@ def test_keys_differ_by_purpose_and_by_secret() -> None:
 
 
 @given(st.dictionaries(st.sampled_from([setting.name for setting in SETTINGS]), st.text(max_size=40), max_size=4))
+@example({"VENTURES_EMBEDDING_MODEL": "x"})
+@example({"VENTURES_LANGUAGE_MODEL": "x"})
 def test_any_environment_is_read_or_refused_by_name(environ: dict[str, str]) -> None:
     try:
         read(environ)
