@@ -87,9 +87,9 @@ FULL = Plan(
     scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=1.2),
 )
 QUICK = Plan(
-    users=720,
+    users=990,
     ventures=40,
-    passages=16,
+    passages=12,
     stairs=Stairs(first=60, apart=42, steps=23, step_seconds=2.0),
     half=7,
     search_seconds=5.0,
