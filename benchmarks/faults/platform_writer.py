@@ -7,17 +7,15 @@ An item's title is its number and what was written last; its body follows from t
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import random
-import signal
 import sys
 import time
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from benchmarks.faults.notes import Value
-from benchmarks.faults.writer import Writer, spec_of
+from benchmarks.faults.writer import Writer, main
 from ventures.client import Client, NotReached, Problem
 from ventures.client.records import ChangedItem, Item, ItemInFull, NewItem
 
@@ -117,17 +115,5 @@ class ItemWriter(Writer):
             items[place] = client.content.edit_item(venture, old.id, changed, version=old, key=key)
 
 
-def main(arguments: list[str]) -> None:
-    """Runs the writer of a spec until SIGTERM."""
-    writer = ItemWriter(spec_of(arguments[0]))
-
-    def end(*_: object) -> None:
-        writer.ended = True
-
-    signal.signal(signal.SIGTERM, end)
-    faulthandler.register(signal.SIGUSR1)
-    writer.run()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], ItemWriter)

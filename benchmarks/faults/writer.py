@@ -183,14 +183,9 @@ class Writer:
         os.write(self.notes, json.dumps(words).encode() + b"\n")
 
 
-def spec_of(file: str) -> Spec:
-    """As the harness wrote it."""
-    return Spec(**json.loads(Path(file).read_text(encoding="utf-8")))
-
-
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], kind: type[Writer] = Writer) -> None:
     """Runs the writer of a spec until SIGTERM."""
-    writer = Writer(spec_of(arguments[0]))
+    writer = kind(Spec(**json.loads(Path(arguments[0]).read_text(encoding="utf-8"))))
 
     def end(*_: object) -> None:
         writer.ended = True

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 from pydantic import ValidationError
 
 from outgrow.movers.bodies import point_body, read_body
@@ -229,7 +230,7 @@ def test_missing_rights_and_a_server_that_is_not_there_are_sentences(database: s
     vectors.put("ana", 1, [point(1)])
     role = f"reader_{uuid.uuid4().hex}"
     with psycopg.connect(database, autocommit=True) as session:
-        session.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret-word'")  # type: ignore[arg-type]
+        session.execute(SQL("CREATE ROLE {} LOGIN PASSWORD 'secret-word'").format(Identifier(role)))
     parts = urlsplit(database)
     address = parts.netloc.rpartition("@")[2]
     reader = open_store({"url": urlunsplit(parts._replace(netloc=f"{role}:secret-word@{address}"))}, "reader")
@@ -239,19 +240,19 @@ def test_missing_rights_and_a_server_that_is_not_there_are_sentences(database: s
         assert "secret" not in str(failed.value)
         assert "Grant" in failed.value.next_step
         with psycopg.connect(database, autocommit=True) as session:
-            session.execute(f"GRANT SELECT ON points TO {role}")  # type: ignore[arg-type]
-            session.execute(f"GRANT ALL ON SCHEMA outgrow TO {role}")  # type: ignore[arg-type]
-            session.execute(f"GRANT ALL ON outgrow.copied TO {role}")  # type: ignore[arg-type]
+            session.execute(SQL("GRANT SELECT ON points TO {}").format(Identifier(role)))
+            session.execute(SQL("GRANT ALL ON SCHEMA outgrow TO {}").format(Identifier(role)))
+            session.execute(SQL("GRANT ALL ON outgrow.copied TO {}").format(Identifier(role)))
         assert len(reader.page("ana", "", 5)) == 1
         with pytest.raises(StoreFailed, match="permission denied for table points"):
             reader.prove_writable("ana")
         vectors.prove_writable("ana")
     finally:
         with psycopg.connect(database, autocommit=True) as session:
-            session.execute(f"DROP OWNED BY {role}")  # type: ignore[arg-type]
+            session.execute(SQL("DROP OWNED BY {}").format(Identifier(role)))
         reader.close()
         with psycopg.connect(database, autocommit=True) as session:
-            session.execute(f"DROP ROLE {role}")  # type: ignore[arg-type]
+            session.execute(SQL("DROP ROLE {}").format(Identifier(role)))
     nobody = open_store({"url": "postgresql://ana:secret-word@127.0.0.1:1/nothing"}, "nobody")
     with pytest.raises(StoreFailed, match=r"nobody \(127.0.0.1:1/nothing\) does not answer") as gone:
         nobody.tenants()

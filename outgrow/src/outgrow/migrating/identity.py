@@ -44,8 +44,8 @@ def is_turned(was: Mapping[str, str], now: Mapping[str, str]) -> bool:
     if any(key in was and was[key] == now.get(other) for key, other in (_OWN, _OWN[::-1])):
         return True
     for key in was:
-        other = "target" + key.removeprefix("source")
-        if not key.startswith("source") or other not in was or was[key] == was[other]:
+        other = _other_side(key)
+        if other not in was or was[key] == was[other]:
             continue
         if (was[key], was[other]) == (now.get(other), now.get(key)):
             return True
