@@ -29,10 +29,10 @@ BENCHMARKS = {
     "vectors": "benchmarks.platform.vectors",
     "load": "benchmarks.platform.load",
     "rebuild": "benchmarks.platform.rebuild",
-    "moving": "benchmarks.platform.moving",
+    "moving": "benchmarks.moves.moving",
     "scale": "benchmarks.platform.scale",
-    "shadow": "benchmarks.platform.shadowing",
-    "way-back": "benchmarks.platform.reversing",
+    "shadow": "benchmarks.moves.shadow",
+    "way-back": "benchmarks.moves.way_back",
 }
 
 

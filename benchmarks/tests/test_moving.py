@@ -11,10 +11,10 @@ from uuid import UUID
 
 import pytest
 
-from benchmarks.platform import moving, moving_watch
-from benchmarks.platform.moving_answers import Answers
-from benchmarks.platform.moving_population import Crowd, laid_passages
-from benchmarks.platform.moving_report import Moved, Timed, seconds_of, shown, written
+from benchmarks.moves.answers import Answers
+from benchmarks.moves.moving_report import Moved, Timed, seconds_of, shown, written
+from benchmarks.moves.population import Crowd, laid_passages
+from benchmarks.moves import moving, watch
 from ventures.population import grammar
 from ventures.population.shape import items_for, venture_id
 
@@ -51,12 +51,12 @@ def test_the_move_lasts_from_create_to_switch() -> None:
 
 
 def test_when_a_store_answered_first_is_told_from_counts() -> None:
-    def look(at: float, old: float, new: float) -> moving_watch.Look:
-        return moving_watch.Look(at, {("old", "index"): old, ("new", "index"): new}, 0.0, {})
+    def look(at: float, old: float, new: float) -> watch.Look:
+        return watch.Look(at, {("old", "index"): old, ("new", "index"): new}, 0.0, {})
 
     looks = [look(1, 5, 0), look(2, 7, 0), look(3, 9, 1), look(4, 9, 6), look(5, 9, 8)]
-    assert moving_watch.first_rise(looks, "new") == 3
-    assert moving_watch.first_rise(looks, "third") is None
+    assert watch.first_rise(looks, "new") == 3
+    assert watch.first_rise(looks, "third") is None
 
 
 def load(p95: float | None) -> dict[str, Any]:

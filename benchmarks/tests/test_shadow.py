@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.platform import shadow_report
-from benchmarks.platform.reversing import Back
-from benchmarks.platform.shadow_report import Figures
-from benchmarks.platform.shadowing import FOUND_SECONDS, WARM_SECONDS, _arms
+from benchmarks.moves.shadow import FOUND_SECONDS, WARM_SECONDS, _arms
+from benchmarks.moves.shadow_report import Figures
+from benchmarks.moves.way_back import Back
+from benchmarks.moves import shadow_report
 from benchmarks.report import Report, write_report
 from ventures.population.loading import Level, Step
 from ventures.population.shape import Plan

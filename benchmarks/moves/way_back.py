@@ -23,8 +23,8 @@ from uuid import UUID, uuid4
 import msgspec
 import uvloop
 
-from benchmarks.platform.moved import SOURCE, Moving, carried, ends_in_order, filled, said
-from benchmarks.platform.shadowing import SMALL, WHOLE
+from benchmarks.moves.platform_moved import SOURCE, Moving, carried, ends_in_order, filled, said
+from benchmarks.moves.shadow import SMALL, WHOLE
 from benchmarks.report import Report, Table, Target, write_report
 from outgrow.routing import Route
 from ventures.errors import Unavailable

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.platform.moving_answers import Answers
+from benchmarks.moves.answers import Answers
 from benchmarks.report import RESULTS, Cell, Report, Table, Target, write_report
 
 MOST_SECONDS = 600.0

@@ -33,11 +33,11 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import yaml
 
+from benchmarks.moves.answers import compared
+from benchmarks.moves.moving_report import Moved, Timed, shown, written
+from benchmarks.moves.population import Crowd, copied, forgotten, made
+from benchmarks.moves.watch import Watch
 from benchmarks.platform.load import rebuilt_of
-from benchmarks.platform.moving_answers import compared
-from benchmarks.platform.moving_population import Crowd, copied, forgotten, made
-from benchmarks.platform.moving_report import Moved, Timed, shown, written
-from benchmarks.platform.moving_watch import Watch
 from ventures.database import embedded
 from ventures.testing.serving import Serving, serving
 

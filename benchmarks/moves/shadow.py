@@ -38,10 +38,10 @@ from uuid import UUID
 
 import uvloop
 
-from benchmarks.platform.moved import SEED, TARGET, Moving, carried, ends_in_order, filled, said
+from benchmarks.moves.platform_moved import SEED, TARGET, Moving, carried, ends_in_order, filled, said
+from benchmarks.moves.shadow_report import ARMS, Figures, write
+from benchmarks.moves.shadow_store import ShadowStore
 from benchmarks.platform.running import WORKING, processor_seconds
-from benchmarks.platform.shadow_report import ARMS, Figures, write
-from benchmarks.platform.shadow_store import ShadowStore
 from ventures.population.loading import Level
 from ventures.population.shape import Plan
 from ventures.population.workload import Person
