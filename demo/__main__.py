@@ -1,5 +1,5 @@
 """`python -m demo`"""
 
-from demo.story import main
+from demo.command import main
 
 main()

@@ -20,6 +20,8 @@ from demo.users import Users
 
 SEARCH = "ventures_vector_query_seconds"
 LOOK_SECONDS = 0.1
+BROKEN_WINDOWS = 2
+"""Steps in a row beyond the limit until it counts as broken: a machine alone may stall for one."""
 BEGIN_SECONDS = 60.0
 """After which a load that has sent nothing yet is not waited for any longer."""
 

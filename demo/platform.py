@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
+import psycopg
 
 from demo.telling import Failed
 from ventures.database import embedded
@@ -81,6 +82,14 @@ class Platform:
             if time.monotonic() > until:
                 raise Failed(f"the index is still behind in {behind:,.0f} ventures")
             time.sleep(0.25)
+
+    def settled(self) -> None:
+        """Returns once PostgreSQL has done all that it would do by itself later on: after so many rows at once its
+        autovacuum comes within a minute, and a checkpoint within five.
+        """
+        with psycopg.connect(embedded.addresses(self.data).superuser, autocommit=True) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+            connection.execute("CHECKPOINT")
 
     def kill_index(self) -> int:
         """kill -9 of an index process; its process id."""

@@ -18,9 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 98
+"""Columns at most; a narrower terminal has its own."""
+CONTINUED = " \\\n    "
 SAID_EVERY_SECONDS, SAID_AGAIN_SECONDS = 5.0, 30.0
 """How often a line says what goes on, where there is no terminal to show it, and one that says the same as the last."""
 MODULES = {"ventures": "ventures.cli", "outgrow": "outgrow"}
+GENTLY = ("nice", "-n", "19")
 END_SECONDS = 15.0
 
 
@@ -44,9 +47,13 @@ class Teller:
     def __init__(self, environment: Mapping[str, str], folder: Path, *, plain: bool) -> None:
         live = sys.stdout.isatty() and not plain
         self.console = Console(
-            highlight=False, width=None if live else WIDTH, no_color=plain or None, soft_wrap=False, markup=False
+            highlight=False,
+            width=min(WIDTH, Console().width) if live else WIDTH,
+            no_color=plain or None,
+            soft_wrap=False,
+            markup=False,
         )
-        self.environment = dict(environment)
+        self.environment = {**environment, "COLUMNS": str(self.console.width - len("  │ "))}
         self._folder = folder
         self._live = live
         self._began = time.monotonic()
@@ -92,7 +99,7 @@ class Teller:
         """Shows that something goes on, and how far it is, as long as the block runs."""
         if self._live:
             with self.console.status(Text(f"  {what}", style="dim"), spinner="dots") as status:
-                yield _Living(status, what)
+                yield _Living(status, what, self.console.width)
         else:
             yield _Lines(self.console)
 
@@ -105,17 +112,18 @@ class Teller:
         said: Sequence[str] = (),
         into: str = "",
         shown: bool = True,
+        gently: bool = False,
     ) -> Done:
         """Runs `ventures …` or `outgrow …` to its end. fine: codes it may end with. show: the most lines shown of its
         data, or of its messages where it has none; said: how those of its messages begin that are shown; into: the file
-        it is told to go to; shown: whether people are told that it runs.
+        it is told to go to; shown: whether people are told that it runs; gently: at the lowest priority.
 
         Raises: Failed where it ends otherwise.
         """
         if shown:
             self.told(command, *words, *((">", into) if into else ()))
         began = time.monotonic()
-        process = self.started(command, *words)
+        process = self.started(command, *words, gently=gently)
         with self.doing(f"{command} {words[0]}") as going:
             out, messages = _followed(process, going)
         done = Done(process.returncode, out, messages, time.monotonic() - began)
@@ -135,18 +143,18 @@ class Teller:
         self.took.append((began - self._began, time.monotonic() - began, what))
 
     def told(self, command: str, *words: str) -> None:
-        """Shows a command as it is typed."""
+        """Shows a command as it is typed, with a backslash where a line is full."""
         line = Text("$ ", style="dim")
-        self.console.print(line.append(" ".join((command, *words)), style="bold"), soft_wrap=True)
+        self.console.print(line.append(folded((command, *words), self.console.width), style="bold"), soft_wrap=True)
 
-    def started(self, command: str, *words: str, silent: bool = False) -> subprocess.Popen[str]:
+    def started(self, command: str, *words: str, silent: bool = False, gently: bool = False) -> subprocess.Popen[str]:
         """A command that goes on beside the story. Whoever starts it waits for it, or `end` ends it.
 
-        silent: nobody reads what it says, which may be much.
+        silent: nobody reads what it says, which may be much. gently: at the lowest priority.
         """
         heard = subprocess.DEVNULL if silent else subprocess.PIPE
         process = subprocess.Popen(
-            [sys.executable, "-m", MODULES[command], *words],
+            [*(GENTLY if gently else ()), sys.executable, "-m", MODULES[command], *words],
             env=self.environment,
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
@@ -189,15 +197,38 @@ class Teller:
         self._running.clear()
 
 
+def folded(words: Sequence[str], width: int) -> str:
+    """Words on as few lines as hold them, each but the last with a backslash at its end, so that they can be typed."""
+    lines = [""]
+    room = width - len("$ ") - len(CONTINUED.rstrip("\n "))
+    for word in words:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return CONTINUED.join(lines)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """As people read it; a dash where there is none."""
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.0095 else f"{seconds * 1000:.1f} ms"
+
+
+def cropped(line: str, width: int) -> str:
+    """A line that has room, with dots where it goes on."""
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
 class _Living:
     """On a terminal: one line that changes."""
 
-    def __init__(self, status: Status, what: str) -> None:
-        self._status, self._what, self._began = status, what, time.monotonic()
+    def __init__(self, status: Status, what: str, width: int) -> None:
+        self._status, self._what, self._began, self._width = status, what, time.monotonic(), width
 
     def __call__(self, line: str) -> None:
         text = f"  {self._what}  {time.monotonic() - self._began:.0f} s  {line}"
-        self._status.update(Text(text[: WIDTH - 4], style="dim"))
+        self._status.update(Text(cropped(text, self._width - 4), style="dim"))
 
 
 class _Lines:
@@ -210,7 +241,7 @@ class _Lines:
         pause = SAID_AGAIN_SECONDS if line == self._said else SAID_EVERY_SECONDS
         if line and time.monotonic() - self._last >= pause:
             self._last, self._said = time.monotonic(), line
-            self._console.print(Text(f"  … {line}", style="dim"), soft_wrap=True)
+            self._console.print(Text(cropped(f"  … {line}", self._console.width), style="dim"), soft_wrap=True)
 
 
 def _followed(process: subprocess.Popen[str], going: Callable[[str], None]) -> tuple[str, str]:

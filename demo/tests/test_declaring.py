@@ -9,7 +9,7 @@ import yaml
 
 from demo import declaring
 from demo.declaring import POINT, TRIGGER
-from demo.story import FULL, QUICK, Plan
+from demo.plans import FULL, QUICK, Plan
 from outgrow.points.declaration import Declaration, Point
 from outgrow.points.reading import read_declaration
 

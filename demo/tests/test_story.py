@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from demo import declaring
+from demo.chapters import options, wall
 from demo.figures import Bounds
 from demo.growing import Window
+from demo.plans import FULL
 from demo.platform import Platform
-from demo.story import FULL, Load, Story
+from demo.story import Foretold, Load, Story
 from demo.telling import Done, Teller
 from demo.users import Users
 
@@ -66,8 +68,8 @@ def test_it_fails_where_the_warning_came_late(
     tmp_path: Path, said: Bounds | None, days: Bounds | None, faults: int
 ) -> None:
     story = story_of(tmp_path, {}, (0.01, 0.2, 0.02, 0.03, 0.03, 0.03, 0.04, 0.05, 0.15, 0.2))
-    story.said, story.days_said, story.said_after = said, days, 7
-    story._judge()
+    story.foretold = Foretold(said, 700, days, 700, 7)
+    wall.told(story)
     assert len(story.faults) == faults
     assert story.before is not None
     assert story.before.users == 900, "the first of those that lasted, not the stall before"
@@ -88,7 +90,7 @@ def test_what_is_decided_is_moved_to_and_a_noisy_machine_is_no_failure(
     ruled = {"verdict": "stay" if decided else "inconclusive", "option": decided, "reasons": ["for this."]}
     story = story_of(tmp_path, {"prove": list(proofs), "decide": [ruled], "plan": [{}]})
     story.before = Load(500, 100.0, 0.15, 0.1, 0.05, 0.2, 0)
-    story.prove()
+    options.told(story)
     assert story.layout == layout
     assert not story.faults
     assert isinstance(story.teller, StandIn)

@@ -1,0 +1,84 @@
+"""Chapter 4: the options side by side, the decision, the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from demo import declaring
+from demo.declaring import LAYOUT_OF, POINT
+from demo.story import OF_OUTGROW, Story
+from demo.telling import milliseconds
+
+LONGER = 2
+PLAN_LINES = 24
+OPTION_WORDS = {"tune": "tune", "A": "partition", "B": "migrate"}
+
+
+def told(story: Story) -> None:
+    """Leaves the layout that was decided on; the platform's own default where nothing could be."""
+    teller, scale, plan, wall = story.teller, story.plan.scale, story.plan, story.wall
+    teller.chapter(4, "Tune, partition or migrate? Measured, on the team's own ventures")
+    rate, passages = wall.users / plan.search_seconds, plan.users * plan.passages
+    text = declaring.to_prove(story.config.read_text(), scale, wall.users, rate, passages)
+    declaring.put(story.config, text)
+    teller.say(
+        f"The measured limit governs now: outgrow.yaml says complete_before {int(wall.users * scale.early):,} users, "
+        f"{scale.early:.0%} of it, and an experiment: each layout gets all {passages:,} passages and "
+        f"{rate * scale.early:.0f} searches a second."
+    )
+    proof = proved(story)
+    if proof["ended"] != "finished":
+        teller.say(f"  {proof['sentence']}", "bold yellow")
+        teller.say("So nothing is decided by it, and the story goes on with the platform's own default.")
+        return
+    side_by_side(story, proof)
+    decided = story.outgrow("decide", POINT)
+    teller.say(f"  {decided['verdict']}: {decided['option'] or 'no option'}", "bold green")
+    for reason in decided["reasons"]:
+        teller.say(f"  {reason}")
+    if decided["option"] in LAYOUT_OF:
+        story.layout = LAYOUT_OF[decided["option"]]
+    else:
+        teller.say("So the story goes on with the platform's own default.", "yellow")
+    planned(story, decided["option"] or "")
+
+
+def planned(story: Story, option: str) -> None:
+    """The plan of the day on which the forecast was made: today there is nothing left to plan, it has broken."""
+    day = story.foretold.asked_on
+    if not day:
+        return
+    story.teller.say(f"Had the team begun on {day}, the day of the first forecast: could two people have carried it?")
+    words = ("plan", "--as-of", day, "--scenarios", str(story.plan.scenarios))
+    pinned = ("--option", f"{POINT}={option}") if option else ()
+    story.teller.run("outgrow", *words, *pinned, fine=OF_OUTGROW, show=PLAN_LINES)
+
+
+def proved(story: Story) -> Mapping[str, Any]:
+    """What `outgrow prove` says; once more in longer rounds where this machine was unfit to judge."""
+    proof = story.outgrow("prove", POINT)
+    if proof["ended"] != "unfit":
+        return proof
+    story.teller.say(f"  {proof['sentence']}", "yellow")
+    story.teller.say(f"  So once more, in rounds {LONGER} times as long, as it advises.")
+    declaring.put(story.config, declaring.longer(story.config.read_text(), LONGER))
+    return story.outgrow("prove", POINT, "--fresh")
+
+
+def side_by_side(story: Story, proof: Mapping[str, Any]) -> None:
+    """What was measured of each layout, and what is said of it."""
+    rows = [
+        (
+            arm["id"],
+            OPTION_WORDS.get(arm["option"] or "", arm["option"] or "as it is"),
+            milliseconds(arm["p50_seconds"]),
+            milliseconds(arm["p95_seconds"]),
+            "–" if arm.get("recall") is None else f"{arm['recall']:.3f}",
+            "–" if not arm.get("memory_bytes") else f"{arm['memory_bytes'] / 1e6:,.0f} MB",
+        )
+        for arm in proof["arms"]
+    ]
+    story.teller.table(("layout", "option", "p50", "p95", "recall", "memory"), rows, words=2)
+    for line in proof["reasons"]:
+        story.teller.say(f"  {line}")
