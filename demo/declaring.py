@@ -37,7 +37,7 @@ class Scale:
     rounds: int
     round_seconds: float
     layouts: tuple[str, ...] = ("tuned", "buckets", "pgvector")
-    fitness_rounds: int = 12
+    fitness_rounds: int = 20
     early: float = 0.4
 
 

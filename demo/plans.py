@@ -49,7 +49,7 @@ FULL = Plan(
     after_seconds=7.0,
     scenarios=200,
     whole=True,
-    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=6, round_seconds=1.2),
+    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=10, round_seconds=1.4),
     about="Six chapters in less than six minutes: a platform as one builds it first · growth until it breaks · what "
     "was said of that before · the ways out, measured · the move, while it is used · the same load again.",
 )

@@ -200,7 +200,7 @@ class Teller:
 def folded(words: Sequence[str], width: int) -> str:
     """Words on as few lines as hold them, each but the last with a backslash at its end, so that they can be typed."""
     lines = [""]
-    room = width - len("$ ") - len(CONTINUED.rstrip("\n "))
+    room = width - len("$ ") - len(CONTINUED)
     for word in words:
         if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
             lines.append("")

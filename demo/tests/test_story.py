@@ -90,8 +90,11 @@ def test_what_is_decided_is_moved_to_and_a_noisy_machine_is_no_failure(
     ruled = {"verdict": "stay" if decided else "inconclusive", "option": decided, "reasons": ["for this."]}
     story = story_of(tmp_path, {"prove": list(proofs), "decide": [ruled], "plan": [{}]})
     story.before = Load(500, 100.0, 0.15, 0.1, 0.05, 0.2, 0)
+    story.foretold = Foretold(asked_on="2027-03-01")
     options.told(story)
     assert story.layout == layout
     assert not story.faults
     assert isinstance(story.teller, StandIn)
     assert len(story.teller.ran) == commands
+    planned = [one for one in story.teller.ran if one.startswith("outgrow plan --as-of 2027-03-01 ")]
+    assert [one.rpartition("=")[2] for one in planned if "--option" in one] == ([decided] if decided else [])
