@@ -38,7 +38,7 @@ class Scale:
     round_seconds: float
     layouts: tuple[str, ...] = ("tuned", "buckets", "pgvector")
     fitness_rounds: int = 20
-    early: float = 0.4
+    early: float = 0.5
 
 
 def declared(text: str, scale: Scale, users_url: str) -> str:

@@ -98,7 +98,7 @@ def judged(said: Bounds | None, wall: float, *, days_said: Bounds | None, days: 
     when = ""
     if days_said is not None:
         how = "too early" if days_said.high < days else "right"
-        when = f" The date was {how}: {in_days(days_said)} was said, and it took {days:,.0f}."
+        when = f" The date was {how}: “{in_days(days_said)}” was said, and it took {days:,.0f}."
     if said.high < wall:
         return Judged("early", f"In time, but too early: {span} were said, and it broke at {wall:,.0f} only.{when}")
     return Judged("held", f"It held: {span} were said, and it broke at {wall:,.0f}.{when}")
@@ -106,7 +106,9 @@ def judged(said: Bounds | None, wall: float, *, days_said: Bounds | None, days: 
 
 def in_days(said: Bounds) -> str:
     """A span of time left, as people say it."""
-    return "at once" if said.high < 1 else f"in {said.low:,.0f} to {said.high:,.0f} days"
+    if said.high < 1:
+        return "any day now"
+    return f"within {said.high:,.0f} days" if said.low < 1 else f"in {said.low:,.0f} to {said.high:,.0f} days"
 
 
 def bounds_of(told: Mapping[str, float | None] | None) -> Bounds | None:

@@ -12,8 +12,8 @@ from demo.growing import Stairs
 class Plan:
     """How long and how hard. users, ventures, passages: the population, passages of each user.
 
-    stairs: users at work, step by step; half: steps after which the forecast is asked for. search_seconds: between two
-    searches of a user. move_seconds: at most, of the load beside the move; after_seconds: of each step afterwards.
+    stairs: users at work, step by step; look_after, look_every: steps after which a forecast is asked for, and then
+    again. search_seconds: between two searches of a user. move_seconds: at most, of the load beside the move; after_seconds: of each step afterwards.
     scenarios: of `outgrow plan`. whole: with proving, deciding and planning, the rehearsed way back, and validating.
     """
 
@@ -21,7 +21,8 @@ class Plan:
     ventures: int
     passages: int
     stairs: Stairs
-    half: int
+    look_after: int
+    look_every: int
     search_seconds: float
     move_seconds: float
     after_seconds: float
@@ -39,11 +40,12 @@ class Plan:
 
 
 FULL = Plan(
-    users=900,
+    users=1300,
     ventures=200,
-    passages=20,
-    stairs=Stairs(first=80, apart=37, steps=23, step_seconds=4.0),
-    half=7,
+    passages=14,
+    stairs=Stairs(first=90, apart=55, steps=23, step_seconds=4.0),
+    look_after=6,
+    look_every=3,
     search_seconds=10.0,
     move_seconds=90.0,
     after_seconds=7.0,
@@ -58,7 +60,8 @@ QUICK = Plan(
     ventures=40,
     passages=12,
     stairs=Stairs(first=60, apart=42, steps=23, step_seconds=2.0),
-    half=7,
+    look_after=7,
+    look_every=3,
     search_seconds=5.0,
     move_seconds=25.0,
     after_seconds=3.0,

@@ -37,18 +37,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Foretold:
-    """What `outgrow forecast` said before the wall: at how many users, and after how many days of simulated growth.
-
-    users_with, days_with: users there were when it was said. days_after: steps there had been. asked_on: the day on the
-    story's clock on which it was asked first.
+    """What `outgrow forecast` said before the wall: at how many users it breaks, and after how many days of simulated
+    growth; None where it did not say. users, steps: that there were when it was asked; day: on the story's clock.
     """
 
-    users: Bounds | None = None
-    users_with: int = 0
-    days: Bounds | None = None
-    days_with: int = 0
-    days_after: int = 0
-    asked_on: str = ""
+    users: int
+    steps: int
+    day: str
+    at_users: Bounds | None
+    days: Bounds | None
 
 
 @dataclass
@@ -64,7 +61,7 @@ class Story:
     counted: Users
     steps: list[Window] = field(default_factory=list)
     reports: list[tuple[str, int]] = field(default_factory=list)
-    foretold: Foretold = field(default_factory=Foretold)
+    foretold: list[Foretold] = field(default_factory=list)
     before: Load | None = None
     layout: str = DEFAULT_LAYOUT
     faults: list[str] = field(default_factory=list)
@@ -84,6 +81,16 @@ class Story:
         """The step that broke it, which the chapters after the third go by."""
         assert self.before is not None, "the wall comes before what is made of it"
         return self.before
+
+    @property
+    def warned(self) -> Foretold | None:
+        """The first forecast that named users."""
+        return next((one for one in self.foretold if one.at_users is not None), None)
+
+    @property
+    def dated(self) -> Foretold | None:
+        """The first forecast that gave a date, too."""
+        return next((one for one in self.foretold if one.days is not None), None)
 
     def outgrow(
         self, *words: str, fine: tuple[int, ...] = OF_OUTGROW, shown: bool = True, gently: bool = False

@@ -23,6 +23,8 @@ CONTINUED = " \\\n    "
 SAID_EVERY_SECONDS, SAID_AGAIN_SECONDS = 5.0, 30.0
 """How often a line says what goes on, where there is no terminal to show it, and one that says the same as the last."""
 MODULES = {"ventures": "ventures.cli", "outgrow": "outgrow"}
+NEXT = "next:"
+"""How a command says what might be typed after it, which is no progress."""
 GENTLY = ("nice", "-n", "19")
 END_SECONDS = 15.0
 
@@ -198,10 +200,18 @@ class Teller:
 
 
 def folded(words: Sequence[str], width: int) -> str:
-    """Words on as few lines as hold them, each but the last with a backslash at its end, so that they can be typed."""
+    """Words on as few lines as hold them, each but the last with a backslash at its end, so that they can be typed.
+    An option stays with its value.
+    """
+    kept: list[str] = []
+    for word in words:
+        if kept and kept[-1].startswith("--") and " " not in kept[-1] and not word.startswith("-"):
+            kept[-1] += f" {word}"
+        else:
+            kept.append(word)
     lines = [""]
     room = width - len("$ ") - len(CONTINUED)
-    for word in words:
+    for word in kept:
         if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
@@ -254,7 +264,7 @@ def _followed(process: subprocess.Popen[str], going: Callable[[str], None]) -> t
         assert process.stderr is not None
         for line in process.stderr:
             told.append(line)
-            if line.strip():
+            if line.strip() and not line.startswith(NEXT):
                 last.append(line.strip())
 
     def out() -> None:

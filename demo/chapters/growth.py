@@ -1,17 +1,17 @@
-"""Chapter 2: growth by steps until the wall was measured; the forecast is made on the way."""
+"""Chapter 2: growth by steps until the wall was measured; forecasts are made on the way."""
 
 from __future__ import annotations
 
 import json
 import signal
 import time
-from dataclasses import replace
+from math import isfinite
 
 from demo import declaring
 from demo.declaring import POINT
 from demo.figures import bounds_of, in_days
 from demo.growing import Stairs, Window
-from demo.story import Story
+from demo.story import Foretold, Story
 from demo.telling import milliseconds
 
 MOST_RAMPS = 4
@@ -46,7 +46,7 @@ def told(story: Story) -> None:
 
 
 def grown(story: Story, stairs: Stairs, report: str) -> None:
-    """Step by step, until the end or the wall; asked for a forecast from half-way on, as long as there is no date."""
+    """Step by step, until the end or the wall; a forecast is asked for now and then."""
     plan, began = story.plan, len(story.steps)
     rising = story.rising(stairs, report)
     try:
@@ -56,8 +56,8 @@ def grown(story: Story, stairs: Stairs, report: str) -> None:
                 shown(story, window)
                 if story.broke_at is not None:
                     break
-                calm, known = window.vector <= plan.scale.breaks, story.foretold
-                if calm and len(story.steps) >= plan.half and (known.users is None or known.days is None):
+                since = len(story.steps) - plan.look_after
+                if window.vector <= plan.scale.breaks and since >= 0 and since % plan.look_every == 0:
                     foretell(story)
     finally:
         story.ended(rising)
@@ -81,29 +81,29 @@ def shown(story: Story, load: Window) -> None:
 
 
 def foretell(story: Story) -> None:
-    """Asks for a forecast, at the lowest priority: what asks must not slow what it asks about. What names users, or a
-    date, for the first time is kept.
-    """
-    teller, known, users = story.teller, story.foretold, story.steps[-1].users
-    first = len(story.steps) == story.plan.half
+    """Asks for a forecast, at the lowest priority: what asks must not slow what it asks about."""
+    teller, steps = story.teller, story.steps
+    first = not story.foretold
     if first:
-        teller.say("Half-way. What does outgrow say, from what it has seen so far?")
+        teller.say(f"After {len(steps)} steps nobody has felt anything. What does outgrow say, from what it has seen?")
     answer = story.outgrow("forecast", POINT, "--offline", shown=first, gently=True)
     (story.folder / "forecast.json").write_text(json.dumps(answer, indent=1))
     made = declaring.forecast_of(answer)
     said, days = bounds_of(made["users_at_limit"]), bounds_of(made["days_left"])
-    story.foretold = known = replace(known, asked_on=known.asked_on or answer["as_of"])
+    days = days if days is not None and isfinite(days.high) else None
+    dated_before = story.dated is not None
+    story.foretold.append(Foretold(steps[-1].users, len(steps), answer["as_of"], said, days))
     if said is None:
         teller.say(f"  It refuses: {made['reason']}", "yellow")
         return
     span = f"{said.low:,.0f} to {said.high:,.0f} users, {said.mid:,.0f} in the middle"
-    if days is not None:
-        when = "that it is there by now" if days.high < 1 else f"a date, {in_days(days)} of simulated growth"
-        teller.say(f"  Now it says {when}: it breaks at {span}.", "bold")
-        known = replace(known, days=days, days_after=len(story.steps), days_with=users)
-    elif known.users is None:
-        teller.say(f"  It refuses a date: {made['reason']}", "yellow")
-        teller.say(f"  What it knows all the same: it breaks at {span}. This is kept.", "bold")
-    if known.users is None:
-        known = replace(known, users=said, users_with=users)
-    story.foretold = known
+    if days is None:
+        if first:
+            teller.say(f"  It gives no date: {made['reason']}", "yellow")
+        teller.say(
+            f"  {'What it knows all the same' if first else 'Asked again, no date'}: it breaks at {span}.", "bold"
+        )
+    elif dated_before:
+        teller.say(f"  Asked again: {in_days(days)}; it breaks at {span}.", "bold")
+    else:
+        teller.say(f"  Now it gives a date, {in_days(days)} of simulated growth: it breaks at {span}.", "bold")

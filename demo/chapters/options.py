@@ -7,11 +7,11 @@ from typing import Any
 
 from demo import declaring
 from demo.declaring import LAYOUT_OF, POINT
-from demo.story import OF_OUTGROW, Story
+from demo.story import Story
 from demo.telling import milliseconds
 
 LONGER = 2
-PLAN_LINES = 24
+TUNE = "tune"
 OPTION_WORDS = {"tune": "tune", "A": "partition", "B": "migrate"}
 
 
@@ -46,13 +46,33 @@ def told(story: Story) -> None:
 
 def planned(story: Story, option: str) -> None:
     """The plan of the day on which the forecast was made: today there is nothing left to plan, it has broken."""
-    day = story.foretold.asked_on
-    if not day:
+    if not story.foretold:
         return
-    story.teller.say(f"Had the team begun on {day}, the day of the first forecast: could two people have carried it?")
-    words = ("plan", "--as-of", day, "--scenarios", str(story.plan.scenarios))
+    day = story.foretold[0].day
+    teller = story.teller
+    teller.say(
+        f"And on {day}, the day of the first forecast: could two people have carried this, and what comes after?"
+    )
     pinned = ("--option", f"{POINT}={option}") if option else ()
-    story.teller.run("outgrow", *words, *pinned, fine=OF_OUTGROW, show=PLAN_LINES)
+    answer = story.outgrow("plan", "--as-of", day, *pinned, "--scenarios", str(story.plan.scenarios))
+    if answer.get("reason"):
+        teller.say(f"  No plan can be made: {answer['reason']}", "yellow")
+        return
+    teller.say(f"  {answer['verdict']['sentence']}", "bold green" if answer["feasible"] else "bold yellow")
+    rows = [
+        (
+            f"{one['number']}{'' if one['option'] == TUNE else one['option']} {one['option_title']}",
+            str(one["who"]),
+            one["start"],
+            one["finish"]["p50"],
+            one["wall"]["p50"] or "–",
+            f"{one['in_time_ratio']:.0%}",
+        )
+        for one in answer["rewrites"]
+    ]
+    teller.table(("rewrite", "who", "starts", "done", "its wall", "in time"), rows, words=3)
+    for one in answer["gives"][:1]:
+        teller.say(f"  What gives: {one['change']}")
 
 
 def proved(story: Story) -> Mapping[str, Any]:

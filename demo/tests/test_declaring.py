@@ -58,7 +58,7 @@ def test_a_finished_move_is_held_against_both_layouts(tmp_path: Path) -> None:
     text = declaring.to_prove(declaring.declared(SHIPPED, FULL.scale, USERS), FULL.scale, 1360, 61.8, 18_000)
     proved = point_of(read(text, tmp_path))
     assert proved.experiment is not None
-    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (544, 544, 24.7)
+    assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (680, 680, 30.9)
     assert proved.experiment.settings["passages"] == 18_000
     again = point_of(read(declaring.longer(text, 3), tmp_path)).experiment
     assert again is not None
@@ -66,8 +66,8 @@ def test_a_finished_move_is_held_against_both_layouts(tmp_path: Path) -> None:
     read(declaring.validated(text, "tuned", 66.6), tmp_path)
 
 
-def test_growth_is_half_way_before_its_end_with_no_more_users_than_there_are(plan: Plan) -> None:
-    assert plan.half < plan.stairs.steps
+def test_growth_is_looked_at_before_its_end_with_no_more_users_than_there_are(plan: Plan) -> None:
+    assert plan.look_after < plan.stairs.steps
     assert list(plan.stairs.users) == sorted(plan.stairs.users)
     assert plan.stairs.users[-1] <= plan.users
 

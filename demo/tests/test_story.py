@@ -26,6 +26,25 @@ PROVED = {
     "baseline_tuned": False,
     "arms": [{"id": "shared", "option": None, **ARM}, {"id": "tuned", "option": "tune", **ARM, "recall": None}],
 }
+PLANNED = {
+    "feasible": False,
+    "verdict": {"code": "not-carried", "sentence": "Two people cannot carry this."},
+    "rewrites": [
+        {
+            "number": 1,
+            "option": "tune",
+            "option_title": "Tune",
+            "who": "person 1",
+            "start": "2027-03-02",
+            "finish": {"p50": "2027-03-08"},
+            "wall": {"p50": None},
+            "in_time_ratio": 0.5,
+        }
+    ],
+    "gives": [{"change": "one more person"}],
+    "reason": None,
+}
+REFUSED = {"feasible": None, "reason": "How many users there are is not known.", "rewrites": []}
 UNFIT = {"ended": "unfit", "sentence": "This machine is unfit to judge.", "arms": [], "reasons": []}
 
 
@@ -68,7 +87,7 @@ def test_it_fails_where_the_warning_came_late(
     tmp_path: Path, said: Bounds | None, days: Bounds | None, faults: int
 ) -> None:
     story = story_of(tmp_path, {}, (0.01, 0.2, 0.02, 0.03, 0.03, 0.03, 0.04, 0.05, 0.15, 0.2))
-    story.foretold = Foretold(said, 700, days, 700, 7)
+    story.foretold = [Foretold(700, 7, "2027-01-01", said, days)]
     wall.told(story)
     assert len(story.faults) == faults
     assert story.before is not None
@@ -88,13 +107,13 @@ def test_what_is_decided_is_moved_to_and_a_noisy_machine_is_no_failure(
     tmp_path: Path, proofs: list[dict[str, Any]], decided: str | None, layout: str, commands: int
 ) -> None:
     ruled = {"verdict": "stay" if decided else "inconclusive", "option": decided, "reasons": ["for this."]}
-    story = story_of(tmp_path, {"prove": list(proofs), "decide": [ruled], "plan": [{}]})
+    story = story_of(tmp_path, {"prove": list(proofs), "decide": [ruled], "plan": [PLANNED if decided else REFUSED]})
     story.before = Load(500, 100.0, 0.15, 0.1, 0.05, 0.2, 0)
-    story.foretold = Foretold(asked_on="2027-03-01")
+    story.foretold = [Foretold(300, 6, "2027-03-01", None, None)]
     options.told(story)
     assert story.layout == layout
     assert not story.faults
     assert isinstance(story.teller, StandIn)
     assert len(story.teller.ran) == commands
     planned = [one for one in story.teller.ran if one.startswith("outgrow plan --as-of 2027-03-01 ")]
-    assert [one.rpartition("=")[2] for one in planned if "--option" in one] == ([decided] if decided else [])
+    assert [f" --option data-architecture={decided} " in one for one in planned] == [bool(decided)] * len(planned)
