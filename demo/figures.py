@@ -87,7 +87,7 @@ def judged(said: Bounds | None, wall: float, *, days_said: Bounds | None, days: 
     """
     if said is None:
         return Judged("late", f"The wall came at {wall:,.0f} users, and nobody had been told of it before.")
-    span = f"{said.low:,.0f}–{said.high:,.0f} users"
+    span = f"{span_of(said)} users"
     if said.low > wall:
         return Judged("late", f"Too late: {span} were said, and it broke at {wall:,.0f}.")
     if days_said is not None and days_said.low > days:
@@ -102,6 +102,11 @@ def judged(said: Bounds | None, wall: float, *, days_said: Bounds | None, days: 
     if said.high < wall:
         return Judged("early", f"In time, but too early: {span} were said, and it broke at {wall:,.0f} only.{when}")
     return Judged("held", f"It held: {span} were said, and it broke at {wall:,.0f}.{when}")
+
+
+def span_of(said: Bounds) -> str:
+    """From its earliest to its latest, as people say it."""
+    return f"{said.low:,.0f}–{said.high:,.0f}" if math.isfinite(said.high) else f"{said.low:,.0f} or more"
 
 
 def in_days(said: Bounds) -> str:

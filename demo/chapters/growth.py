@@ -9,7 +9,7 @@ from math import isfinite
 
 from demo import declaring
 from demo.declaring import POINT
-from demo.figures import bounds_of, in_days
+from demo.figures import bounds_of, in_days, span_of
 from demo.growing import Stairs, Window
 from demo.story import Foretold, Story
 from demo.telling import milliseconds
@@ -96,13 +96,13 @@ def foretell(story: Story) -> None:
     if said is None:
         teller.say(f"  It refuses: {made['reason']}", "yellow")
         return
-    span = f"{said.low:,.0f} to {said.high:,.0f} users, {said.mid:,.0f} in the middle"
+    middle = f", {said.mid:,.0f} in the middle" if isfinite(said.mid) else ""
+    span = f"{span_of(said)} users{middle}"
     if days is None:
         if first:
             teller.say(f"  It gives no date: {made['reason']}", "yellow")
-        teller.say(
-            f"  {'What it knows all the same' if first else 'Asked again, no date'}: it breaks at {span}.", "bold"
-        )
+        lead = "What it knows all the same" if first else "Asked again, no date yet"
+        teller.say(f"  {lead}: it breaks at {span}.", "bold")
     elif dated_before:
         teller.say(f"  Asked again: {in_days(days)}; it breaks at {span}.", "bold")
     else:

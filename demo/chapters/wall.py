@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from demo.figures import judged, reached_at
+from math import isfinite
+
+from demo.figures import judged, reached_at, span_of
 from demo.story import Foretold, Story
 from demo.telling import Failed, milliseconds
 
@@ -51,8 +53,8 @@ def row(one: Foretold, took: float) -> tuple[str, ...]:
     said, days = one.at_users, one.days
     return (
         f"{one.users:,} users",
-        f"{said.low:,.0f}–{said.high:,.0f} users" if said else "refused",
-        f"{said.mid:,.0f}" if said else "",
-        f"{days.low:,.0f}–{days.high:,.0f}" if days else "no date",
+        f"{span_of(said)} users" if said else "refused",
+        f"{said.mid:,.0f}" if said and isfinite(said.mid) else "",
+        span_of(days) if days else "no date",
         f"{took:,.0f}",
     )

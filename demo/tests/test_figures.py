@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.figures import Bounds, bounds_of, buckets_of, judged, quantile_between, reached_at
+from demo.figures import Bounds, bounds_of, buckets_of, in_days, judged, quantile_between, reached_at, span_of
 
 METRICS = """
 # TYPE search_seconds histogram
@@ -69,6 +69,15 @@ def test_a_warning_is_late_exactly_where_its_early_bound_lies_beyond(
 def test_no_warning_at_all_is_late() -> None:
     assert judged(None, 1500, days_said=None, days=0).how == "late"
     assert judged(Bounds(1, 2, 3), 2, days_said=None, days=1e9).how == "held"
+
+
+def test_spans_are_said_without_infinities() -> None:
+    assert [in_days(one) for one in (Bounds(0, 0, 0.5), Bounds(0.2, 5, 40), Bounds(30, 50, 1200))] == [
+        "any day now",
+        "within 40 days",
+        "in 30 to 1,200 days",
+    ]
+    assert [span_of(one) for one in (Bounds(1, 2, 1300), Bounds(10, 20, math.inf))] == ["1–1,300", "10 or more"]
 
 
 def test_bounds_come_from_what_forecast_says() -> None:
