@@ -14,8 +14,8 @@ class Plan:
 
     stairs: users at work, step by step; look_after, look_every: steps after which a forecast is asked for, and then
     again. search_seconds: between two searches of a user. move_seconds: at most, of the load beside the move;
-    after_seconds: of each step afterwards. scenarios: of `outgrow plan`. whole: with proving, deciding and planning, the
-    rehearsed way back, and validating.
+    after_seconds: of each step afterwards. scenarios: of `outgrow plan`. whole: with proving, deciding and planning,
+    the rehearsed way back, and validating.
     """
 
     users: int
