@@ -45,14 +45,14 @@ FULL = Plan(
     ventures=200,
     passages=14,
     stairs=Stairs(first=90, apart=55, steps=23, step_seconds=4.0),
-    look_after=6,
+    look_after=7,
     look_every=3,
     search_seconds=10.0,
     move_seconds=90.0,
     after_seconds=7.0,
     scenarios=200,
     whole=True,
-    scale=Scale(days=7, window=3.0, warn=0.05, breaks=0.1, rounds=10, round_seconds=1.4),
+    scale=Scale(days=7, window=2.0, warn=0.05, breaks=0.1, rounds=10, round_seconds=1.4),
     about="Six chapters in less than six minutes: a platform as one builds it first · growth until it breaks · what "
     "was said of that before · the ways out, measured · the move, while it is used · the same load again.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections import deque
@@ -76,8 +77,9 @@ class Teller:
         self.console.print(head, Text(clock, style="dim"))
 
     def say(self, sentence: str, style: str = "") -> None:
-        """A sentence of the teller's own."""
-        self.console.print(Text(sentence, style=style))
+        """A sentence of the teller's own; what begins with spaces stays under itself."""
+        for line in indented(sentence, self.console.width):
+            self.console.print(Text(line, style=style), soft_wrap=True)
 
     def lines(self, text: str, *, most: int = 40) -> None:
         """What a command printed, set off."""
@@ -216,6 +218,14 @@ def folded(words: Sequence[str], width: int) -> str:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
     return CONTINUED.join(lines)
+
+
+def indented(sentence: str, width: int) -> list[str]:
+    """A sentence on lines that fit, each as far from the left as the first."""
+    indent = sentence[: len(sentence) - len(sentence.lstrip(" "))]
+    return textwrap.wrap(sentence, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False) or [
+        ""
+    ]
 
 
 def milliseconds(seconds: float | None) -> str:

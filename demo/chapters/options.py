@@ -59,20 +59,22 @@ def planned(story: Story, option: str) -> None:
         teller.say(f"  No plan can be made: {answer['reason']}", "yellow")
         return
     teller.say(f"  {answer['verdict']['sentence']}", "bold green" if answer["feasible"] else "bold yellow")
-    rows = [
-        (
-            f"{one['number']}{'' if one['option'] == TUNE else one['option']} {one['option_title']}",
-            str(one["who"]),
-            one["start"],
-            one["finish"]["p50"],
-            one["wall"]["p50"] or "–",
-            f"{one['in_time_ratio']:.0%}",
-        )
-        for one in answer["rewrites"]
-    ]
-    teller.table(("rewrite", "who", "starts", "done", "its wall", "in time"), rows, words=3)
-    for one in answer["gives"][:1]:
-        teller.say(f"  What gives: {one['change']}")
+    rows = [rewrite(one) for one in answer["rewrites"]]
+    teller.table(("rewrite", "who", "starts", "done", "its wall", "in time"), rows, words=2)
+
+
+def rewrite(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """A rewrite of a plan: the middle of each date. What is past already has no chance to be in time."""
+    wall = "past already" if one["past"] else (one["wall"] or {}).get("p50") or "not in sight"
+    ratio = one["in_time_ratio"]
+    return (
+        f"{one['number']}{'' if one['option'] == TUNE else one['option']} {one['option_title']}",
+        str(one["who"] or "–"),
+        str(one["start"] or "–"),
+        str((one["finish"] or {}).get("p50") or "–"),
+        wall,
+        "–" if ratio is None else f"{ratio:.0%}",
+    )
 
 
 def proved(story: Story) -> Mapping[str, Any]:

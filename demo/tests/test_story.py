@@ -26,7 +26,7 @@ PROVED = {
     "baseline_tuned": False,
     "arms": [{"id": "shared", "option": None, **ARM}, {"id": "tuned", "option": "tune", **ARM, "recall": None}],
 }
-PLANNED = {
+PLANNED: dict[str, Any] = {
     "feasible": False,
     "verdict": {"code": "not-carried", "sentence": "Two people cannot carry this."},
     "rewrites": [
@@ -38,10 +38,10 @@ PLANNED = {
             "start": "2027-03-02",
             "finish": {"p50": "2027-03-08"},
             "wall": {"p50": None},
+            "past": False,
             "in_time_ratio": 0.5,
         }
     ],
-    "gives": [{"change": "one more person"}],
     "reason": None,
 }
 REFUSED = {"feasible": None, "reason": "How many users there are is not known.", "rewrites": []}
@@ -117,3 +117,11 @@ def test_what_is_decided_is_moved_to_and_a_noisy_machine_is_no_failure(
     assert len(story.teller.ran) == commands
     planned = [one for one in story.teller.ran if one.startswith("outgrow plan --as-of 2027-03-01 ")]
     assert [f" --option data-architecture={decided} " in one for one in planned] == [bool(decided)] * len(planned)
+
+
+def test_a_rewrite_that_is_past_has_no_chance_and_one_without_a_wall_in_sight_says_so() -> None:
+    one = PLANNED["rewrites"][0]
+    assert options.rewrite(one) == ("1 Tune", "person 1", "2027-03-02", "2027-03-08", "not in sight", "50%")
+    past = {**one, "past": True, "in_time_ratio": None, "option": "A", "wall": {"p50": "2027-02-01"}}
+    assert options.rewrite(past)[0::4] == ("1A Tune", "past already")
+    assert options.rewrite(past)[-1] == "–"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.telling import MODULES, Teller, cropped, folded, milliseconds
+from demo.telling import MODULES, Teller, cropped, folded, indented, milliseconds
 
 
 @given(st.lists(st.text("abc-09/:", min_size=1, max_size=20), min_size=1, max_size=20), st.integers(60, 120))
@@ -22,6 +22,11 @@ def test_a_short_command_is_one_line_and_a_long_one_goes_on() -> None:
     assert folded(("outgrow", "status"), 80) == "outgrow status"
     assert folded(("ventures", "load", "--users", "900"), 24) == "ventures load \\\n    --users 900"
     assert folded(("ventures", "load", "--only", "search"), 32) == "ventures load \\\n    --only search"
+
+
+def test_what_goes_on_stays_under_itself() -> None:
+    assert indented("  it breaks at 300 users", 16) == ["  it breaks at", "  300 users"]
+    assert indented("  90 users  ▇▇▇    ┊", 40) == ["  90 users  ▇▇▇    ┊"], "figures stay where they are"
 
 
 def test_a_line_that_is_too_long_ends_in_dots() -> None:
