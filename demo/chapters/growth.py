@@ -106,4 +106,4 @@ def foretell(story: Story) -> None:
     elif dated_before:
         teller.say(f"  Asked again: {in_days(days)}; it breaks at {span}.", "bold")
     else:
-        teller.say(f"  Now it gives a date, {in_days(days)} of simulated growth: it breaks at {span}.", "bold")
+        teller.say(f"  Now it gives a date: {in_days(days)}; it breaks at {span}.", "bold")

@@ -51,7 +51,7 @@ def planned(story: Story, option: str) -> None:
     day = story.foretold[0].day
     teller = story.teller
     teller.say(
-        f"And on {day}, the day of the first forecast: could two people have carried this, and what comes after?"
+        f"On {day}, when the first forecast was made: could two people carry all that this growth brings, in time?"
     )
     pinned = ("--option", f"{POINT}={option}") if option else ()
     answer = story.outgrow("plan", "--as-of", day, *pinned, "--scenarios", str(story.plan.scenarios))

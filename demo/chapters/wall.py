@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from demo.figures import judged, reached_at, span_of
+from demo.figures import in_days, judged, reached_at, span_of
 from demo.story import Foretold, Story
 from demo.telling import Failed, milliseconds
 
@@ -36,7 +36,7 @@ def told(story: Story) -> None:
     )
     rows = [row(one, took(one)) for one in story.foretold]
     if rows:
-        teller.table(("asked with", "it breaks at", "in the middle", "days left", "days it took"), rows)
+        teller.table(("asked with", "it breaks at", "in the middle", "date", "it took"), rows)
     found = judged(
         warned.at_users if warned else None,
         wall,
@@ -55,6 +55,6 @@ def row(one: Foretold, took: float) -> tuple[str, ...]:
         f"{one.users:,} users",
         f"{span_of(said)} users" if said else "refused",
         f"{said.mid:,.0f}" if said and isfinite(said.mid) else "",
-        span_of(days) if days else "no date",
-        f"{took:,.0f}",
+        in_days(days) if days else "no date",
+        f"{took:,.0f} days",
     )
