@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import psycopg
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from outgrow.routing import PLACE
 from ventures.database.pool import Database
 from ventures.database.roles import Addresses
+from ventures.errors import Unavailable
 from ventures.identifiers import new_id
 from ventures.search.filling import Filling
 from ventures.testing.embeddings import DIMENSION, MODEL, Embeddings, passages, units
@@ -371,6 +372,45 @@ async def test_whatever_happens_the_store_ends_with_the_rows(
         await filled.caught_up()
     for one in ventures:
         assert await held(store, one) == rows.held(one)
+
+
+async def test_what_was_read_and_then_lost_by_postgresql_is_read_again(database: Database, rows: Embeddings) -> None:
+    """What is made again may be of the same event and yet another: of an endpoint the same text has not always the same
+    vector."""
+    store = VectorsInMemory()
+    filled = filling(database, store)
+    venture, place = rows.venture(), new_id()
+    rows.put(venture, {place: units(1)[0]})
+    await filled.caught_up()
+    lost = rows.put(venture, {place: units(1, seed=1)[0]})
+    await filled.look()
+    await filled._follow()
+    rows.undo(venture)
+    assert rows.put(venture, {place: units(1, seed=2)[0]}) == lost
+    await filled._without_database(Unavailable("The database does not answer."))
+    await filled._kept()
+    assert rows.kept(venture) == {store.part(venture): lost - 1}, "nothing is kept of what is in doubt"
+    await filled.caught_up()
+    assert await held(store, venture) == rows.held(venture)
+    assert rows.kept(venture) == {store.part(venture): lost}
+
+
+async def test_a_filling_in_which_postgresql_went_away_is_begun_anew(database: Database, rows: Embeddings) -> None:
+    class Slow(VectorsInMemory):
+        async def put(self, venture: UUID, points: Sequence[Point]) -> None:
+            await super().put(venture, points)
+            if self.puts == len(points):
+                await filled._without_database(Unavailable("The database does not answer."))
+
+    store = Slow()
+    filled = filling(database, store)
+    venture = rows.venture()
+    rows.put(venture, passages(units(3)))
+    await filled.look()
+    await filled._fill_next()
+    assert not filled._shelves["memory"].filled
+    await filled.caught_up()
+    assert await held(store, venture) == rows.held(venture)
 
 
 async def test_it_runs_until_it_is_stopped_and_outlives_a_database_that_goes(

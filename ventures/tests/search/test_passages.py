@@ -12,8 +12,9 @@ from ventures.content.api import STEPS, ItemPublished
 from ventures.database.pool import Database
 from ventures.database.scope import Scope
 from ventures.errors import Refused, Unavailable
-from ventures.log.api import Event, Spine, parked, read_all, rewind, step, step_together
+from ventures.log.api import Event, Spine, parked, read_all, replay_parked, rewind, step, step_together
 from ventures.search.embedding import WordLlamaEmbedder
+from ventures.search.filling import Filling
 from ventures.search.passages import Passages
 from ventures.search.preferences import preference_id
 from ventures.search.records import SourceChange
@@ -23,7 +24,8 @@ from ventures.tenancy import api as tenancy
 from ventures.testing.content import OWNER, Tell, command_of, commented, content_spine, drafted, founded, item_of, take
 from ventures.testing.log import Recorder, Watch
 from ventures.testing.search import Made, WordsEmbedder, consumed, made
-from ventures.vectors.api import Kind
+from ventures.testing.vectors_in_memory import VectorsInMemory
+from ventures.vectors.api import Kind, VectorStore
 
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 bodies = st.sampled_from(["", "A tea.", "Green tea. " * 90, "Black coffee. " * 150, "Green tea. " * 90 + "\n\nMore."])
@@ -210,10 +212,12 @@ async def test_what_was_drafted_before_it_was_deleted_does_not_come_back(spine: 
 
 
 class Poisoned(ContentSource):
-    """Fails at an item of this title."""
+    """Fails at items of this title."""
+
+    poison = "Poison"
 
     async def changes(self, scope: Scope, event: Event) -> Sequence[SourceChange]:
-        if getattr(event.data, "title", "") == "Poison":
+        if getattr(event.data, "title", "") == self.poison:
             raise ValueError("cannot read this")
         return await super().changes(scope, event)
 
@@ -234,6 +238,34 @@ async def test_a_source_that_fails_parks_its_event_and_holds_up_nothing_else(dat
         reasons = [one.reason for one in await parked(scope, consumer)]
     assert ["cannot read this" in reasons[0], "waits for event" in reasons[1]] == [True, True]
     assert list((await made(database, venture, consumer.target)).passages) == sorted(good)
+
+
+async def test_what_was_parked_and_is_handled_later_comes_to_the_stores(database: Database) -> None:
+    """They read on by the events that changed rows, and are past that one."""
+    watch, store, sick = Watch(), VectorsInMemory(dimension=16), Poisoned()
+    spine = content_spine(database, watch)
+    consumer = Passages(WordsEmbedder(), [sick])
+
+    async def opening(_: str) -> VectorStore:
+        return store
+
+    filled = Filling(database, model=consumer.target, dimension=16, default="memory", opening=opening)
+    venture = await founded(spine)
+    await drafted(spine, venture, title="Poison")
+    await drafted(spine, venture)
+    for _ in range(20):
+        await step(database, spine.registry, consumer, venture, now=watch)
+        watch.move(10)
+    await filled.caught_up()
+    found = await made(database, venture, consumer.target)
+    assert {one.id for one in await store.held(venture)} == set(found.vectors)
+    assert len(found.passages) == 1
+    sick.poison = "nothing"
+    assert await replay_parked(database, spine.registry, consumer, venture, now=watch) == (1, 0)
+    await filled.caught_up()
+    found = await made(database, venture, consumer.target)
+    assert {one.id for one in await store.held(venture)} == set(found.vectors)
+    assert len(found.passages) == 2
 
 
 async def test_an_embedder_that_is_down_holds_up_no_other_consumer_and_loses_nothing(spine: Spine) -> None:

@@ -67,6 +67,13 @@ class Bulk(Consumer, Protocol):
         """
 
 
+class Followed(Consumer, Protocol):
+    """A consumer whose tables are read on by the events that last changed their rows."""
+
+    async def handled_late(self, scope: Scope) -> None:
+        """An event far behind its position was handled: whoever reads on has missed its rows."""
+
+
 @dataclass(frozen=True)
 class Step:
     """What one turn did.
@@ -307,6 +314,10 @@ def _is_bulk(consumer: Consumer) -> TypeGuard[Bulk]:
     return hasattr(consumer, "handle_all")
 
 
+def _is_followed(consumer: Consumer) -> TypeGuard[Followed]:
+    return hasattr(consumer, "handled_late")
+
+
 def _takes_turns_apart(consumer: Consumer) -> bool:
     return _is_bulk(consumer) and consumer.apart
 
@@ -364,6 +375,8 @@ async def replay_parked(
                 await scope.one(sql.WAIT_FOR_POSITION, **which)
                 (event,) = await scope.all(sql.ONE_EVENT, registry.event, seq=one.seq)
                 await _handled(scope, consumer, event)
+                if _is_followed(consumer):
+                    await consumer.handled_late(scope)
                 await scope.run(sql.UNPARK, **which, seq=one.seq)
             handled += 1
         except (EventFailed, UnknownEvent) as error:

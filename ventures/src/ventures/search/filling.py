@@ -5,8 +5,9 @@ in each venture, which stores are to hold it (where its route leads, and while i
 to where the part of the store that holds it is filled (the position of the consumer "vectors", target: the part's
 name). A part without a position, or whose position was set back, is filled from nothing; every other takes the rows
 that changed since. Positions move only after a flush, so that an end at any moment, of this process or of the machine,
-means doing a little again. Where a move was completed or cancelled, the store that is to hold the venture no more drops
-it, and its position ends after that.
+means doing a little again. Passages commit without waiting for the disk, so an end of PostgreSQL may undo what was read
+of them here: after it was away, positions go back to where it kept them. Where a move was completed or cancelled, the
+store that is to hold the venture no more drops it; its position is set back before, for good, and ends after that.
 """
 
 import asyncio
@@ -124,6 +125,7 @@ class Filling:
         self._whole_at = 0.0
         self._moves: dict[UUID, frozenset[str]] = {}
         self._moves_at = 0.0
+        self._faults = self._faults_seen = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then flushes and closes. Outlives a database that goes away, and a store that fails."""
@@ -208,10 +210,12 @@ class Filling:
         then, in between those that moved. Raises: Unavailable.
         """
         self._looks += 1
-        look, began = self._looks, time.monotonic()
+        look, began, faults = self._looks, time.monotonic(), self._faults
+        doubted = self._in_doubt()
         for shelf in self._shelves.values():
             shelf.look = look
-        whole = began >= self._whole_at or any(shelf.store is None and shelf.wanted for shelf in self._shelves.values())
+        unopened = any(shelf.store is None and shelf.wanted for shelf in self._shelves.values())
+        whole = began >= self._whole_at or unopened or doubted
         async with self._database.scanning() as scope:
             if began >= self._moves_at:
                 moves = await scope.all(sql.SCAN_MOVES)
@@ -240,13 +244,20 @@ class Filling:
             self._shelf(self._default)  # made before the first venture waits for it
         await self._leave(kept, wanted)
         for shelf in list(self._shelves.values()):
+            if doubted:
+                shelf.go_back(kept)
             if await shelf.opened() is not None:
                 await self._tried(shelf, self._compare(shelf, kept, look))
+        self._faults_seen = faults
         if whole:
             ended = time.monotonic()
             self._whole_at = ended + max(WHOLE_SECONDS, (ended - began) / WHOLE_SHARE)
         if self._from_nothing:
             self._some_to_fill.set()
+
+    def _in_doubt(self) -> bool:
+        """PostgreSQL was away since the last look, and may have lost what it had committed last and was read here."""
+        return self._faults != self._faults_seen
 
     def _begun_or_ended(self, rows: list[Row]) -> None:
         """Ventures whose move began or ended are looked at, though their log may be quiet."""
@@ -371,6 +382,8 @@ class Filling:
                     await self._tried(shelf, shelf.follow(venture, until))
 
     async def _kept(self) -> None:
+        if self._in_doubt():
+            return
         for shelf in list(self._shelves.values()):
             if shelf.store is not None:
                 await self._tried(shelf, shelf.keep())
@@ -406,9 +419,13 @@ class Filling:
         if shelf.store is None or not next_ones:
             return  # the next look finds the ventures unfilled, once the store is there
         self._being_filled.update(next_ones)
+        faults = self._faults
         try:
             await self._tried(shelf, shelf.fill([venture for _, venture in next_ones], durable=any(filled_before)))
         finally:
+            if self._faults != faults:  # what was read before PostgreSQL went does not go with what was read after
+                for _, venture in next_ones:
+                    shelf.filled.pop(venture, None)
             self._being_filled.difference_update(next_ones)
 
     async def _tried(self, shelf: Shelf, doing: Awaitable[T]) -> T | None:
@@ -426,6 +443,7 @@ class Filling:
         if str(error) != self._said:
             log.warning("filling waits for the database: %s", error)
         self._said = str(error)
+        self._faults += 1
         await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
 
 

@@ -104,6 +104,10 @@ class Passages:
         await scope.run(sql.FORGET_PREFERENCES, model=self.target)
         await scope.run(sql.FORGET_FILLING)
 
+    async def handled_late(self, scope: Scope) -> None:
+        """Stores are past its rows: they put the venture again from the beginning."""
+        await scope.run(sql.FORGET_FILLING)
+
     async def _read(self, scope: Scope, event: Event) -> Read:
         found: list[SourceChange] = []
         for source in self._sources:

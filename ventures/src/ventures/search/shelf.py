@@ -206,9 +206,12 @@ class Shelf:
                     await (await turns.of(venture)).run(sql.END_FILLING, targets=targets)
 
     async def leave(self, ventures: Mapping[UUID, list[str]]) -> None:
-        """Drops ventures for good, then forgets their positions in these parts. Raises: StoreFailed, Unavailable."""
+        """Drops ventures for good, then forgets their positions in these parts. Whatever is undone by an end of the
+        process or of PostgreSQL, none of these positions is believed again. Raises: StoreFailed, Unavailable.
+        """
         store, self.busy = self._there(), True
         try:
+            await self._set_back(ventures)
             self._busy_since = time.monotonic()
             for venture in ventures:
                 for known in (self.filled, self.begun, self.spoiled, self._counts):
@@ -223,6 +226,14 @@ class Shelf:
             await self.end(ventures)
         finally:
             self.busy = False
+
+    async def _set_back(self, ventures: Mapping[UUID, list[str]]) -> None:
+        for some in _some(sorted(ventures.items())):
+            async with self.database.in_turn() as turns:
+                for venture, targets in some:
+                    scope = await turns.of(venture)
+                    for target in targets:
+                        await scope.run(sql.BEGIN_FILLING, target=target)
 
     async def held(self, asked: Holding) -> Holds | Cannot:
         """A page of what the store holds of a venture, with a position that it was past already. Raises: Refused."""
@@ -266,6 +277,13 @@ class Shelf:
             await store.put(SHARED, points)
         self._shared = digest
         self._dirty = True
+
+    def go_back(self, kept: Mapping[UUID, Mapping[str, int]]) -> None:
+        """To the positions that PostgreSQL has: what it lost after them is made again, and read again from there."""
+        for venture, filled in self.filled.items():
+            seq = kept.get(venture, {}).get(filled.part)
+            if seq is not None and seq < filled.position:
+                filled.position = filled.kept = seq
 
     async def keep(self) -> None:
         """Flushes what was put, then moves the positions. Raises: StoreFailed, Unavailable."""

@@ -76,6 +76,11 @@ class Embeddings:
             self._connection.execute(POSITION, [venture, self.model, seq])
         return seq
 
+    def undo(self, venture: UUID) -> None:
+        """The consumer is where it was before the last event, as after a crash that lost its commit."""
+        self._heads[venture] -= 1
+        self._connection.execute(POSITION, [venture, self.model, self._heads[venture]])
+
     def many(self, venture: UUID, vectors: npt.NDArray[np.float32]) -> None:
         """As many passages of a venture as there are rows, by one event."""
         seq = self._heads[venture] = self._heads.get(venture, 0) + 1

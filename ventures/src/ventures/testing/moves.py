@@ -7,6 +7,7 @@ moves.place(venture, "buckets")     # the flip
 moves.state(venture, "completed")
 """
 
+import secrets
 from types import TracebackType
 from typing import Final
 from uuid import UUID
@@ -33,7 +34,7 @@ class Moves:
 
     def __init__(self, address: str) -> None:
         self._connection = psycopg.connect(address, autocommit=True)
-        self._number = 0
+        self._id = ""
         self.source = self.target = ""
 
     def __enter__(self) -> "Moves":
@@ -45,7 +46,7 @@ class Moves:
     def begin(self, source: str, target: str, *, share: float = 0.0) -> None:
         """A move of its own; the one before ends."""
         self._connection.execute(END, [POINT])
-        self._number += 1
+        self._id = f"move-{secrets.token_hex(4)}"
         self.source, self.target = source, target
         self.mirrored(share)
 
@@ -64,7 +65,3 @@ class Moves:
     def counted(self, venture: UUID) -> tuple[int, int, int] | None:
         """Mirrored reads: matched, differed, failed."""
         return self._connection.execute(COUNTS, [self._id, str(venture)]).fetchone()
-
-    @property
-    def _id(self) -> str:
-        return f"move-{self._number}"
