@@ -27,6 +27,10 @@ def told(story: Story) -> None:
         f"{scale.early:.0%} of it, and an experiment: each layout gets all {passages:,} passages and "
         f"{rate * scale.early:.0f} searches a second."
     )
+    teller.say(
+        "The layout that is there is measured against itself first: a machine that sees a difference there can judge "
+        "nothing. That takes a minute, and the four layouts side by side another."
+    )
     proof = proved(story)
     if proof["ended"] != "finished":
         teller.say(f"  {proof['sentence']}", "bold yellow")
@@ -36,7 +40,8 @@ def told(story: Story) -> None:
     decided = story.outgrow("decide", POINT)
     teller.say(f"  {decided['verdict']}: {decided['option'] or 'no option'}", "bold green")
     for reason in decided["reasons"]:
-        teller.say(f"  {reason}")
+        if reason not in proof["reasons"]:
+            teller.say(f"  {reason}")
     if decided["option"] in LAYOUT_OF:
         story.layout = LAYOUT_OF[decided["option"]]
     else:
