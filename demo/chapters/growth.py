@@ -85,7 +85,7 @@ def foretell(story: Story) -> None:
     teller, steps = story.teller, story.steps
     first = not story.foretold
     if first:
-        teller.say(f"After {len(steps)} steps nobody has felt anything. What does outgrow say, from what it has seen?")
+        teller.say(f"After {len(steps)} steps: what does outgrow say, from what it has seen so far?")
     answer = story.outgrow("forecast", POINT, "--offline", shown=first, gently=True)
     (story.folder / "forecast.json").write_text(json.dumps(answer, indent=1))
     made = declaring.forecast_of(answer)
