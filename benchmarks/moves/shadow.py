@@ -1,6 +1,6 @@
 """What it costs searches that a tenth of them is asked of both stores, also where the other one is away.
 
-    python -m benchmarks shadow            # a quarter of an hour on two cores
+    python -m benchmarks shadow            # half an hour on two cores
     python -m benchmarks shadow --one      # both layouts in one index process: about ten minutes
     python -m benchmarks shadow --small    # to try it: two minutes
 
@@ -14,7 +14,8 @@ then), at a rate that takes two fifths of the machine's processor time, in round
 * stalled: the same, and the target's process is stopped as the measuring begins,
 * failing, in every fifth round: the same, and the target refuses whatever it is asked,
 
-each with the same searches at the same moments. A ratio is that of an arm to *off* in the same round. Before an arm is
+in slices of some seconds, one of each arm after the other, so that what the machine does meanwhile meets all arms; each
+with the same searches at the same moments. A ratio is that of an arm to *off* in the same round. Before a slice is
 measured it is searched unmeasured for some seconds, so that all processes know the share, and found the target again.
 
 `--one` measures the platform's default, one index process that holds both layouts, with *off* and *on* alone: there
@@ -68,24 +69,27 @@ REFUSED_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large it is. searches: of an arm in a round. kills: of mirroring."""
+    """How large it is. searches: of an arm in a round, all slices. kills: of mirroring."""
 
     plan: Plan
     rounds: int
     searches: int
+    slices: int
     counted_seconds: float
     kills: int
 
 
-WHOLE = Size(Plan(users=200, ventures=150, passages_per_user=300), 30, 1_000, 20.0, 3)
-SMALL = Size(Plan(users=40, ventures=30, passages_per_user=100), 3, 250, 8.0, 2)
+WHOLE = Size(Plan(users=200, ventures=150, passages_per_user=300), 30, 1_000, 3, 20.0, 3)
+SMALL = Size(Plan(users=40, ventures=30, passages_per_user=100), 3, 250, 2, 8.0, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A level that is measured, with the one before it that is not."""
+    """A slice of an arm that is measured, with the one before it that is not. slice: those of one number get the same
+    searches."""
 
     round: int
+    slice: int
     name: str
     warm_seconds: float
 
@@ -119,7 +123,7 @@ async def _measured(platform: Serving, size: Size, rounds: int, options: argpars
             store = ShadowStore(platform, PROCESSES)
         try:
             figures.rate = options.rate or await _rate(moving)
-            await _rounds(moving, store, figures, rounds, size.searches / figures.rate)
+            await _rounds(moving, store, figures, rounds, size.slices, size.searches / figures.rate)
             await _counted(moving, figures, size.counted_seconds)
             if store is not None:
                 await _killed(moving, store, figures, size.kills)
@@ -150,10 +154,13 @@ async def _rate(moving: Moving) -> float:
     return rate
 
 
-async def _rounds(moving: Moving, store: ShadowStore | None, figures: Figures, rounds: int, seconds: float) -> None:
-    arms = _arms(rounds, seconds, ARMS[:2] if store is None else ARMS)
+async def _rounds(
+    moving: Moving, store: ShadowStore | None, figures: Figures, rounds: int, slices: int, seconds: float
+) -> None:
+    seconds /= slices
+    arms = _arms(rounds, slices, seconds, ARMS[:2] if store is None else ARMS)
     levels = [Level(0, figures.rate, one) for arm in arms for one in (arm.warm_seconds, seconds)]
-    seeds = [one for arm in arms for one in (-1 - arm.round, arm.round)]
+    seeds = [one for arm in arms for one in (-1 - arm.slice, arm.slice)]
     used: list[Mapping[str, float]] = []
     total = sum(level.seconds for level in levels)
     said(f"{rounds} rounds at {figures.rate:.0f} searches a second: {total / 60:.1f} minutes")
@@ -189,12 +196,13 @@ async def _rounds(moving: Moving, store: ShadowStore | None, figures: Figures, r
         figures.add(arm.round, arm.name, step, cost)
 
 
-def _arms(rounds: int, seconds: float, of: Sequence[str] = ARMS) -> list[Arm]:
+def _arms(rounds: int, slices: int, seconds: float, of: Sequence[str] = ARMS) -> list[Arm]:
     """The order of everything, seeded. After the target was away it is waited for before it is to be there."""
     luck = random.Random(SEED)
     found: list[Arm] = []
     healthy_for = math.inf
-    for number in range(rounds):
+    for place in range(rounds * slices):
+        number = place // slices
         names = [name for name in of if name != "failing" or number % FAILING_EVERY == FAILING_EVERY - 1]
         luck.shuffle(names)
         for name in names:
@@ -204,7 +212,7 @@ def _arms(rounds: int, seconds: float, of: Sequence[str] = ARMS) -> list[Arm]:
             if name == "failing":
                 warm = max(warm, REFUSED_SECONDS)
             healthy_for = 0.0 if name in ("stalled", "failing") else healthy_for + warm + seconds
-            found.append(Arm(number, name, warm))
+            found.append(Arm(number, place, name, warm))
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.report import Cell, Report, Table, Target, show, write_report
 from outgrow.evidence.intervals import ratio_interval
 from outgrow.quantities import Interval
+from ventures.population.latencies import Latencies
 from ventures.population.loading import Step
 from ventures.population.shape import Plan
 
@@ -24,13 +25,13 @@ KILL_SECONDS = 2.0
 class Figures:
     """All that was measured.
 
-    times: (round, arm) → p50, p95, p99 in seconds. cost: arm → processor seconds of a search, by kind of process, each
-    round's. kills: seconds from the command's begin and from its end to the last mirrored search, and how many there
-    were before. counts: of the counted seconds, in which `searched` searches were sent.
+    taken: (round, arm) → how long its searches took, of all its slices. cost: arm → processor seconds of a search, by
+    kind of process, each slice's. kills: seconds from the command's begin and from its end to the last mirrored search,
+    and how many there were before. counts: of the counted seconds, in which `searched` searches were sent.
     """
 
     rate: float = 0.0
-    times: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
+    taken: dict[tuple[int, str], Latencies] = field(default_factory=dict)
     cost: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
     wrong: dict[str, int] = field(default_factory=dict)
@@ -40,9 +41,8 @@ class Figures:
     kills: list[tuple[float, float, int]] = field(default_factory=list)
 
     def add(self, number: int, arm: str, step: Step, cost: Mapping[str, float]) -> None:
-        """One arm of one round."""
-        whole = step.whole
-        self.times[number, arm] = tuple(whole.quantile(share) or float("nan") for share in QUANTILES)
+        """A slice of an arm in a round."""
+        self.taken.setdefault((number, arm), Latencies()).merge(step.whole)
         self.cost.setdefault(arm, []).append(cost)
         self.sent[arm] = self.sent.get(arm, 0) + step.offered
         self.wrong[arm] = self.wrong.get(arm, 0) + step.dropped + sum(step.errors.values())
@@ -50,11 +50,14 @@ class Figures:
 
     def rounds(self, arm: str) -> list[int]:
         """Those that have it."""
-        return sorted(number for number, name in self.times if name == arm)
+        return sorted(number for number, name in self.taken if name == arm)
+
+    def _took(self, number: int, arm: str, place: int) -> float:
+        return self.taken[number, arm].quantile(QUANTILES[place]) or float("nan")
 
     def ratio(self, arm: str, place: int) -> Interval | None:
         """Of a quantile to that of *off* in the same rounds, as `outgrow prove` bounds a ratio."""
-        pairs = [(self.times[number, arm][place], self.times[number, "off"][place]) for number in self.rounds(arm)]
+        pairs = [(self._took(number, arm, place), self._took(number, "off", place)) for number in self.rounds(arm)]
         if not pairs:
             return None
         with_it, without = np.array(pairs).T
@@ -62,11 +65,11 @@ class Figures:
 
     def quantile(self, arm: str, place: int) -> float | None:
         """Of the arm's middle round, seconds."""
-        found = [self.times[number, arm][place] for number in self.rounds(arm)]
+        found = [self._took(number, arm, place) for number in self.rounds(arm)]
         return float(np.median(found)) if found else None
 
     def processor(self, arm: str) -> dict[str, float]:
-        """Of a search, seconds, by kind of process: the mean over rounds."""
+        """Of a search, seconds, by kind of process: the mean over slices."""
         rounds = self.cost.get(arm, [])
         return {kind: float(np.mean([one[kind] for one in rounds])) for kind in rounds[0]} if rounds else {}
 
@@ -112,7 +115,8 @@ def write(figures: Figures, plan: Plan, *, one: bool = False) -> None:
                     ),
                     tuple(_row(figures, arm) for arm in ARMS if figures.rounds(arm)),
                     (
-                        "Ratios to *off* in the same round, with their 95 % interval (outgrow.evidence). off: nothing "
+                        "Ratios to *off* in the same round, with their 95 % interval (outgrow.evidence). A round is "
+                        "made of slices of some seconds, one of each arm after the other in random order. off: nothing "
                         "is mirrored; on: 10 % of the searches are; stalled: the same, and the target's process is "
                         "stopped as the measuring begins; failing: it refuses whatever it is asked.",
                     ),

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import pytest
 
+from benchmarks.moves import moving, watch
 from benchmarks.moves.answers import Answers
 from benchmarks.moves.moving_report import Moved, Timed, seconds_of, shown, written
 from benchmarks.moves.population import Crowd, laid_passages
-from benchmarks.moves import moving, watch
 from ventures.population import grammar
 from ventures.population.shape import items_for, venture_id
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.moves import shadow_report
 from benchmarks.moves.shadow import FOUND_SECONDS, WARM_SECONDS, _arms
 from benchmarks.moves.shadow_report import Figures
 from benchmarks.moves.way_back import Back
-from benchmarks.moves import shadow_report
 from benchmarks.report import Report, write_report
 from ventures.population.loading import Level, Step
 from ventures.population.shape import Plan
@@ -16,20 +16,21 @@ from ventures.population.shape import Plan
 SECONDS = 5.0
 
 
-def test_each_round_has_each_arm_once_in_an_order_of_its_own() -> None:
-    arms = _arms(30, SECONDS)
-    rounds = [[arm.name for arm in group] for _, group in groupby(arms, key=lambda arm: arm.round)]
-    assert len(rounds) == 30
-    assert {tuple(sorted(set(names) - {"failing"})) for names in rounds} == {("off", "on", "stalled")}
-    assert all(len(names) == len(set(names)) for names in rounds)
-    assert sum("failing" in names for names in rounds) == 6
-    assert len({tuple(names) for names in rounds}) > 5
-    assert arms == _arms(30, SECONDS)
+def test_each_slice_has_each_arm_once_in_an_order_of_its_own() -> None:
+    arms = _arms(30, 3, SECONDS)
+    assert [sum(arm.round == number and arm.name == "on" for arm in arms) for number in range(30)] == [3] * 30
+    slices = [[arm.name for arm in group] for _, group in groupby(arms, key=lambda arm: arm.slice)]
+    assert len(slices) == 90
+    assert {tuple(sorted(set(names) - {"failing"})) for names in slices} == {("off", "on", "stalled")}
+    assert all(len(names) == len(set(names)) for names in slices)
+    assert sum("failing" in names for names in slices) == 18
+    assert len({tuple(names) for names in slices}) > 5
+    assert arms == _arms(30, 3, SECONDS)
 
 
 def test_a_target_that_was_away_is_waited_for_before_it_is_to_be_there() -> None:
     there_for = float("inf")
-    for arm in _arms(30, SECONDS):
+    for arm in _arms(30, 3, SECONDS):
         assert arm.warm_seconds >= WARM_SECONDS
         there_for += arm.warm_seconds
         if arm.name in ("on", "stalled"):
