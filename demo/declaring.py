@@ -102,14 +102,6 @@ def to_prove(text: str, scale: Scale, users: int, per_second: float, passages: i
     return _written(file)
 
 
-def longer(text: str, times: int) -> str:
-    """The declaration with rounds of the experiment that take so many times as long."""
-    file = yaml.safe_load(text)
-    experiment = next(one for one in file["points"] if one["id"] == POINT)["experiment"]
-    experiment["round_seconds"] = f"{times * int(experiment['round_seconds'].removesuffix('ms'))}ms"
-    return _written(file)
-
-
 def retargeted(text: str, layout: str) -> str:
     """The declaration with another layout to move to."""
     file = yaml.safe_load(text)

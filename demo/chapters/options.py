@@ -10,7 +10,6 @@ from demo.declaring import LAYOUT_OF, POINT
 from demo.story import Story
 from demo.telling import milliseconds
 
-LONGER = 2
 TUNE = "tune"
 OPTION_WORDS = {"tune": "tune", "A": "partition", "B": "migrate"}
 
@@ -83,14 +82,15 @@ def rewrite(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def proved(story: Story) -> Mapping[str, Any]:
-    """What `outgrow prove` says; once more in longer rounds where this machine was unfit to judge."""
+    """What `outgrow prove` says; asked once more where this machine was unfit to judge, as what was beside it may have
+    ended. In rounds no longer than the first: what lasts as long as they do disturbs long ones as much.
+    """
     proof = story.outgrow("prove", POINT)
     if proof["ended"] != "unfit":
         return proof
     story.teller.say(f"  {proof['sentence']}", "yellow")
-    story.teller.say(f"  So once more, in rounds {LONGER} times as long, as it advises.")
-    declaring.put(story.config, declaring.longer(story.config.read_text(), LONGER))
-    return story.outgrow("prove", POINT, "--fresh")
+    story.teller.say("  Something else uses this machine. It may have ended, so once more.")
+    return story.outgrow("prove", POINT)
 
 
 def side_by_side(story: Story, proof: Mapping[str, Any]) -> None:

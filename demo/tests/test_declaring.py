@@ -60,9 +60,6 @@ def test_a_finished_move_is_held_against_both_layouts(tmp_path: Path) -> None:
     assert proved.experiment is not None
     assert (proved.complete_before, proved.experiment.users, proved.experiment.rate) == (680, 680, 30.9)
     assert proved.experiment.settings["passages"] == 18_000
-    again = point_of(read(declaring.longer(text, 3), tmp_path)).experiment
-    assert again is not None
-    assert again.round_seconds == pytest.approx(3 * proved.experiment.round_seconds)
     read(declaring.validated(text, "tuned", 66.6), tmp_path)
 
 
