@@ -181,7 +181,10 @@ def _unfinished(point: Point, proof: Proof, option: str) -> tuple[str, str]:
         return f"Interrupted. {worth_sentence(proof.evidence, option, proof.planned)}", again
     if proof.ended == "unfit":
         said = fit_sentence(proof.evidence.fit) if proof.evidence.fit else "This machine could not be judged."
-        return f"{said} No option was measured.", f"stop what else runs here, or measure longer rounds, then: {again}"
+        return (
+            f"{said} No option was measured.",
+            f"stop what else runs here, or measure more rounds (fitness_rounds), then: {again}",
+        )
     reasons = "; ".join(f"{each.arm}: {each.left_out}" for each in proof.evidence.facts if each.left_out)
     return f"Fewer than two arms are left, so there is nothing to compare. {reasons}.", f"mend that, then: {again}"
 
