@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from outgrow.migrating.blocks import Blocks, blocks_of
 from outgrow.migrating.carrying import name_of
 from outgrow.migrating.comparing import differing, in_order, still_differing
 from outgrow.migrating.reporting import said
@@ -32,7 +33,6 @@ from outgrow.ports import (
     Change,
     Copied,
     Copying,
-    InBlocks,
     InUse,
     Item,
     MoveLedger,
@@ -109,6 +109,10 @@ class Copier:
     _carried: dict[str, set[str]] = field(default_factory=dict)
     _flows: dict[str, _Flow] = field(default_factory=dict)
     _there: dict[str, float] = field(default_factory=dict)
+    _blocks: Blocks | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._blocks = blocks_of(self.mover)
 
     def sizes(self) -> list[TenantSize]:
         return list(self.mover.source.tenants())
@@ -262,21 +266,17 @@ class Copier:
 
     def _copy_block(self, migration: Migration, tenant: str, command: CopyPage) -> tuple[int, str] | None:
         """How many went as a block, and the last key; None where nothing was written: a store knows no blocks, or the
-        target holds something already. Then items are read anew."""
-        source, target = self.mover.source, self.mover.target
-        if not (isinstance(source, InBlocks) and isinstance(target, InBlocks)):
+        target holds something already. Then items are read anew, with a generation of their own."""
+        if self._blocks is None:
             return None
-        forms = target.block_forms()
-        if not forms:
-            return None
-        began = self.monotonic()
+        source, began = self.mover.source, self.monotonic()
         generation = self.ledger.generation(migration)
-        block = source.block(tenant, command.after, command.limit, forms)
+        block = self._blocks.read(tenant, command.after, command.limit)
         if block is None:
             return None
         list(in_order(source, tenant, command.after, [Copied(block.last, b"")]))
         self._refuse_late(migration, tenant, source, began, block.count)
-        return (block.count, block.last) if target.put_block(generation, block) else None
+        return (block.count, block.last) if self._blocks.target.put_block(generation, block) else None
 
     def _carry(
         self, migration: Migration, tenant: str, truth: Side, limit: int, *, of_the_flow: bool = True
