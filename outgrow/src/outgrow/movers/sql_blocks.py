@@ -78,17 +78,19 @@ def block_of(
     if parts is None and after != shape.prefix:
         return None
     values: dict[str, object] = {"tenant": tenant, "limit": limit, **_named("after", parts or ())}
-    cursor = connection.cursor()
+    cursor, data, messages = connection.cursor(), bytearray(), 0
+    row = message = memoryview(b"")
     with cursor.copy(_read_statement(shape, bool(parts)), values) as copy:
-        messages = list(copy)
-    count = cursor.rowcount
-    if count < 1:
+        for read in copy:  # none is kept: thousands of them would have the collector look through all there is
+            row, message = message, memoryview(read)
+            data += message
+            messages += 1
+    if (count := cursor.rowcount) < 1:
         return None
-    if len(messages) != count + 1 or bytes(messages[0][: len(_SIGNATURE)]) != _SIGNATURE:
-        raise StoreFailed(f"{shape.name}: COPY gave {count} rows in {len(messages)} messages, in a form unknown here")
+    if messages != count + 1 or not data.startswith(_SIGNATURE):
+        raise StoreFailed(f"{shape.name}: COPY gave {count} rows in {messages} messages, in a form unknown here")
     start = len(_SIGNATURE) if count == 1 else 0
-    last = key_of(shape, _key_values(shape, bytes(messages[-2][start:])))
-    return Block(tenant, after, last, count, form, b"".join(messages))
+    return Block(tenant, after, key_of(shape, _key_values(shape, bytes(row[start:]))), count, form, bytes(data))
 
 
 def put_block(
