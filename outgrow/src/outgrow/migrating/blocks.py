@@ -15,7 +15,8 @@ MOST_BYTES = 4_000_000
 
 @dataclass(slots=True)
 class Blocks:
-    """Both stores of a move, where they know blocks. ``item_bytes``: of the last block, on an average."""
+    """Both stores of a move, where they know blocks. ``item_bytes``: of the last block, on an average; a block that did
+    not come through is followed by one of a single batch."""
 
     source: InBlocks
     target: InBlocks
@@ -26,10 +27,15 @@ class Blocks:
         if not (forms := self.target.block_forms()):
             return None
         fitting = int(MOST_BYTES / max(self.item_bytes, 1.0))
-        block = self.source.block(tenant, after, max(batch, min(BATCHES * batch, fitting)), forms)
-        if block is not None:
+        self.item_bytes = MOST_BYTES
+        return self.source.block(tenant, after, max(batch, min(BATCHES * batch, fitting)), forms)
+
+    def put(self, generation: int, block: Block) -> bool:
+        """Whether the target took it."""
+        done = self.target.put_block(generation, block)
+        if done:
             self.item_bytes = len(block.data) / max(block.count, 1)
-        return block
+        return done
 
 
 def blocks_of(mover: Copying) -> Blocks | None:

@@ -276,7 +276,7 @@ class Copier:
             return None
         list(in_order(source, tenant, command.after, [Copied(block.last, b"")]))
         self._refuse_late(migration, tenant, source, began, block.count)
-        return (block.count, block.last) if self._blocks.target.put_block(generation, block) else None
+        return (block.count, block.last) if self._blocks.put(generation, block) else None
 
     def _carry(
         self, migration: Migration, tenant: str, truth: Side, limit: int, *, of_the_flow: bool = True

@@ -379,6 +379,17 @@ class StoreContract:
             assert list(store.page(ANA, "", 50)) == [there] * (not gone)
         assert store.put(ANA, 2, [self.item(ANA, (place + 1) % 8, 1)]).refused == (), "a range was laid"
 
+    @pytest.mark.parametrize("gone", [True, False])
+    def test_nor_where_one_is_that_the_block_lacks(self, store: Store, gone: bool) -> None:
+        blocks = self._in_blocks(store)
+        items, absent, _ = self._one_block(store, 9)
+        store.drop(ANA)
+        store.put(ANA, 2, [Item(absent.key, None) if gone else absent])
+        for block in self.seen:
+            assert not blocks.put_block(5, block)
+        assert list(store.page(ANA, "", 50)) == [absent] * (not gone)
+        assert store.put(ANA, 1, items[:1]).refused == (), "a range was laid"
+
     def test_blocks_that_meet_in_one_key_are_not_both_put(self, store: Store) -> None:
         blocks = self._in_blocks(store)
         items = self._put(store, ANA, 1, range(9))
