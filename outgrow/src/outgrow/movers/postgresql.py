@@ -135,15 +135,18 @@ _SETTLED: tuple[LiteralString, ...] = (
     "SET outgrow.mover = 'on'",
     "SET lock_timeout = '10s'",
     "SET idle_in_transaction_session_timeout = '20s'",
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 2",
     "SET enable_seqscan = off",
     "SET enable_hashjoin = off",
     "SET enable_mergejoin = off",
 )
 """So that a value has one text, whichever server it comes from; that what is put is durable, and judged by what was
-committed before it, whatever the database or the role has by default; that a policy which would
-hide rows is an error; that triggers which register an application's writes know the mover's
-(``outgrow.movers.registering``); that what a process began that was killed, or stopped, ends soon; and that a page of a
-table that is just being filled, of which no statistics tell, is looked for by its index and never by reading it all."""
+committed before it, whatever the database or the role has by default; that a policy which would hide rows is an error;
+that triggers which register an application's writes know the mover's (``outgrow.movers.registering``); that what a
+process began that was killed, or stopped, or whose machine is gone, ends soon; and that a page of a table that is just
+being filled, of which no statistics tell, is looked for by its index and never by reading it all."""
 
 
 class Session:

@@ -406,6 +406,9 @@ class StoreContract:
                 assert not blocks.put_block(generation, two)
             assert len(store.page(ANA, "", 50)) == one.count
         store.drop(ANA)
+        assert blocks.put_block(9, behind)
+        assert store.put(ANA, 1, [items[4]]).refused == (), "the range begins behind it"
+        store.drop(ANA)
         assert blocks.put_block(4, first)
         assert blocks.put_block(3, behind)
         assert list(store.page(ANA, "", 50)) == items
