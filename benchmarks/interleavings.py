@@ -36,12 +36,19 @@ class Case:
     fast: bool = True
     writes: tuple[int, ...] = (2, 0)
 
+    @property
+    def kind(self) -> str:
+        """Which way, in words."""
+        pages = "" if self.design.blocks else ", item by item"
+        return ("outbox" if self.design.transactional else "journal") + pages
+
     def explore(self) -> Found:
         return Model(self.design, self.trouble, self.writes, self.goals).explore()
 
 
 JOURNAL = Design()
 OUTBOX = Design(transactional=True)
+BY_ITEM = Design(blocks=False)
 DIES, LATE = Trouble(deaths=1), Trouble(deaths=1, late=True)
 SUPERSEDED = Trouble(takeovers=1)
 REPAIRED = Trouble(takeovers=1, repairs=1)
@@ -58,6 +65,9 @@ CASES = (
     Case(JOURNAL, NOTHING, AND_BACK),
     Case(JOURNAL, LATE, AND_BACK, fast=False),
     Case(JOURNAL, Trouble(deaths=1, takeovers=1, late=True), AND_BACK, writes=(2,), fast=False),
+    Case(BY_ITEM),
+    Case(BY_ITEM, SUPERSEDED, writes=(0,)),
+    Case(BY_ITEM, Trouble(deaths=1, takeovers=1, late=True), fast=False),
     Case(OUTBOX),
     Case(OUTBOX, Trouble(deaths=1, takeovers=1), fast=False),
     Case(OUTBOX, DIES, AND_BACK),
@@ -71,7 +81,12 @@ BROKEN = (
     Case(Design(way_back="item"), broken="the way back is proved by putting an existing item once more"),
     Case(Design(tombstones=False), SUPERSEDED, broken="what is deleted leaves no mark", writes=(0,)),
     Case(Design(gated=False), SUPERSEDED, broken="puts are not gated", writes=(0,)),
-    Case(Design(generation="after"), SUPERSEDED, broken="the generation is taken after the read", writes=(0,)),
+    Case(
+        Design(blocks=False, generation="after"),
+        SUPERSEDED,
+        broken="the generation is taken after the read",
+        writes=(0,),
+    ),
     Case(
         Design(fenced_generations=False), SUPERSEDED, broken="a superseded process still gets generations", writes=(0,)
     ),
@@ -79,7 +94,7 @@ BROKEN = (
         Design(carries_open=True), SUPERSEDED, broken="items whose writes are under way are carried, too", writes=(0,)
     ),
     Case(
-        Design(keeps_generation=False),
+        Design(blocks=False, keeps_generation=False),
         SUPERSEDED,
         broken="a write of the application takes the generation off the item",
         writes=(0,),
@@ -101,6 +116,13 @@ BROKEN = (
         LATE,
         BACK,
         broken="an unfinished write is taken for abandoned while its request may still arrive",
+        writes=(0,),
+    ),
+    Case(Design(block_looks=False), SUPERSEDED, broken="a block is put over marks of what was deleted", writes=(0,)),
+    Case(
+        Design(block_alone=False),
+        SUPERSEDED,
+        broken="items are put between a block's look at what is held and its end",
         writes=(0,),
     ),
     Case(Design(transactional=True, locks=False), broken="transactions: the route is read without a lock"),
@@ -171,10 +193,9 @@ def _moves(title: str, cases: tuple[Case, ...]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for case in cases:
         found = case.explore()
-        kind = "outbox" if case.design.transactional else "journal"
         rows.append(
             (
-                case.broken or kind,
+                case.broken or case.kind,
                 WISHES[case.goals],
                 troubled(case.trouble),
                 len(case.writes),

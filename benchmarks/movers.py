@@ -1,10 +1,10 @@
 """How fast a move copies, against the target's own bulk ingest of the same content in the same run.
 
-    python -m benchmarks movers [--rounds 7] [--rows 20000] [--points 4000]
+    python -m benchmarks movers [--rounds 7] [--rows 20000] [--points 4000] [--only rows|points]
 
 A copy is what a move does: pages of a tenant are read from the source and put into the target, gated and durable, one
-after the other, by one process. Its peers are interleaved with it, in an order drawn anew in each round, into the same
-emptied target:
+after the other, by one process; where both stores know blocks, a page is one. Its peers are interleaved with it, in an
+order drawn anew in each round, into the same emptied target:
 
 * rows: one `COPY … FROM STDIN` (text, psycopg) of everything in one transaction; the same with a transaction for each
   page, as durable as a move's; and `INSERT … SELECT` from the source's table inside the server.
@@ -39,11 +39,14 @@ from psycopg.sql import SQL, Identifier
 from benchmarks.platform.running import database, durability
 from benchmarks.report import Cell, Report, Table, Target, source_digest, write_report
 from outgrow.evidence.intervals import ratio_interval
+from outgrow.migrating.copying import Copier
+from outgrow.migration.commands import CopyPage
+from outgrow.migration.records import Migration, Pace, TenantMove
 from outgrow.movers import pgvector, qdrant_edge
 from outgrow.movers.bodies import point_bodies
 from outgrow.movers.sql_table import open_mover
-from outgrow.ports import Item, Store
-from outgrow.testing import FixedClock
+from outgrow.ports import Copying, Item, Store
+from outgrow.testing import FixedClock, MemoryMoveLedger, MemoryTruth
 
 WANTED = 0.5
 TENANT = "ana"
@@ -77,6 +80,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--points", type=int, default=4_000)
+    parser.add_argument("--only", choices=("rows", "points"), help="a part of it; it is printed, and not kept")
     asked = parser.parse_args(arguments)
     dice = random.Random(1)
     tables: list[Table] = []
@@ -87,16 +91,17 @@ def main(arguments: list[str]) -> None:
         facts["load average of the machine before"] = busy
         url = addresses.superuser
         points = made_points(asked.points)
-        for opened in (
-            rows_case(url, asked.rows, 60),
-            rows_case(url, asked.rows // 2, 1000),
-            pgvector_case(url, points),
-            edge_case(Path(folder), points),
-        ):
+        of_rows = (rows_case(url, asked.rows, 60), rows_case(url, asked.rows // 2, 1000))
+        of_points = (pgvector_case(url, points), edge_case(Path(folder), points))
+        for opened in (*(of_rows if asked.only != "points" else ()), *(of_points if asked.only != "rows" else ())):
             with opened as case:
                 table, target = compared(case, asked.rounds, dice)
                 tables.append(table)
                 targets.append(target)
+    if asked.only:
+        for table in tables:
+            print(table.title, *(" · ".join(map(str, row)) for row in table.rows), sep="\n")
+        return
     written = write_report(
         Report(
             name="movers",
@@ -108,8 +113,9 @@ def main(arguments: list[str]) -> None:
             notes=(
                 "A copy reads pages of the source and puts them, gated and durable, in one process; its rate is held "
                 "against each way round by round: the median of the ratios, and the 95 % interval of their geometric "
-                "mean (paired t on logarithms). A gate is a row of its own beside each row that is put: about half of "
-                "what is written for a narrow one.",
+                "mean (paired t on logarithms). Item by item, a gate is a row of its own beside each row that is "
+                "put: about half of what is written for a narrow one. A block has one, and goes from COPY to COPY as "
+                "it is; there are up to eight batches in it, where they are small.",
             ),
             packages=("numpy", "psycopg", "qdrant-edge-py"),
         )
@@ -152,7 +158,22 @@ def compared(case: Case, rounds: int, dice: random.Random) -> tuple[Table, Targe
 
 
 def copied(source: Store, target: Store, batch: int) -> None:
-    """As a move copies."""
+    """As a move copies, by what carries its commands out; what is kept of the move is kept in memory."""
+    ledger = MemoryMoveLedger(MemoryTruth())
+    tenant = TenantMove(TENANT, 1)
+    migration = ledger.create(
+        Migration("m", "movers", "copying", source.name, target.name, 0.0, Pace(batch)), [tenant], "bench"
+    )
+    migration = ledger.take(migration, "bench")
+    copier = Copier(Copying(source, target), ledger)
+    after, ended = "", False
+    while not ended:
+        outcome = copier.carry_out(migration, tenant, CopyPage(after, batch))
+        after, ended = outcome.last_key, outcome.ended
+
+
+def copied_by_item(source: Store, target: Store, batch: int) -> None:
+    """As a move copies where stores know no blocks, or something is held already."""
     after = ""
     while page := source.page(TENANT, after, batch):
         target.put(TENANT, 1, page)
@@ -186,8 +207,9 @@ def rows_case(url: str, count: int, width: int) -> Iterator[Case]:
 
         whole, pages = [b"".join(lines)], [b"".join(lines[start : start + 500]) for start in range(0, count, 500)]
         ways = {
-            "copy in pages of 500": lambda: copied(mover.source, mover.target, 500),
-            "copy in pages of 2,000": lambda: copied(mover.source, mover.target, 2000),
+            "copy item by item": lambda: copied_by_item(mover.source, mover.target, 500),
+            "copy in batches of 2,000": lambda: copied(mover.source, mover.target, 2000),
+            "copy in batches of 500 (the default)": lambda: copied(mover.source, mover.target, 500),
             "one COPY": lambda: ingest(whole),
             "COPY, a transaction for 500": lambda: ingest(pages),
             "INSERT … SELECT": inserted,
@@ -198,7 +220,7 @@ def rows_case(url: str, count: int, width: int) -> Iterator[Case]:
             mover.target.settle(TENANT)
             session.execute("CHECKPOINT")
 
-        yield Case(f"rows of {width + 50:,} bytes", count, list(ways)[:2], "one COPY", ways, before)
+        yield Case(f"rows of {width + 50:,} bytes", count, list(ways)[:3], "one COPY", ways, before)
         mover.source.close()
         mover.target.close()
 

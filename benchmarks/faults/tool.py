@@ -26,7 +26,7 @@ CALLS = {
     "outgrow.ledger.moves:SqlMoveLedger": (
         "create", "take", "place", "keep", "want", "clear", "freeze", "thaw", "flip", "end", "release",
     ),
-    "outgrow.movers.sql_table:SqlTableStore": ("put", "drop", "settle"),
+    "outgrow.movers.sql_table:SqlTableStore": ("put", "put_block", "drop", "settle"),
     "outgrow.movers.pgvector:PgvectorStore": ("put", "drop", "settle"),
     "outgrow.movers.point_store:PointStore": ("put", "drop", "settle"),
 }  # fmt: skip

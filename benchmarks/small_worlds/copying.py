@@ -37,6 +37,8 @@ SOURCE, TARGET = 0, 1
 NONE, OPEN, CLOSED = 0, 1, 2
 BEFORE = 1
 """The value under the key at the beginning; 0 is none."""
+WRITING = 4
+"""The step of a block that has looked, and is still to be written."""
 SLOTS = 2
 """Registrations of one client: a second one where it has to write anew."""
 
@@ -68,6 +70,10 @@ class Design:
         keeps_generation: a write of the application leaves the generation under the key as it is.
         settled_late: generations are forgotten only when no superseded process is left.
         registers_repairs: what is to be copied again is registered as changed, and carried; else it is put at once.
+        blocks: a page is put whole where nothing is held, with a gate for its range; else, and where something is held,
+            item by item.
+        block_looks: what is held is items and gates; else items alone.
+        block_alone: from its look to its end no item is put; else one may be, in between.
     """
 
     transactional: bool = False
@@ -88,6 +94,9 @@ class Design:
     keeps_generation: bool = True
     settled_late: bool = True
     registers_repairs: bool = True
+    blocks: bool = True
+    block_looks: bool = True
+    block_alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +122,19 @@ class Client(NamedTuple):
 
 
 class Process(NamedTuple):
-    """The tool: idle, or within a command."""
+    """The tool: idle, or within a command. ``by_item``: a page that was no block is on its way."""
 
     command: int = -1
     step: int = 0
     held: tuple[Any, ...] = ()
     carried: int = 0
+    by_item: bool = False
 
 
 class World(NamedTuple):
     """All there is. ``truth``: what the last write to the routed store left; ``lost``: a write was acknowledged that
-    never was in a routed store. ``stores``: value and generation of each. ``intents``: SLOTS of each client."""
+    never was in a routed store. ``stores``: value and generation of each. ``ranged``: the generation of the range that
+    the key is in, in the target; 0 for none. ``intents``: SLOTS of each client."""
 
     clients: tuple[Client, ...]
     intents: tuple[int, ...]
@@ -142,6 +153,7 @@ class World(NamedTuple):
     repairs: int = 0
     truth: int = BEFORE
     lost: bool = False
+    ranged: int = 0
 
 
 @dataclass(slots=True)
@@ -445,9 +457,12 @@ class Model:
         elif process.step == 1:
             held = (*process.held, world.stores[read_from][0])
             yield self._process(world, process._replace(step=2, held=held), old)
-        elif process.step == 2:
+        elif process.step in (2, WRITING):
             closed, given_up, generation, value = process.held
             generation = generation if early else self._highest(world) + 1
+            if isinstance(command, CopyPage) and self.design.blocks and not process.by_item:
+                yield from self._block(world, process, old, value, generation)
+                return
             nothing = value == 0 and isinstance(command, CopyPage | ProveWayBack)  # a page has no absent items
             put, refused = (world, False) if nothing else self._put(world, to_other, value, generation)
             step = process._replace(step=3, held=(0 if refused else closed, given_up))
@@ -466,8 +481,25 @@ class Model:
                 after = process._replace(carried=process.carried | given_up)
                 yield self._kept(cleared, after, old, Outcome(0.0, left=sum(one != NONE for one in left)))
 
+    def _block(self, world: World, process: Process, old: bool, value: int, generation: int) -> Iterator[World]:
+        """The page as a block; where the key is absent, it may be in its range, or behind it."""
+        there, gate = world.stores[TARGET]
+        done = process._replace(step=3, held=process.held[:2])
+        if value == 0:
+            yield self._process(world, done, old)
+        looks = process.step == 2
+        if there or world.ranged or (looks and gate and self.design.block_looks):
+            stopped = old and self.design.fenced and self.design.fenced_generations
+            again = process._replace(step=0, held=(), by_item=True)
+            yield world._replace(old=None) if stopped else self._process(world, again, old)
+        elif looks and not self.design.block_alone:
+            yield self._process(world, process._replace(step=WRITING), old)
+        else:
+            put = _stored(world, TARGET, value, gate)._replace(ranged=generation if self.design.gated else 0)
+            yield self._process(put, done, old)
+
     def _put(self, world: World, store: int, value: int, generation: int) -> tuple[World, bool]:
-        held = world.stores[store][1]
+        held = world.stores[store][1] or (world.ranged if store == TARGET else 0)
         if self.design.gated and generation < held:
             return world, True
         kept = generation if value or self.design.tombstones else 0
@@ -479,7 +511,7 @@ class Model:
             return
         side = _side(command.store)
         gone = _stored(world, side, 0, 0)
-        settled = _stored(gone, 1 - side, gone.stores[1 - side][0], 0)
+        settled = _stored(gone, 1 - side, gone.stores[1 - side][0], 0)._replace(ranged=0)
         yield self._process(settled, process._replace(step=1), old)
 
     def _flipped(self, world: World, process: Process, old: bool) -> World:
@@ -509,7 +541,8 @@ class Model:
         if after is None:
             row = advanced(MIGRATION, self.rows[world.row], self.commands[process.command], outcome)
             after = self.after_of[key] = self._row(row)
-        return self._process(world._replace(row=after), process._replace(command=-1, step=0, held=()), old)
+        idle = process._replace(command=-1, step=0, held=(), by_item=False)
+        return self._process(world._replace(row=after), idle, old)
 
     def _process(self, world: World, process: Process, old: bool) -> World:
         changed = world._replace(old=process) if old else world._replace(tool=process)
@@ -581,11 +614,12 @@ def _mask(intents: tuple[int, ...], *wanted: int) -> int:
 
 def _held_generation(process: Process | None) -> int:
     """Of a process that took one and has not put yet."""
-    return process.held[2] if process is not None and process.step in (1, 2) and process.held else 0
+    return process.held[2] if process is not None and process.step in (1, 2, WRITING) and process.held else 0
 
 
 def _generations(world: World) -> tuple[int, ...]:
-    return (world.stores[0][1], world.stores[1][1], _held_generation(world.tool), _held_generation(world.old))
+    processes = (_held_generation(world.tool), _held_generation(world.old))
+    return (world.stores[0][1], world.stores[1][1], world.ranged, *processes)
 
 
 def _ranked(world: World) -> World:
@@ -599,6 +633,7 @@ def _ranked(world: World) -> World:
         stores=((first, rank[one]), (second, rank[other])),
         tool=_ranked_process(world.tool, rank),
         old=None if world.old is None else _ranked_process(world.old, rank),
+        ranged=rank[world.ranged],
     )
 
 

@@ -27,8 +27,8 @@ def test_all_are_moved_and_each_step_is_timed(superuser: str) -> None:
     url = filled(superuser, 5, 3)
     took, seconds, calls = moved(url)
     assert list(took) == ["create", *(verb for verb, _ in STEPS)]
-    assert calls["target.put"] >= 5
-    assert seconds["target.put"] < sum(took.values())
+    assert calls["target.put_block"] >= 5
+    assert seconds["target.put_block"] < sum(took.values())
     with psycopg.connect(url) as session:
         counted = session.execute("SELECT (SELECT count(*) FROM notes), (SELECT count(*) FROM there.notes)").fetchone()
     assert counted == (0, 15)

@@ -9,7 +9,7 @@ import pytest
 
 from outgrow.migration.records import Pace
 from outgrow.ports import Copying, Superseded
-from outgrow.testing.memory_store import MemoryStore
+from outgrow.testing.memory_store import MemoryBlocks, MemoryStore
 from outgrow.testing.move_ledger import MemoryMoveLedger
 
 THERE_AND_BACK = ("ready", "switched", "ready", "switched", "completed")
@@ -43,10 +43,10 @@ class Fate:
             if self.calls >= due or name in ("settle", "drop"):
                 self.late.remove((due, ask))
                 ask()
-        if name == "put":
+        if name in ("put", "put_block"):
             self.puts.append(self.calls)
         if self.calls == self.at:
-            if self.how == "late" and name == "put":
+            if self.how == "late" and name in ("put", "put_block"):
                 self.late.append((self.calls + MOST_LATER, lambda: function(*given, **named)))
             elif self.how == "zombie":
                 self.take_over()
@@ -70,9 +70,26 @@ class Watched:
         return lambda *given, **named: self._fate.call(name, found, *given, **named)
 
 
-def carried(moving: Any, application: Any, ticking: Any, goals: tuple[str, ...], at: int, how: str) -> Fate:
+class WatchedBlocks(Watched):
+    """The same of a store that knows blocks."""
+
+    def block_forms(self) -> Any:
+        return self._inner.block_forms()
+
+    def block(self, *given: Any) -> Any:
+        return self._fate.call("block", self._inner.block, *given)
+
+    def put_block(self, *given: Any) -> Any:
+        return self._fate.call("put_block", self._inner.put_block, *given)
+
+
+def carried(
+    moving: Any, application: Any, ticking: Any, goals: tuple[str, ...], at: int, how: str, blocks: bool
+) -> Fate:
     """Goes to each goal in turn; a killed process is followed by another one."""
-    move = moving(clock=ticking(), tenants=("ana", "bo"), items=5, pace=Pace(batch=3))
+    kind, watched = (MemoryBlocks, WatchedBlocks) if blocks else (MemoryStore, Watched)
+    stores = {"source": kind("old"), "target": kind("new")}
+    move = moving(clock=ticking(), tenants=("ana", "bo"), items=5, pace=Pace(batch=3), **stores)
     move.make()
     writer = application(move, seed=at)
     fate = Fate(writer, at, how)
@@ -80,7 +97,7 @@ def carried(moving: Any, application: Any, ticking: Any, goals: tuple[str, ...],
     def reached(goal: str) -> None:
         ledger = MemoryMoveLedger(move.truth)
         try:
-            engine = move.engine(Watched(ledger, fate), Copying(Watched(move.source, fate), Watched(move.target, fate)))
+            engine = move.engine(Watched(ledger, fate), Copying(watched(move.source, fate), watched(move.target, fate)))
             engine.ledger.want(engine.migration, None, goal, "ana")
             assert engine.run(None, goal) == "reached"
             engine.let_go()
@@ -120,11 +137,14 @@ def carried(moving: Any, application: Any, ticking: Any, goals: tuple[str, ...],
 
 @pytest.mark.parametrize("goals", [THERE_AND_BACK, ("ready", "cancelled")], ids=["there and back", "cancelled"])
 @pytest.mark.parametrize("how", ["before", "after", "late", "zombie"])
-def test_killed_at_every_call(moving: Any, application: Any, ticking: Any, goals: tuple[str, ...], how: str) -> None:
+@pytest.mark.parametrize("blocks", [False, True], ids=["items", "blocks"])
+def test_killed_at_every_call(
+    moving: Any, application: Any, ticking: Any, goals: tuple[str, ...], how: str, blocks: bool
+) -> None:
     """Every seventh call in each run of the tests, another seventh for each ``how``; of puts that come late, all."""
-    unharmed = carried(moving, application, ticking, goals, 0, how)
+    unharmed = carried(moving, application, ticking, goals, 0, how, blocks)
     assert unharmed.calls > 50
     first = ("before", "after", "zombie", "late").index(how) + 1
     at_all = unharmed.puts if how == "late" else range(first, unharmed.calls + 1, 7)
     for at in at_all:
-        carried(moving, application, ticking, goals, at, how)
+        carried(moving, application, ticking, goals, at, how, blocks)

@@ -11,8 +11,7 @@ from benchmarks.small_worlds.filling import explore as explore_filling
 
 
 def named(case: Case) -> str:
-    kind = "outbox" if case.design.transactional else "journal"
-    return " - ".join((case.broken or kind, WISHES[case.goals], troubled(case.trouble)))
+    return " - ".join((case.broken or case.kind, WISHES[case.goals], troubled(case.trouble)))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.fast], ids=named)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from outgrow.ports import Item, Store, StoreFailed
-from outgrow.testing.memory_store import MemoryStore
+from outgrow.testing.memory_store import MemoryBlocks, MemoryStore
 from outgrow.testing.store_contract import StoreContract
 
 
@@ -24,6 +24,21 @@ class TestMemoryStore(StoreContract):
     def reopened(self, store: Store) -> Store:
         assert isinstance(store, MemoryStore)
         return MemoryStore(store.name, store.form, store.contents)
+
+
+class TestMemoryBlocks(StoreContract):
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        store = MemoryBlocks()
+        yield store
+        store.close()
+
+    def item(self, tenant: str, place: int, version: int) -> Item:
+        return Item(f"{place:03}", f"{tenant} {version}".encode())
+
+    def reopened(self, store: Store) -> Store:
+        assert isinstance(store, MemoryBlocks)
+        return MemoryBlocks(store.name, store.form, store.contents)
 
 
 def test_what_the_application_writes_passes_every_gate() -> None:

@@ -242,7 +242,7 @@ def test_missing_rights_and_a_server_that_is_not_there_are_sentences(database: s
         with psycopg.connect(database, autocommit=True) as session:
             session.execute(SQL("GRANT SELECT ON points TO {}").format(Identifier(role)))
             session.execute(SQL("GRANT ALL ON SCHEMA outgrow TO {}").format(Identifier(role)))
-            session.execute(SQL("GRANT ALL ON outgrow.copied TO {}").format(Identifier(role)))
+            session.execute(SQL("GRANT ALL ON outgrow.copied, outgrow.copied_range TO {}").format(Identifier(role)))
         assert len(reader.page("ana", "", 5)) == 1
         with pytest.raises(StoreFailed, match="permission denied for table points"):
             reader.prove_writable("ana")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from outgrow.migrating.blocks import Blocks, blocks_of
 from outgrow.migrating.carrying import name_of
 from outgrow.migrating.comparing import differing, in_order, still_differing
 from outgrow.migrating.reporting import said
@@ -28,7 +29,19 @@ from outgrow.migration.commands import (
     Verify,
 )
 from outgrow.migration.records import Differing, Migration, TenantMove
-from outgrow.ports import Change, Copying, InUse, Item, MoveLedger, Put, ShadowCount, Store, StoreFailed, TenantSize
+from outgrow.ports import (
+    Change,
+    Copied,
+    Copying,
+    InUse,
+    Item,
+    MoveLedger,
+    Put,
+    ShadowCount,
+    Store,
+    StoreFailed,
+    TenantSize,
+)
 from outgrow.routing import ABANDONED_SECONDS
 
 COMPARED_WHOLE = 2_000
@@ -96,6 +109,10 @@ class Copier:
     _carried: dict[str, set[str]] = field(default_factory=dict)
     _flows: dict[str, _Flow] = field(default_factory=dict)
     _there: dict[str, float] = field(default_factory=dict)
+    _blocks: Blocks | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._blocks = blocks_of(self.mover)
 
     def sizes(self) -> list[TenantSize]:
         return list(self.mover.source.tenants())
@@ -219,14 +236,17 @@ class Copier:
         began = self.monotonic()
         generation = self.ledger.generation(migration)
         items = read(store)
+        self._refuse_late(migration, tenant, store, began, len(items))
+        return other.put(tenant, generation, items) if items else Put()
+
+    def _refuse_late(self, migration: Migration, tenant: str, store: Store, began: float, count: int) -> None:
         within = migration.pace.late_seconds / 2
         if self.monotonic() - began > within:
             raise StoreFailed(
-                f"{store.name} took more than {within:g} s to give {len(items)} items of {tenant}, and "
+                f"{store.name} took more than {within:g} s to give {count} items of {tenant}, and "
                 "they were not put: they may be out of date",
                 next_step="they are read anew; a smaller batch helps where the store is that slow",
             )
-        return other.put(tenant, generation, items) if items else Put()
 
     def _copy_page(self, migration: Migration, tenant: str, command: CopyPage) -> Outcome:
         source = self.mover.source
@@ -236,10 +256,27 @@ class Copier:
             items.extend(in_order(store, tenant, command.after, store.page(tenant, command.after, command.limit)))
             return items
 
-        self._put_state(migration, tenant, "source", page)  # refused keys hold a state that was read later than this
-        last = items[-1].key if items else command.after
-        ended = len(items) < command.limit and not list(in_order(source, tenant, last, source.page(tenant, last, 1)))
-        return Outcome(self.ledger.now(), last_key=last, copied=len(items), ended=ended)
+        found = self._copy_block(migration, tenant, command)
+        if found is None:
+            self._put_state(migration, tenant, "source", page)  # refused keys hold a state that was read later
+            found = len(items), items[-1].key if items else command.after
+        count, last = found
+        ended = count < command.limit and not list(in_order(source, tenant, last, source.page(tenant, last, 1)))
+        return Outcome(self.ledger.now(), last_key=last, copied=count, ended=ended)
+
+    def _copy_block(self, migration: Migration, tenant: str, command: CopyPage) -> tuple[int, str] | None:
+        """How many went as a block, and the last key; None where nothing was written: a store knows no blocks, or the
+        target holds something already. Then items are read anew, with a generation of their own."""
+        if self._blocks is None:
+            return None
+        source, began = self.mover.source, self.monotonic()
+        generation = self.ledger.generation(migration)
+        block = self._blocks.read(tenant, command.after, command.limit)
+        if block is None:
+            return None
+        list(in_order(source, tenant, command.after, [Copied(block.last, b"")]))
+        self._refuse_late(migration, tenant, source, began, block.count)
+        return (block.count, block.last) if self._blocks.put(generation, block) else None
 
     def _carry(
         self, migration: Migration, tenant: str, truth: Side, limit: int, *, of_the_flow: bool = True

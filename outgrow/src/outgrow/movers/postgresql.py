@@ -4,6 +4,12 @@
 key, and whether it stands for a deletion. It is written in the transaction of the rows themselves. The statement that
 takes a gate locks it until that transaction ends, so of two puts of one key the later sees the earlier one's
 generation: under READ COMMITTED ``ON CONFLICT DO UPDATE … WHERE`` judges the row as it stands after the wait.
+
+**Ranges.** A page that is put where nothing is held has one gate, in ``outgrow.copied_range``: it stands for every key
+behind ``after`` up to and with ``last`` that has none of its own, whether there is a row under it or not. Ranges of a
+tenant do not overlap, and a gate within one is never older than it. A lock on the tenant sees to that: who lays a range
+has it alone, from before it looks until it is committed; who takes gates of keys shares it. Each statement that looks
+comes after the lock was got, and under READ COMMITTED sees all that was committed by then.
 """
 
 from __future__ import annotations
@@ -39,28 +45,77 @@ _GATES: tuple[LiteralString, ...] = (
         deleted boolean NOT NULL,
         PRIMARY KEY (relation, tenant, key)
     )""",
+    """
+    CREATE TABLE IF NOT EXISTS outgrow.copied_range (
+        relation text COLLATE "C" NOT NULL,
+        tenant text COLLATE "C" NOT NULL,
+        after text COLLATE "C" NOT NULL,
+        last text COLLATE "C" NOT NULL,
+        generation bigint NOT NULL,
+        PRIMARY KEY (relation, tenant, last)
+    )""",
 )
-_GATES_ARE_THERE: LiteralString = "SELECT to_regclass('outgrow.copied')"
-_TAKE: LiteralString = """
+_ARE_THERE: LiteralString = "SELECT to_regclass('outgrow.copied'), to_regclass('outgrow.copied_range')"
+_SHARE: LiteralString = (
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended(%(relation)s || chr(10) || %(tenant)s, 0))"
+)
+_HAVE_ALONE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended(%(relation)s || chr(10) || %(tenant)s, 0))"
+RANGE_OF: LiteralString = """(
+    SELECT CASE WHEN page.after < ({key}) COLLATE "C" THEN page.generation END FROM outgrow.copied_range AS page
+    WHERE page.relation = %(relation)s AND page.tenant = %(tenant)s AND page.last >= ({key}) COLLATE "C"
+    ORDER BY page.last LIMIT 1
+)"""
+"""The generation of the range in which ``{key}`` is; NULL where it is in none."""
+RANGE_MEETS: LiteralString = """coalesce((
+    SELECT page.after < %(last)s FROM outgrow.copied_range AS page
+    WHERE page.relation = %(relation)s AND page.tenant = %(tenant)s AND page.last >= %(first)s
+    ORDER BY page.last LIMIT 1
+), false)"""
+"""Whether a range has keys from ``first`` to ``last``."""
+_TAKE = (
+    SQL("""
 INSERT INTO outgrow.copied AS held (relation, tenant, key, generation, deleted)
 SELECT %(relation)s, %(tenant)s, incoming.key, %(generation)s, incoming.deleted
 FROM unnest(%(keys)s::text[], %(deleted)s::boolean[]) AS incoming (key, deleted)
+WHERE coalesce({range} <= %(generation)s, true)
 ORDER BY incoming.key COLLATE "C"
 ON CONFLICT (relation, tenant, key) DO UPDATE SET generation = excluded.generation, deleted = excluded.deleted
 WHERE held.generation <= excluded.generation
-RETURNING key"""
-_INSERT: LiteralString = """
+RETURNING key""")
+    .format(range=SQL(RANGE_OF).format(key=SQL("incoming.key")))
+    .as_bytes(None)
+)
+_INSERT = (
+    SQL("""
 INSERT INTO outgrow.copied (relation, tenant, key, generation, deleted)
 SELECT %(relation)s, %(tenant)s, key, %(generation)s, false FROM unnest(%(keys)s::text[]) AS key
 WHERE NOT EXISTS (
     SELECT FROM outgrow.copied AS gate
     WHERE gate.relation = %(relation)s AND gate.tenant = %(tenant)s AND gate.key BETWEEN %(first)s AND %(last)s
-)"""
+) AND NOT {meets}""")
+    .format(meets=SQL(RANGE_MEETS))
+    .as_bytes(None)
+)
+_LAY: LiteralString = """
+INSERT INTO outgrow.copied_range (relation, tenant, after, last, generation)
+SELECT %(relation)s, %(tenant)s, %(after)s, %(last)s, %(generation)s
+WHERE NOT EXISTS (
+    SELECT FROM outgrow.copied AS gate WHERE gate.relation = %(relation)s AND gate.tenant = %(tenant)s
+    AND gate.key > %(after)s AND gate.key <= %(last)s
+) AND NOT coalesce((
+    SELECT page.after < %(last)s FROM outgrow.copied_range AS page
+    WHERE page.relation = %(relation)s AND page.tenant = %(tenant)s AND page.last > %(after)s
+    ORDER BY page.last LIMIT 1
+), false)"""
+_PROVE_RANGE: LiteralString = """
+INSERT INTO outgrow.copied_range (relation, tenant, after, last, generation)
+VALUES (%(relation)s, %(tenant)s, '', '', 0) ON CONFLICT (relation, tenant, last) DO NOTHING"""
 _PROVE: LiteralString = """
 INSERT INTO outgrow.copied AS held (relation, tenant, key, generation, deleted)
 VALUES (%(relation)s, %(tenant)s, '', 0, true)
 ON CONFLICT (relation, tenant, key) DO UPDATE SET generation = excluded.generation"""
 _FORGET: LiteralString = "DELETE FROM outgrow.copied WHERE relation = %(relation)s AND tenant = %(tenant)s"
+_FORGET_RANGES: LiteralString = "DELETE FROM outgrow.copied_range WHERE relation = %(relation)s AND tenant = %(tenant)s"
 _DATABASE: LiteralString = """
 SELECT c.system_identifier, d.oid FROM pg_control_system() AS c, pg_database AS d
 WHERE d.datname = current_database()"""
@@ -80,15 +135,18 @@ _SETTLED: tuple[LiteralString, ...] = (
     "SET outgrow.mover = 'on'",
     "SET lock_timeout = '10s'",
     "SET idle_in_transaction_session_timeout = '20s'",
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 2",
     "SET enable_seqscan = off",
     "SET enable_hashjoin = off",
     "SET enable_mergejoin = off",
 )
 """So that a value has one text, whichever server it comes from; that what is put is durable, and judged by what was
-committed before it, whatever the database or the role has by default; that a policy which would
-hide rows is an error; that triggers which register an application's writes know the mover's
-(``outgrow.movers.registering``); that what a process began that was killed, or stopped, ends soon; and that a page of a
-table that is just being filled, of which no statistics tell, is looked for by its index and never by reading it all."""
+committed before it, whatever the database or the role has by default; that a policy which would hide rows is an error;
+that triggers which register an application's writes know the mover's (``outgrow.movers.registering``); that what a
+process began that was killed, or stopped, or whose machine is gone, ends soon; and that a page of a table that is just
+being filled, of which no statistics tell, is looked for by its index and never by reading it all."""
 
 
 class Session:
@@ -174,11 +232,32 @@ class Gates:
         if self._there:
             return
         with self._session.transaction(writing=True) as connection:
-            if connection.execute(_GATES_ARE_THERE).fetchone() == (None,):
+            if not _all_there(connection):
                 connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('outgrow.copied', 0))")
                 for statement in _GATES:
                     connection.execute(statement)
         self._there = True
+
+    def share(self, connection: psycopg.Connection[Row], tenant: str) -> None:
+        """Keeps ranges of the tenant from being laid until the transaction ends; before whatever looks at them."""
+        connection.execute(_SHARE, {"relation": self.relation, "tenant": tenant})
+
+    def laid(self, connection: psycopg.Connection[Row], tenant: str, generation: int, after: str, last: str) -> bool:
+        """Lays one gate for all keys behind ``after`` up to and with ``last``, if none is in this range; → whether it
+        did. Puts of the tenant's keys wait until the transaction ends.
+
+        What the caller looks at and writes under these keys comes after this call, in the same transaction; where it
+        finds something there, it rolls back.
+        """
+        connection.execute(_HAVE_ALONE, {"relation": self.relation, "tenant": tenant})
+        values = {
+            "relation": self.relation,
+            "tenant": tenant,
+            "generation": generation,
+            "after": after,
+            "last": last,
+        }
+        return connection.execute(_LAY, values).rowcount == 1
 
     def passed(
         self,
@@ -196,6 +275,7 @@ class Gates:
             "keys": list(keys),
             "deleted": list(deleted),
         }
+        self.share(connection, tenant)
         return {str(row[0]) for row in connection.execute(_TAKE, values)}
 
     def inserted(self, connection: psycopg.Connection[Row], tenant: str, generation: int, keys: Sequence[str]) -> bool:
@@ -209,18 +289,25 @@ class Gates:
             "first": min(keys),
             "last": max(keys),
         }
+        self.share(connection, tenant)
         return connection.execute(_INSERT, values).rowcount == len(keys)
 
     def prove(self, connection: psycopg.Connection[Row], tenant: str) -> None:
-        """Writes a gate that no put asks for, and removes it."""
+        """Writes a gate and a range that no put asks for, and removes them."""
         values = {"relation": f"{self.relation} (proof)", "tenant": tenant}
-        connection.execute(_PROVE, values)
-        connection.execute(_FORGET, values)
+        for statement in (_PROVE, _PROVE_RANGE, _FORGET, _FORGET_RANGES):
+            connection.execute(statement, values)
 
     def forget(self, connection: psycopg.Connection[Row], tenant: str) -> None:
         """Opens all gates of the tenant."""
-        if connection.execute(_GATES_ARE_THERE).fetchone() != (None,):
-            connection.execute(_FORGET, {"relation": self.relation, "tenant": tenant})
+        there = connection.execute(_ARE_THERE).fetchone() or ()
+        for found, statement in zip(there, (_FORGET, _FORGET_RANGES), strict=True):
+            if found is not None:
+                connection.execute(statement, {"relation": self.relation, "tenant": tenant})
+
+
+def _all_there(connection: psycopg.Connection[Row]) -> bool:
+    return None not in (connection.execute(_ARE_THERE).fetchone() or (None,))
 
 
 def wait_shortly(connection: psycopg.Connection[Row], seconds: float) -> None:
@@ -328,6 +415,8 @@ def _said(error: psycopg.Error) -> str:
 
 
 __all__ = [
+    "RANGE_MEETS",
+    "RANGE_OF",
     "SQL",
     "Composable",
     "Gates",

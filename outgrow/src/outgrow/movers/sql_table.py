@@ -13,7 +13,7 @@ same then. A role that may not set this is refused beforehand where there are an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, LiteralString
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -31,10 +31,11 @@ from outgrow.movers.postgresql import (
     wait_shortly,
 )
 from outgrow.movers.registering import Triggers
+from outgrow.movers.sql_blocks import block_of, form_of, put_block
 from outgrow.movers.sql_rows import items_of, page_of, typed
 from outgrow.movers.sql_shape import Referred, Shape, asked_of, read_shape, unfit
 from outgrow.movers.sql_writing import PLAINLY_FROM, Writing, sorted_by_shape
-from outgrow.ports import Clock, Copied, Copying, Item, Put, StoreFailed, TenantSize, digest_of
+from outgrow.ports import Block, Clock, Copied, Copying, Item, Put, StoreFailed, TenantSize, digest_of
 
 _PROVE_DELETE: LiteralString = "DELETE FROM {table} WHERE false"
 _PROVE_INSERT: LiteralString = """
@@ -152,7 +153,7 @@ def open_stores(settings: Settings) -> tuple[SqlTableStore, SqlTableStore]:
 
 
 class SqlTableStore:
-    """The tables of one side; keeps ``outgrow.ports.Store``."""
+    """The tables of one side; keeps ``outgrow.ports.Store`` and ``InBlocks``."""
 
     form = "rows"
 
@@ -167,6 +168,7 @@ class SqlTableStore:
         self._gates = Gates(self.session, "sql:" + ",".join([side.schema_, *(named for _, named, _ in self._tables)]))
         self._shapes: tuple[Shape, ...] = ()
         self._asked: dict[str, tuple[Referred, ...]] = {}
+        self._forms: dict[str, str] = {}
 
     def shapes(self) -> tuple[Shape, ...]:
         """The tables as they stand, read once; in the order of their keys."""
@@ -255,7 +257,7 @@ class SqlTableStore:
         self._unobserved()
         if self._may_be_plain(items):
             try:
-                with self.session.statements() as connection:
+                with self.session.transaction(writing=True) as connection:
                     if self._writing(connection, tenant, generation).plainly(items):
                         return Put()
             except StoreFailed as failed:
@@ -264,6 +266,46 @@ class SqlTableStore:
         with self.session.transaction(writing=True) as connection:
             passed = self._writing(connection, tenant, generation).over(items)
         return Put(tuple(key for key in keys if key not in passed))
+
+    def block_forms(self) -> Collection[str]:
+        """Of each table whose rows are the same in binary form everywhere, and refer to nothing that is not moved."""
+        return {form for prefix, form in self._named_forms().items() if form and not self._asked.get(prefix)}
+
+    def block(self, tenant: str, after: str, limit: int, forms: Collection[str]) -> Block | None:
+        """As the contract says: rows of the first table that has some behind ``after``; one snapshot a table."""
+        checked_tenant(self.name, tenant)
+        (after,) = checked_keys(self.name, [after])
+        named = self._named_forms()
+        for shape in self.shapes():
+            if not (after.startswith(shape.prefix) or _bytes(shape.prefix) > _bytes(after)):
+                continue
+            form = named[shape.prefix]
+            if not form or form not in forms:
+                return None
+            with self.session.statements() as connection:
+                if (block := block_of(connection, shape, form, tenant, after, limit)) is not None:
+                    return block
+        return None
+
+    def put_block(self, generation: int, block: Block) -> bool:
+        """All of it or nothing. What PostgreSQL does not take is not said here: an item by item put says it better."""
+        checked_tenant(self.name, block.tenant)
+        named = self._named_forms()
+        shape = next((shape for shape in self.shapes() if named[shape.prefix] == block.form), None)
+        if shape is None or block.form not in self.block_forms():
+            return False
+        self._gates.ensure()
+        self._unobserved()
+        try:
+            with self.session.transaction(writing=True) as connection:
+                if not put_block(connection, self.session.where, self._gates, shape, generation, block):
+                    raise psycopg.Rollback
+                return True
+        except StoreFailed as failed:
+            cause = failed.__cause__
+            if not isinstance(cause, psycopg.Error) or isinstance(cause, psycopg.OperationalError):
+                raise
+        return False
 
     def digests(self, tenant: str, after: str, limit: int) -> Sequence[Copied]:
         """As ``page``, but only digests."""
@@ -304,6 +346,14 @@ class SqlTableStore:
     def close(self) -> None:
         """Closes the connection."""
         self.session.close()
+
+    def _named_forms(self) -> Mapping[str, str]:
+        """Of blocks, by table."""
+        if not self._forms:
+            shapes = self.shapes()
+            with self.session.statements() as connection:
+                self._forms = {shape.prefix: form_of(connection, shape) for shape in shapes}
+        return self._forms
 
     def _may_be_plain(self, items: Sequence[Item]) -> bool:
         prefix = items[0].key.partition("/")[0] + "/"

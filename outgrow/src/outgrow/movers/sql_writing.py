@@ -1,8 +1,9 @@
 """How rows are put: gates are taken, and what passed is written, in one transaction.
 
-**Where nothing is held** (a first copy), one statement, which is its own transaction, reads the page, looks that
-neither a gate nor a row is in the range of its keys, and inserts gates and rows plainly. What somebody lays at the same
-time makes it fail by a unique index, of the gates or of the table; nothing rests on that look.
+**Where nothing is held** (a first copy that cannot go in blocks, ``outgrow.movers.sql_blocks``), one statement reads
+the page, looks that neither a gate nor a row is in the range of its keys, and inserts gates and rows plainly. Gates of
+ranges are not laid meanwhile; what else somebody lays at the same time makes it fail by a unique index, of the gates or
+of the table.
 
 **Where something is held**, in a transaction of the caller's, gates are taken key by key, rows that passed are deleted
 and inserted anew.
@@ -17,7 +18,7 @@ from typing import Any, LiteralString
 
 from pydantic_core import from_json
 
-from outgrow.movers.postgresql import SQL, Composable, Gates, Row, psycopg, quoted
+from outgrow.movers.postgresql import RANGE_MEETS, RANGE_OF, SQL, Composable, Gates, Row, psycopg, quoted
 from outgrow.movers.sql_rows import (
     among,
     bound,
@@ -48,7 +49,7 @@ WITH incoming AS MATERIALIZED (
     SELECT fits, fits AND NOT EXISTS (
         SELECT FROM outgrow.copied AS gate WHERE gate.relation = %(relation)s AND gate.tenant = %(tenant)s
         AND gate.key BETWEEN %(first)s AND %(last)s
-    ) AND NOT EXISTS (
+    ) AND NOT {meets} AND NOT EXISTS (
         SELECT FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {within}
     ) AS free
     FROM fitting
@@ -70,7 +71,7 @@ _LACKING: LiteralString = """
 SELECT {key}, {shown} FROM {table} AS held WHERE held.{tenant} = %(tenant)s::{tenant_type} AND {among} AND {there}
 AND NOT EXISTS (SELECT FROM {other} AS other WHERE {equal}) LIMIT 1"""
 _TAKEN: LiteralString = """
-SELECT incoming.place, {key}, coalesce(gate.generation > %(generation)s, false)
+SELECT incoming.place, {key}, coalesce(coalesce(gate.generation, {range}) > %(generation)s, false)
 FROM unnest({arrays}) WITH ORDINALITY AS incoming ({names}, place)
 JOIN {table} AS held ON held.{tenant} = %(tenant)s::{tenant_type} AND {equal}
 LEFT JOIN outgrow.copied AS gate
@@ -110,6 +111,7 @@ class Writing:
         rows = _array([item.body or b"" for item in items])
         if not _are_whole(shape, rows, len(items)):
             self._check(shape, items)
+        self.gates.share(self.connection, self.tenant)
         first, last = min(keys), max(keys)
         if not (ends := [parts for key in (first, last) if (parts := parts_of(shape, key))])[1:]:
             return False
@@ -217,6 +219,7 @@ class Writing:
             "arrays": SQL(", ").join(SQL("%(unique{})s::text[]").format(number) for number in range(len(unique))),
             "equal": SQL(" AND ").join(equal),
         }
+        words["range"] = SQL(RANGE_OF).format(key=words["key"])
         values: dict[str, object] = {
             f"unique{number}": [text_of(row[name]) for row in rows] for number, name in enumerate(unique)
         }
@@ -260,7 +263,8 @@ def _are_whole(shape: Shape, rows: str, count: int) -> bool:
 def _plain_statement(shape: Shape) -> bytes:
     columns = columns_of(shape)
     within = SQL("({0}) >= ({1}) AND ({0}) <= ({2})").format(columns, bound(shape, "least"), bound(shape, "most"))
-    return SQL(_PLAINLY).format(**words_of(shape), **_incoming(shape, "read"), within=within).as_bytes(None)
+    words = {**words_of(shape), **_incoming(shape, "read"), "within": within, "meets": SQL(RANGE_MEETS)}
+    return SQL(_PLAINLY).format(**words).as_bytes(None)
 
 
 @lru_cache(maxsize=256)

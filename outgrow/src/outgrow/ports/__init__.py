@@ -36,10 +36,12 @@ from outgrow.ports.looking import (
     Source,
 )
 from outgrow.ports.movers import (
+    Block,
     Copied,
     Copying,
     Filling,
     Identified,
+    InBlocks,
     Item,
     Mover,
     Put,
@@ -55,6 +57,7 @@ from outgrow.ports.moves import Busy, Change, Flipped, InUse, MoveLedger, Shadow
 
 __all__ = [
     "Answers",
+    "Block",
     "Busy",
     "Change",
     "Clock",
@@ -69,6 +72,7 @@ __all__ = [
     "History",
     "HourlyValue",
     "Identified",
+    "InBlocks",
     "InUse",
     "Item",
     "Ledger",

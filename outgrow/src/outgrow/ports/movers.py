@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -130,6 +130,46 @@ class Identified(Protocol):
     def identity(self) -> str:
         """What tells it from any other store, the same from every machine and after a change of host or role, without
         secrets. Raises ``StoreFailed``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A page of a tenant, whole, in a form of the store's own: all of its ``count`` items behind ``after`` up to and
+    with ``last``. ``form`` names what ``data`` holds, down to its types: stores that name the same one understand each
+    other's blocks."""
+
+    tenant: str
+    after: str
+    last: str
+    count: int
+    form: str
+    data: bytes
+
+
+@runtime_checkable
+class InBlocks(Protocol):
+    """What a store can besides: give pages of a first copy whole, and take them where it holds nothing yet, with one
+    gate for all of a page's range instead of one for each item. Calls may raise ``StoreFailed``."""
+
+    def block_forms(self) -> Collection[str]:
+        """Those in which it takes blocks; empty where there are none."""
+        ...
+
+    def block(self, tenant: str, after: str, limit: int, forms: Collection[str]) -> Block | None:
+        """The tenant's next items, at least one and at most ``limit``, in one of these forms; None where there are none
+        or they have no such form. No item between ``after`` and the block's ``last`` is left out, in the sense of
+        ``Store.page``; fewer than ``limit`` do not mean that there are no more."""
+        ...
+
+    def put_block(self, generation: int, block: Block) -> bool:
+        """Writes all of it, or nothing; → whether it did. Durable when it returns.
+
+        It is written only where neither an item nor a gate is held in its range, (``after``, ``last``]. From then on
+        the range gates each of its keys that has no gate of its own, those that are not in the block too: what is put
+        under one with an older generation is refused. Whatever else comes in between, a block that is late, or comes
+        twice, changes nothing.
+        """
         ...
 
 

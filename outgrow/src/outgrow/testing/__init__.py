@@ -10,7 +10,7 @@ a store of a move by ``StoreContract``, the truth of a move by ``MoveLedgerContr
 from outgrow.testing.experiment_contract import ExperimentContract
 from outgrow.testing.fakes import FixedClock, MemoryLedger
 from outgrow.testing.ledger_contract import LedgerContract
-from outgrow.testing.memory_store import MemoryContents, MemoryStore
+from outgrow.testing.memory_store import MemoryBlocks, MemoryContents, MemoryStore
 from outgrow.testing.move_ledger import MemoryMoveLedger, MemoryTruth
 from outgrow.testing.move_ledger_contract import MoveLedgerContract
 from outgrow.testing.scripted_experiment import ScriptedArm, ScriptedExperiment
@@ -20,6 +20,7 @@ __all__ = [
     "ExperimentContract",
     "FixedClock",
     "LedgerContract",
+    "MemoryBlocks",
     "MemoryContents",
     "MemoryLedger",
     "MemoryMoveLedger",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
+from outgrow.ports import Block, Copied, Item, Put, StoreFailed, TenantSize, digest_of
 
 
 @dataclass
@@ -16,6 +17,12 @@ class _Held:
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    ranges: list[tuple[bytes, bytes, int]] = field(default_factory=list)
+
+    def generation(self, key: str) -> int:
+        """Under which the key is gated: by itself, or by the range it is in; 0 where it is not."""
+        found = next((held for after, last, held in self.ranges if after < key.encode() <= last), 0)
+        return self.generations.get(key, found)
 
 
 @dataclass
@@ -89,7 +96,7 @@ class MemoryStore:
             held = self._held(tenant)
             refused = []
             for item in items:
-                if held.generations.get(item.key, generation) > generation:
+                if held.generation(item.key) > generation:
                     refused.append(item.key)
                     continue
                 held.generations[item.key] = generation
@@ -115,6 +122,7 @@ class MemoryStore:
         with self.contents.lock:
             self._called("settle", tenant)
             self._held(tenant).generations.clear()
+            self._held(tenant).ranges.clear()
 
     def drop(self, tenant: str) -> None:
         """Forgets the tenant."""
@@ -137,3 +145,39 @@ class MemoryStore:
             raise StoreFailed(f"{self._name}: {call} needs a tenant", next_step="name the tenant")
         if self.failing:
             raise StoreFailed(f"{self._name}: {self.failing}", next_step="try again")
+
+
+class MemoryBlocks(MemoryStore):
+    """Keeps ``outgrow.ports.InBlocks`` besides; ``forms``: of its blocks, if any."""
+
+    forms: Collection[str] = ("memory",)
+
+    def block_forms(self) -> Collection[str]:
+        """Those in which it takes blocks."""
+        return self.forms
+
+    def block(self, tenant: str, after: str, limit: int, forms: Collection[str]) -> Block | None:
+        """The tenant's next items, in the first of its forms that is among these."""
+        form = next((form for form in self.forms if form in forms), None)
+        with self.contents.lock:
+            self._called("block", tenant)
+            bodies = self._held(tenant).bodies
+            behind = sorted((key for key in bodies if key.encode() > after.encode()), key=str.encode)[:limit]
+            if form is None or not behind:
+                return None
+            data = json.dumps([[key, bodies[key].hex()] for key in behind]).encode()
+            return Block(tenant, after, behind[-1], len(behind), form, data)
+
+    def put_block(self, generation: int, block: Block) -> bool:
+        """Where nothing is held in its range."""
+        after, last = block.after.encode(), block.last.encode()
+        with self.contents.lock:
+            self._called("put_block", block.tenant)
+            held = self._held(block.tenant)
+            if block.form not in self.forms or any(begin < last and after < end for begin, end, _ in held.ranges):
+                return False
+            if any(after < key.encode() <= last for key in (*held.bodies, *held.generations)):
+                return False
+            held.ranges.append((after, last, generation))
+            held.bodies |= {key: bytes.fromhex(body) for key, body in json.loads(block.data)}
+            return True
