@@ -293,8 +293,8 @@ class DeclaredPace(_Declared):
 
     batch: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=500,
-        description="Items copied at once, and registered writes carried at once: these grow by themselves, up to "
-        "10,000 and half a second, while more wait.",
+        description="Items copied at once, up to eight times as many where they go as a block, and registered writes "
+        "carried at once: these grow by themselves, up to 10,000 and half a second, while more wait.",
     )
     most_lag: Duration = Field(default=5.0, description="By which the target may be behind.")
     freeze: Annotated[Duration, Field(gt=0, le=60)] = Field(
