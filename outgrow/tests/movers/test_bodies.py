@@ -14,7 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from outgrow.movers.bodies import DISTANCES, form_of, normalised, payload_text, point_bodies, point_body, read_body
+from outgrow.movers.bodies import (
+    DISTANCES,
+    form_of,
+    normalised,
+    numbers_of,
+    parts_of_body,
+    payload_text,
+    payload_texts,
+    point_bodies,
+    point_body,
+    read_body,
+    read_payloads,
+)
 from outgrow.movers.point_ids import id_of, id_or_none, ids_behind, key_of
 from outgrow.ports import StoreFailed
 
@@ -44,6 +56,47 @@ def test_the_order_of_keys_and_a_way_through_json_change_nothing(payload: dict[s
     assert payload_text(turned) == payload_text(payload)
     assert payload_text(json.loads(json.dumps(payload))) == payload_text(payload)
     assert payload_text(json.loads(payload_text(payload))) == payload_text(payload)
+
+
+SEPARATING = st.sampled_from(["\x1e", '"', ',"\\u001e",', "\\", "-0.0", "1e22", ""]) | TEXTS
+ODD = st.dictionaries(SEPARATING, st.lists(SEPARATING | NUMBERS, max_size=4) | SEPARATING | NUMBERS, max_size=3)
+
+
+@given(st.lists(st.none() | ODD | PAYLOADS, max_size=6))
+def test_many_payloads_are_written_and_read_as_each_alone(payloads: list[dict[str, Any] | None]) -> None:
+    keys = list(map(str, range(len(payloads))))
+    texts = payload_texts(payloads, keys)
+    assert texts == [payload_text(payload) for payload in payloads]
+    assert read_payloads(texts) == [json.loads(text) for text in texts]
+
+
+@given(st.sampled_from([{"a": math.nan}, {"a": 2**64 + 1}, {"a": "\ud800"}]), st.integers(0, 3))
+def test_of_many_payloads_the_one_that_cannot_be_carried_is_named(wrong: dict[str, Any], at: int) -> None:
+    payloads: list[dict[str, Any]] = [{"fine": place} for place in range(4)]
+    payloads[at] = wrong
+    with pytest.raises(StoreFailed, match=f"the payload of point key-{at} cannot be carried"):
+        payload_texts(payloads, [f"key-{place}" for place in range(4)])
+
+
+@pytest.mark.parametrize("texts", [[b"{"], [b"{},{}", b"{}"], [b"1"], [b"{}", b"[1]"], [b'{"a":1', b'"b":2}']])
+def test_payloads_that_cannot_be_read_are_said(texts: list[bytes]) -> None:
+    with pytest.raises(StoreFailed, match="a point to be put has a payload"):
+        read_payloads(texts)
+
+
+@given(st.lists(VECTORS, min_size=1, max_size=4), st.sampled_from(DISTANCES))
+def test_vectors_in_bytes_are_the_same_as_in_numbers(vectors: list[Any], distance: str) -> None:
+    keys: list[str] = list(map(str, range(len(vectors))))
+    ways: list[object] = []
+    for given_ in (vectors, [vector.astype("<f4").tobytes() for vector in vectors]):
+        try:
+            ways.append(point_bodies(keys, given_, [{}] * len(vectors), distance))
+        except StoreFailed as refused:
+            ways.append(refused.message)
+    assert ways[0] == ways[1]
+    for vector in vectors:
+        held, _ = parts_of_body(point_body(vector, {}, "dot"))
+        assert list(numbers_of(held)) == (vector + np.float32(0)).tolist()
 
 
 @given(PAYLOADS, PAYLOADS)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,10 @@ _SIZE = struct.Struct("<I")
 _HEAD = len(_MAGIC) + _SIZE.size
 _ROUNDS = 8
 _NEAR = 2.5e-7
-_UNSURE = re.compile(r"\d[eE][+-]?\d|-0\.0(?!\d)|\d{16}")
+_UNSURE = re.compile(r"[-0-9](?:(?<=[0-9])(?:[eE][-+]?[0-9]|[0-9]{15})|(?<=-)0\.0(?![0-9]))")
+"""One set of characters to begin with: so the search skips what is none of them."""
+_BETWEEN = "\x1e"
+_SPLIT = ',"\\u001e",'
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -66,7 +70,7 @@ def point_bodies(
     payloads: Sequence[Mapping[str, object] | None],
     distance: str = "cosine",
 ) -> list[bytes]:
-    """The bodies of many points: ``vectors`` are rows of numbers, all of one length.
+    """The bodies of many points: ``vectors`` are rows of numbers, or of float32 in bytes, all of one length.
 
     Raises:
         StoreFailed: a vector is named, sparse, a list of vectors, not finite or of another size; or a payload is no
@@ -79,22 +83,23 @@ def point_bodies(
         matrix = normalised(matrix)
     matrix = matrix + np.float32(0)  # −0 is 0, also where normalising made one of what was nearly nothing
     head = _MAGIC + _SIZE.pack(matrix.shape[1])
-    little = matrix.astype("<f4", copy=False)
+    rows, width = memoryview(matrix.astype("<f4", copy=False).tobytes()), 4 * matrix.shape[1]
+    starts = range(0, len(rows), width)
     return [
-        head + row.tobytes() + payload_text(payload, key)
-        for key, row, payload in zip(keys, little, payloads, strict=True)
+        b"".join((head, rows[start : start + width], text))
+        for start, text in zip(starts, payload_texts(payloads, keys), strict=True)
     ]
 
 
 def read_body(body: bytes) -> Point:
     """The point that a body holds. The vector is a view and cannot be written to. Raises ``StoreFailed``."""
     vector, payload = parts_of_body(body)
-    return Point(np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False), json.loads(payload))
+    return Point(np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False), read_payloads([payload])[0])
 
 
 def parts_of_body(body: bytes) -> tuple[bytes, bytes]:
     """The vector's bytes (float32, little-endian) and the payload's JSON, unread. Raises ``StoreFailed``."""
-    if body[: len(_MAGIC)] != _MAGIC or len(body) < _HEAD:
+    if not body.startswith(_MAGIC) or len(body) < _HEAD:
         raise StoreFailed(
             "an item to be put is no point", next_step="Only stores of one form can be moved between; see both forms."
         )
@@ -102,6 +107,26 @@ def parts_of_body(body: bytes) -> tuple[bytes, bytes]:
     if len(body) < end + 2:
         raise StoreFailed("a point to be put ends in the middle")
     return body[_HEAD:end], body[end:]
+
+
+def numbers_of(vector: bytes) -> Sequence[float]:
+    """The numbers of a vector's bytes, which are taken out one by one faster than those of an array."""
+    if sys.byteorder == "little":
+        return memoryview(vector).cast("f")
+    return list(struct.unpack(f"<{len(vector) // 4}f", vector))
+
+
+def read_payloads(texts: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Payloads that bodies hold, all read at once. Raises ``StoreFailed``."""
+    try:
+        found = json.loads(b"[%b]" % b",".join(texts))
+        if len(found) != len(texts):
+            found = [json.loads(text) for text in texts]
+    except (ValueError, RecursionError) as error:
+        raise StoreFailed(f"a point to be put has a payload that cannot be read: {error}") from None
+    if not all(isinstance(payload, dict) for payload in found):
+        raise StoreFailed("a point to be put has a payload that is no object")
+    return list(found)
 
 
 def normalised(matrix: Matrix) -> Matrix:
@@ -140,6 +165,22 @@ def payload_text(payload: Mapping[str, object] | None, key: str = "") -> bytes:
         ) from None
 
 
+def payload_texts(payloads: Sequence[Mapping[str, object] | None], keys: Sequence[str]) -> list[bytes]:
+    """``payload_text`` of each, written at once with a text between them that is in none. Raises ``StoreFailed``."""
+    between: list[object] = [_BETWEEN] * (2 * len(payloads) - 1)
+    between[::2] = [payload or {} for payload in payloads]
+    try:
+        texts = _encode(between)[1:-1].split(_SPLIT)
+        if len(texts) == len(payloads):
+            return [
+                payload_text(payload, key) if _UNSURE.search(text) else text.encode()
+                for text, payload, key in zip(texts, payloads, keys, strict=True)
+            ]
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        pass  # one of them cannot be carried: which, is said below
+    return [payload_text(payload, key) for payload, key in zip(payloads, keys, strict=True)]
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
@@ -155,11 +196,11 @@ def _plain(value: object) -> object:
 def _matrix(keys: Sequence[str], vectors: Sequence[object] | Matrix) -> Matrix:
     try:
         with np.errstate(over="ignore"):
-            matrix = np.asarray(vectors, dtype=np.float32)
+            matrix = np.asarray(_numbers(vectors), dtype=np.float32)
     except (TypeError, ValueError):
         matrix = np.empty((0,), dtype=np.float32)
     if matrix.ndim != 2 or matrix.shape[1] == 0:
-        raise _unfit(keys, vectors)
+        raise _unfit(keys, _numbers(vectors))
     if not np.isfinite(matrix).all():
         at = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
         raise StoreFailed(
@@ -167,6 +208,18 @@ def _matrix(keys: Sequence[str], vectors: Sequence[object] | Matrix) -> Matrix:
             next_step="Correct or delete this point first.",
         )
     return matrix
+
+
+def _numbers(vectors: Sequence[object] | Matrix) -> Sequence[object] | Matrix:
+    """As it is, but what is bytes as numbers."""
+    if isinstance(vectors, np.ndarray):
+        return vectors
+    packed = [vector for vector in vectors if isinstance(vector, bytes)]
+    if not packed:
+        return vectors
+    if len(packed) == len(vectors) and len(set(map(len, packed))) == 1:
+        return np.frombuffer(b"".join(packed), dtype="<f4").reshape(len(packed), -1)
+    return [np.frombuffer(vector, dtype="<f4") if isinstance(vector, bytes) else vector for vector in vectors]
 
 
 def _unfit(keys: Sequence[str], vectors: Sequence[object] | Matrix) -> StoreFailed:

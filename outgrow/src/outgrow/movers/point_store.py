@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
-from outgrow.movers.bodies import form_of, point_bodies, read_body
+from outgrow.movers.bodies import form_of, numbers_of, parts_of_body, point_bodies, read_payloads
 from outgrow.movers.point_ids import PointId, id_of, id_or_none, ids_behind, key_of
 from outgrow.movers.point_layout import Layout
 from outgrow.ports import Copied, Item, Put, StoreFailed, TenantSize, digest_of
@@ -47,7 +47,8 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A point as it lies. ``vector`` is None where there is none, or where it was not asked for."""
+    """A point as it lies. ``vector``: numbers, in any sequence that has a length, or float32 as bytes where it was
+    read; None where there is none, or where it was not asked for. ``payload`` is nobody else's."""
 
     id: PointId
     vector: Any
@@ -132,6 +133,7 @@ class PointStore:
     def __init__(self, name: str, driver: Driver, layout: Layout, distance: str, size: int | None) -> None:
         self._name, self._driver, self._layout, self._distance, self._size = name, driver, layout, distance, size
         self._form = form_of(distance)
+        self._kept = (*_OURS, *filter(None, [layout.tenant_field]))
         self._indexed: set[str] = set()
 
     @property
@@ -183,7 +185,7 @@ class PointStore:
         if not known:
             return Put()
         ids = {item.key: id_of(item.key) for item in known}
-        points = {ids[item.key]: self._to_put(tenant, generation, ids[item.key], item) for item in known}
+        points = self._to_put(tenant, generation, [(ids[item.key], item) for item in known])
         self._fit(collection, list(points.values()))
         before = self._held(tenant, collection, points)
         refused = {found for found, held in before.items() if held is not None and held > generation}
@@ -269,11 +271,11 @@ class PointStore:
             return {}
         live = [held for held in self._driver.read(collection, ids, True) if self._is_live(tenant, held)]
         keys = [key_of(held.id) for held in live]
-        left_out = {*_OURS, self._layout.tenant_field}
-        payloads = [{name: value for name, value in held.payload.items() if name not in left_out} for held in live]
-        return dict(
-            zip(keys, point_bodies(keys, [held.vector for held in live], payloads, self._distance), strict=True)
-        )
+        for held in live:
+            for name in self._kept:
+                held.payload.pop(name, None)
+        vectors, payloads = [held.vector for held in live], [held.payload for held in live]
+        return dict(zip(keys, point_bodies(keys, vectors, payloads, self._distance), strict=True))
 
     def _is_live(self, tenant: str, held: Held) -> bool:
         if held.payload.get(DELETED):
@@ -283,19 +285,26 @@ class PointStore:
     def _owner(self, held: Held) -> object:
         return held.payload.get(OWNER if held.payload.get(DELETED) else self._layout.tenant_field or "")
 
-    def _to_put(self, tenant: str, generation: int, found: PointId, item: Item) -> Held:
-        if item.body is None:
-            return self._mark(tenant, generation, found)
-        point = read_body(item.body)
-        if taken := [name for name in (*_OURS, self._layout.tenant_field) if name in point.payload]:
-            raise StoreFailed(
-                f"the payload of point {item.key} has a field {taken[0]!r}, which this store keeps for itself",
-                next_step="Name another tenant_field, or rename the field in the source.",
-            )
-        payload = {**point.payload, GENERATION: generation}
+    def _to_put(self, tenant: str, generation: int, items: Sequence[tuple[PointId, Item]]) -> dict[PointId, Held]:
+        none: tuple[bytes | None, bytes] = (None, b"{}")
+        parts = [none if item.body is None else parts_of_body(item.body) for _, item in items]
+        payloads = read_payloads([text for _, text in parts])
+        ours: dict[str, object] = {GENERATION: generation}
         if self._layout.tenant_field:
-            payload[self._layout.tenant_field] = self._layout.value_of(tenant)
-        return Held(found, point.vector, payload)
+            ours[self._layout.tenant_field] = self._layout.value_of(tenant)
+        points: dict[PointId, Held] = {}
+        for (found, item), (vector, _), payload in zip(items, parts, payloads, strict=True):
+            if vector is None:
+                points[found] = self._mark(tenant, generation, found)
+                continue
+            if taken := [name for name in self._kept if name in payload]:
+                raise StoreFailed(
+                    f"the payload of point {item.key} has a field {taken[0]!r}, which this store keeps for itself",
+                    next_step="Name another tenant_field, or rename the field in the source.",
+                )
+            payload.update(ours)
+            points[found] = Held(found, numbers_of(vector), payload)
+        return points
 
     def _mark(self, tenant: str, generation: int, found: PointId) -> Held:
         owner = {} if self._layout.one_each else {OWNER: self._layout.value_of(tenant)}

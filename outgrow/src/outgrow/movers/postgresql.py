@@ -211,7 +211,7 @@ class Session:
             raise StoreFailed(f"the store {self.name} is closed")
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=10, application_name="outgrow-mover"
+                self._url, autocommit=True, connect_timeout=10, application_name="outgrow-mover", client_encoding="utf8"
             )
             with self._connection.transaction():
                 for statement in self._always:

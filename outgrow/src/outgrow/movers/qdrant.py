@@ -239,7 +239,7 @@ class QdrantDriver:
                 with_vectors=vectors,
                 consistency=_MAJORITY,
             )
-        return [Held(_point_id(each.id), each.vector, each.payload or {}) for each in found]
+        return [Held(_point_id(each.id), each.vector, dict(each.payload or {})) for each in found]
 
     def insert(self, collection: str, points: Sequence[Held]) -> None:
         """*Insert only*."""
@@ -300,7 +300,7 @@ class QdrantDriver:
         made = [
             models.PointStruct(
                 id=_wire(point.id),
-                vector={} if point.vector is None else point.vector.tolist(),
+                vector={} if point.vector is None else list(point.vector),
                 payload=point.payload,
             )
             for point in points
