@@ -8,6 +8,7 @@ can be told to answer slowly, and to take up some requests of moves only after o
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 import random
 import selectors
@@ -28,6 +29,7 @@ LAYOUT = Layout("bucket_{bucket}", "tenant", 2)
 SIZE = 4
 ANSWER_SECONDS = 10.0
 _LENGTH = struct.Struct("<I")
+copyreg.pickle(memoryview, lambda vector: (list, (vector.tolist(),)))
 
 
 def send(peer: socket.socket, message: object) -> None:
