@@ -29,7 +29,13 @@ LAYOUT = Layout("bucket_{bucket}", "tenant", 2)
 SIZE = 4
 ANSWER_SECONDS = 10.0
 _LENGTH = struct.Struct("<I")
-copyreg.pickle(memoryview, lambda vector: (list, (vector.tolist(),)))
+
+
+def _sendable(vector: memoryview[Any]) -> Any:
+    return list, (vector.tolist(),)
+
+
+copyreg.pickle(memoryview, _sendable)
 
 
 def send(peer: socket.socket, message: object) -> None:
