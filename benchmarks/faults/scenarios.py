@@ -305,7 +305,7 @@ def pauses(make: Maker, kind: str, times: int = 4) -> Came:
 
 def cold_resumes(make: Maker, times: int = 5) -> Came:
     """``outgrow`` started as people do, after a kill in mid-copy: seconds until it writes down where a tenant is."""
-    world = make("rows", {"a": 2_000, "b": 100}, pause_seconds=0.02, pace={"batch": 25, "first_wave": 9})
+    world = make("rows", {"a": 40_000, "b": 100}, pause_seconds=0.02, pace={"batch": 25, "first_wave": 9})
     world.start_writers()
     world.finish("create")
     took = list[float]()
