@@ -9,9 +9,8 @@ from outgrow.ports import Block, Copying, InBlocks
 BATCHES = 8
 """How many batches a block has at most: an item of a block costs the stores a half to a third of one that is put by
 itself, and what a page costs besides (a commit, some ways there and back) is that of some hundred items."""
-MOST_BYTES = 2_000_000
-"""Of a block of more than one batch, as far as the one before tells: PostgreSQL sorts half of its default ``work_mem``
-without a file, where it has to (a table of which no statistics tell)."""
+MOST_BYTES = 4_000_000
+"""Of a block of more than one batch, as far as the one before tells."""
 
 
 @dataclass(slots=True)
