@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from outgrow.ports import Block, Copying, InBlocks
@@ -22,10 +23,12 @@ class Blocks:
     target: InBlocks
     item_bytes: float = MOST_BYTES
 
-    def read(self, tenant: str, after: str, batch: int) -> Block | None:
-        """The source's next block, of one batch or of several small ones; None where the target takes none such."""
-        if not (forms := self.target.block_forms()):
-            return None
+    def forms(self) -> Collection[str]:
+        """Those in which the target takes blocks; where there are none, nothing is to be read."""
+        return self.target.block_forms()
+
+    def read(self, tenant: str, after: str, batch: int, forms: Collection[str]) -> Block | None:
+        """The source's next block, of one batch or of several small ones; None where it has none such."""
         fitting = int(MOST_BYTES / max(self.item_bytes, 1.0))
         self.item_bytes = MOST_BYTES
         return self.source.block(tenant, after, max(batch, min(BATCHES * batch, fitting)), forms)

@@ -267,11 +267,11 @@ class Copier:
     def _copy_block(self, migration: Migration, tenant: str, command: CopyPage) -> tuple[int, str] | None:
         """How many went as a block, and the last key; None where nothing was written: a store knows no blocks, or the
         target holds something already. Then items are read anew, with a generation of their own."""
-        if self._blocks is None:
+        if self._blocks is None or not (forms := self._blocks.forms()):
             return None
         source, began = self.mover.source, self.monotonic()
         generation = self.ledger.generation(migration)
-        block = self._blocks.read(tenant, command.after, command.limit)
+        block = self._blocks.read(tenant, command.after, command.limit, forms)
         if block is None:
             return None
         list(in_order(source, tenant, command.after, [Copied(block.last, b"")]))

@@ -205,6 +205,12 @@ class Shelf:
                 for venture, targets in some:
                     await (await turns.of(venture)).run(sql.END_FILLING, targets=targets)
 
+    async def _set_back(self, parts: Mapping[UUID, list[str]]) -> None:
+        for some in _some(sorted(parts.items())):
+            async with self.database.in_turn() as turns:
+                for venture, targets in some:
+                    await (await turns.of(venture)).run(sql.SET_FILLING_BACK, targets=targets)
+
     async def leave(self, ventures: Mapping[UUID, list[str]]) -> None:
         """Drops ventures for good, then forgets their positions in these parts. Whatever is undone by an end of the
         process or of PostgreSQL, none of these positions is believed again. Raises: StoreFailed, Unavailable.
@@ -226,14 +232,6 @@ class Shelf:
             await self.end(ventures)
         finally:
             self.busy = False
-
-    async def _set_back(self, ventures: Mapping[UUID, list[str]]) -> None:
-        for some in _some(sorted(ventures.items())):
-            async with self.database.in_turn() as turns:
-                for venture, targets in some:
-                    scope = await turns.of(venture)
-                    for target in targets:
-                        await scope.run(sql.BEGIN_FILLING, target=target)
 
     async def held(self, asked: Holding) -> Holds | Cannot:
         """A page of what the store holds of a venture, with a position that it was past already. Raises: Refused."""

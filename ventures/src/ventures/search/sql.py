@@ -173,6 +173,10 @@ MOVE_FILLING: LiteralString = """
 UPDATE consumer_position SET seq = %(seq)s
 WHERE venture = %(venture)s AND consumer = 'vectors' AND target = %(target)s RETURNING 1"""
 
+SET_FILLING_BACK: LiteralString = """
+UPDATE consumer_position SET seq = 0
+WHERE venture = %(venture)s AND consumer = 'vectors' AND target = ANY(%(targets)s::text[])"""
+
 END_FILLING: LiteralString = """
 DELETE FROM consumer_position
 WHERE venture = %(venture)s AND consumer = 'vectors' AND target = ANY(%(targets)s::text[])"""
