@@ -56,6 +56,30 @@ class TestPgvector(StoreContract):
         return open_store({"url": self.url}, store.name)
 
 
+def test_texts_are_what_they_were_in_a_database_of_another_encoding(postgresql: str) -> None:
+    parts = urlsplit(postgresql)
+    name = f"{parts.path.removeprefix('/')}_latin1"
+    url = urlunsplit(parts._replace(path=f"/{name}"))
+    with psycopg.connect(postgresql, autocommit=True) as session:
+        made = SQL("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        session.execute(made.format(Identifier(name)))
+        try:
+            with psycopg.connect(url, autocommit=True) as there:
+                there.execute("CREATE EXTENSION vector")
+            store = open_store({"url": url}, "vectors")
+            put = point(1)
+            store.put("café", 1, [put])
+            store.close()
+            with psycopg.connect(url, client_encoding="utf8") as there:
+                seen = there.execute("SELECT tenant, payload->>'ä' FROM points").fetchall()
+            assert seen == [("café", "o'neil")]
+            store = open_store({"url": url}, "vectors")
+            assert [item.body for item in store.page("café", "", 10)] == [put.body]
+            store.close()
+        finally:
+            session.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
 def test_near_is_exact_by_cosine_whatever_index_there_is(database: str, vectors: PgvectorStore) -> None:
     assert isinstance(vectors, Searched)
     assert vectors.near("ana", [1, 0, 0, 0], 3) == []

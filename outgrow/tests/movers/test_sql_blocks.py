@@ -201,6 +201,21 @@ def test_a_database_of_another_encoding_goes_item_by_item(postgresql: str) -> No
         run(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def test_a_page_of_a_table_without_statistics_is_sorted_in_memory(postgresql: str) -> None:
+    """A full disk at the source is no reason to stop."""
+    name = urlsplit(postgresql).path[1:]
+    run(postgresql, "CREATE SCHEMA there", f"ALTER DATABASE {name} SET temp_file_limit = 0")
+    for schema in ("public", "there"):
+        run(postgresql, NOTES, "ALTER TABLE {}.notes SET (autovacuum_enabled = off)", schema=schema)
+    run(postgresql, "INSERT INTO notes SELECT 'ana', no, repeat('x', 220) FROM generate_series(1, 40000) AS no")
+    with opened(postgresql, NOTE) as mover:
+        source = mover.source
+        assert isinstance(source, InBlocks)
+        block = source.block("ana", "", 16_000, source.block_forms())
+        assert block is not None
+        assert block.count == 16_000
+
+
 def test_pages_of_several_tables_go_one_table_at_a_time(postgresql: str) -> None:
     run(postgresql, "CREATE SCHEMA there")
     for schema in ("public", "there"):
